@@ -1,1 +1,54 @@
-//! (being written)
+//! Tensors, a tape, and the fused differentiable operations that tiny recursive models are made of.
+//!
+//! A [`Tensor`] is a shape, a [`DType`] and storage on a [`Device`]. Operations are methods of a
+//! [`Tape`]: the same model code runs with [`Tape::recording`] when gradients are wanted and with
+//! [`Tape::off`] when they are not; then nothing is kept and all buffers are recycled.
+//!
+//! ```
+//! use trm_ops::{Device, Parameter, Tape, Tensor};
+//!
+//! let device = Device::cpu(2);
+//! let x = Tensor::from_f32(&device, &[1, 2], &[1.0, 2.0]);
+//! let weight = Parameter::new(0, "w", Tensor::from_f32(&device, &[1, 2], &[3.0, 4.0]));
+//!
+//! let tape = Tape::recording(&device);
+//! let y = tape.linear(&x, &weight, None); // x · Wᵀ
+//! assert_eq!(y.to_f32_vec(), [11.0]);
+//!
+//! let seed = Tensor::from_f32(&device, &[1, 1], &[1.0]);
+//! let gradients = tape.backward(&[(&y, &seed)]);
+//! assert_eq!(gradients.parameter(&weight).unwrap().to_f32_vec(), [1.0, 2.0]);
+//! ```
+//!
+//! # Panics
+//! Operations panic when shapes do not fit: that is a bug in the caller, never a property of user
+//! input. Configurations and inputs are checked, with typed errors, by the crates above.
+//!
+//! # Determinism
+//! Work is split over outputs into pieces whose size does not depend on the number of threads, and
+//! every sum is taken by one thread in one order: results are equal bit for bit for any number of
+//! threads.
+
+mod device;
+mod dtype;
+mod math;
+mod matmul;
+mod ops;
+mod parameter;
+mod storage;
+mod tape;
+mod tensor;
+mod update;
+
+#[cfg(test)]
+mod testing;
+
+pub use device::Device;
+pub use dtype::DType;
+pub use ops::attention::Rope;
+pub use ops::cross_entropy::Likelihood;
+pub use ops::residual_norm::{Axis, NORM_EPS};
+pub use parameter::Parameter;
+pub use tape::{Gradients, Tape};
+pub use tensor::Tensor;
+pub use update::{Adam, adam_atan2, adamw, lerp, orthogonalize, sgd, sign_sgd_row};

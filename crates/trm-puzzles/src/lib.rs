@@ -1,1 +1,23 @@
-//! (being written)
+//! Puzzle domains: everything about a puzzle that is not the network.
+//!
+//! A [`Domain`] turns puzzles into token sequences and back, checks questions, judges
+//! answers and draws random symmetries. What is particular to one kind of puzzle lives in
+//! its own module: [`sudoku`] also solves, rates, generates and reads files.
+//!
+//! ```
+//! use trm_puzzles::Domain;
+//!
+//! let domain: Domain = "sudoku4".parse()?;
+//! let question = domain.parse("1... ..3. .4.. ...2")?;
+//! let answer = domain.check_question(&question)?;
+//! assert_eq!(domain.format_line(&answer), "1324423124133142");
+//! assert!(domain.verify(&question, &answer).is_solved());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod domain;
+pub mod sudoku;
+mod verdict;
+
+pub use domain::{Domain, Error, Paint, Rules, UnknownDomain};
+pub use verdict::Verdict;

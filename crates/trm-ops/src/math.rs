@@ -1,0 +1,101 @@
+//! Elementary functions that vectorise, and the run-time dispatch that lets them.
+
+/// Runs `f` compiled for the best instruction set of this processor. Loops inside vectorise to its
+/// width; the operations are the same on every machine (no contraction to fused multiply-add).
+#[inline(always)]
+pub(crate) fn vectorized<R>(f: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(f)
+}
+
+/// e^x with a relative error below 2e-7 for x in [-87, 88]; clamped outside.
+///
+/// x = n ln 2 + r with |r| <= ln 2 / 2; e^r by its Taylor polynomial of degree 7; scaled by 2^n
+/// through the exponent bits.
+#[inline(always)]
+pub(crate) fn exp(x: f32) -> f32 {
+    const LN2_HI: f32 = 0.693_359_4; // few bits: n * LN2_HI is exact
+    const LN2_LO: f32 = -2.121_944_4e-4;
+    const MAGIC: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer
+    let x = x.clamp(-87.0, 88.0);
+    let shifted = x * std::f32::consts::LOG2_E + MAGIC;
+    let n = shifted - MAGIC;
+    let r = (x - n * LN2_HI) - n * LN2_LO;
+    let p = 1.0 / 5040.0;
+    let p = p * r + 1.0 / 720.0;
+    let p = p * r + 1.0 / 120.0;
+    let p = p * r + 1.0 / 24.0;
+    let p = p * r + 1.0 / 6.0;
+    let p = p * r + 0.5;
+    let p = p * r + 1.0;
+    let p = p * r + 1.0;
+    let scale = f32::from_bits((shifted.to_bits().wrapping_add(127)) << 23);
+    p * scale
+}
+
+/// 1 / (1 + e^-x), relative error below 4e-7 for x above -87.
+#[inline(always)]
+pub(crate) fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x))
+}
+
+/// atan2(y, x) for x >= 0, absolute error below 3e-7; 0 for (0, 0).
+#[inline(always)]
+pub(crate) fn atan2_right(y: f32, x: f32) -> f32 {
+    let (a, b) = (y.abs(), x);
+    let (small, large) = if a > b { (b, a) } else { (a, b) };
+    let t = if large > 0.0 { small / large } else { 0.0 };
+    // atan t = π/8-shifted argument keeps |u| <= tan(π/8), where a short odd polynomial is enough
+    let high = t > 0.414_213_57;
+    let u = if high { (t - 1.0) / (t + 1.0) } else { t };
+    let s = u * u;
+    let p = 8.053_744_5e-2;
+    let p = p * s - 1.387_768_6e-1;
+    let p = p * s + 1.997_771_1e-1;
+    let p = p * s - 3.333_294_9e-1;
+    let atan_u = p * s * u + u;
+    let atan_t = if high { std::f32::consts::FRAC_PI_4 + atan_u } else { atan_u };
+    let angle = if a > b { std::f32::consts::FRAC_PI_2 - atan_t } else { atan_t };
+    if y < 0.0 { -angle } else { angle }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_accurate() {
+        let mut x = -87.0f32;
+        while x < 88.0 {
+            let exact = (x as f64).exp();
+            let error = ((exp(x) as f64 - exact) / exact).abs();
+            assert!(error < 2e-7, "exp({x}): relative error {error:e}");
+            x += 0.001_37;
+        }
+        assert_eq!(exp(0.0), 1.0);
+        assert!(exp(1e30).is_finite() && exp(-1e30) < 1e-37);
+    }
+
+    #[test]
+    fn sigmoid_is_accurate() {
+        let mut x = -80.0f32;
+        while x < 80.0 {
+            let exact = 1.0 / (1.0 + (-x as f64).exp());
+            let error = ((sigmoid(x) as f64 - exact) / exact).abs();
+            assert!(error < 4e-7, "sigmoid({x}): relative error {error:e}");
+            x += 0.001_7;
+        }
+    }
+
+    #[test]
+    fn atan2_is_accurate() {
+        for i in -2000i32..2000 {
+            for x in [0.0f32, 1e-12, 0.3, 1.0, 2.7, 1e6] {
+                let y = i as f32 * 0.0031;
+                let exact = (y as f64).atan2(x as f64);
+                let error = (atan2_right(y, x) as f64 - exact).abs();
+                assert!(error < 3e-7, "atan2({y}, {x}): error {error:e}");
+            }
+        }
+        assert_eq!(atan2_right(0.0, 0.0), 0.0);
+    }
+}

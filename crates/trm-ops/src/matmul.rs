@@ -1,0 +1,219 @@
+//! f32 matrix products through the `gemm` crate, on strided views, in pieces of fixed size.
+
+#![allow(unsafe_code)]
+
+use crate::dtype::Element;
+use rayon::prelude::*;
+use std::marker::PhantomData;
+use std::ops::Range;
+
+/// Rows of activations that one task works on; small enough for the caches, large enough that
+/// packing the weights is cheap beside multiplying with them. Part of the result's definition only
+/// in that it must not depend on the number of threads.
+pub(crate) const ROW_BLOCK: usize = 128;
+
+/// Side of the output tiles of [`matmul_sum`], for one product and for a sum of small ones.
+const TILE: usize = 256;
+const SUM_TILE: usize = 64;
+
+/// A strided, read-only matrix.
+#[derive(Clone, Copy)]
+pub(crate) struct Mat<'a> {
+    data: &'a [f32],
+    rows: usize,
+    cols: usize,
+    row_stride: usize,
+    col_stride: usize,
+}
+
+impl<'a> Mat<'a> {
+    /// A row-major matrix: `data` holds exactly `rows * cols` values.
+    pub(crate) fn new(data: &'a [f32], rows: usize, cols: usize) -> Mat<'a> {
+        assert_eq!(data.len(), rows * cols, "matrix of {rows} x {cols}");
+        Mat { data, rows, cols, row_stride: cols, col_stride: 1 }
+    }
+
+    /// The transposed view.
+    pub(crate) fn t(self) -> Mat<'a> {
+        Mat {
+            rows: self.cols,
+            cols: self.rows,
+            row_stride: self.col_stride,
+            col_stride: self.row_stride,
+            ..self
+        }
+    }
+
+    fn block(self, rows: Range<usize>, cols: Range<usize>) -> Mat<'a> {
+        let start = rows.start * self.row_stride + cols.start * self.col_stride;
+        Mat { data: &self.data[start..], rows: rows.len(), cols: cols.len(), ..self }
+    }
+}
+
+/// A writable row-major matrix inside a larger one.
+pub(crate) struct MatMut<'a> {
+    data: *mut f32,
+    rows: usize,
+    cols: usize,
+    row_stride: usize,
+    lifetime: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: a MatMut is an exclusive borrow of its elements, like `&mut [f32]`.
+unsafe impl Send for MatMut<'_> {}
+
+impl<'a> MatMut<'a> {
+    /// A row-major matrix: `data` holds exactly `rows * cols` values.
+    pub(crate) fn new(data: &'a mut [f32], rows: usize, cols: usize) -> MatMut<'a> {
+        assert_eq!(data.len(), rows * cols, "matrix of {rows} x {cols}");
+        MatMut { data: data.as_mut_ptr(), rows, cols, row_stride: cols, lifetime: PhantomData }
+    }
+
+    fn reborrow(&mut self) -> MatMut<'_> {
+        MatMut { lifetime: PhantomData, ..*self }
+    }
+
+    /// Splits into tiles of at most `side` squared, each with its place.
+    fn tiles(self, side: usize) -> Vec<(Range<usize>, Range<usize>, MatMut<'a>)> {
+        let starts = |n: usize| (0..n).step_by(side).map(move |i| i..(i + side).min(n));
+        let tile = |rows: Range<usize>, cols: Range<usize>| MatMut {
+            // SAFETY: the offset of an element inside the matrix; tiles do not overlap.
+            data: unsafe { self.data.add(rows.start * self.row_stride + cols.start) },
+            rows: rows.len(),
+            cols: cols.len(),
+            row_stride: self.row_stride,
+            lifetime: PhantomData,
+        };
+        starts(self.rows)
+            .flat_map(|rows| starts(self.cols).map(move |cols| (rows.clone(), cols)))
+            .map(|(rows, cols)| (rows.clone(), cols.clone(), tile(rows, cols)))
+            .collect()
+    }
+}
+
+/// `dst = a · b`, or `dst += a · b` when `accumulate`, on the calling thread.
+pub(crate) fn matmul(dst: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, accumulate: bool) {
+    assert_eq!((a.rows, a.cols, b.cols), (dst.rows, b.rows, dst.cols), "shapes of a product");
+    if dst.rows == 0 || dst.cols == 0 {
+        return;
+    }
+    let last = |m: &Mat| (m.rows - 1) * m.row_stride + (m.cols - 1) * m.col_stride;
+    assert!(a.cols > 0 && last(&a) < a.data.len() && last(&b) < b.data.len(), "a view too small");
+    // SAFETY: the views contain all their elements (checked above), and `dst` is exclusively
+    // borrowed, so it overlaps neither.
+    unsafe {
+        gemm::gemm(
+            dst.rows,
+            dst.cols,
+            a.cols,
+            dst.data,
+            1,
+            dst.row_stride as isize,
+            accumulate,
+            a.data.as_ptr(),
+            a.col_stride as isize,
+            a.row_stride as isize,
+            b.data.as_ptr(),
+            b.col_stride as isize,
+            b.row_stride as isize,
+            1.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}
+
+/// `dst = Σ a · b` over the pairs, or `dst += …` when `accumulate`, on all threads, tile by tile of
+/// the output; each tile takes the pairs in order.
+pub(crate) fn matmul_sum(dst: MatMut<'_>, pairs: &[(Mat<'_>, Mat<'_>)], accumulate: bool) {
+    for (a, b) in pairs {
+        assert_eq!((a.rows, b.cols), (dst.rows, dst.cols), "shapes of a product");
+    }
+    let tile = if pairs.len() == 1 { TILE } else { SUM_TILE };
+    dst.tiles(tile).into_par_iter().for_each(|(rows, cols, mut out)| {
+        for (i, (a, b)) in pairs.iter().enumerate() {
+            let (a, b) = (a.block(rows.clone(), 0..a.cols), b.block(0..b.rows, cols.clone()));
+            matmul(out.reborrow(), a, b, accumulate || i > 0);
+        }
+    });
+}
+
+/// Gives `f` the values as f32: the slice itself if it is f32 already, else a scratch copy.
+pub(crate) fn with_f32<T: Element, R>(values: &[T], f: impl FnOnce(&[f32]) -> R) -> R {
+    if T::DTYPE == crate::DType::F32 {
+        return f(bytemuck::cast_slice(values));
+    }
+    crate::storage::with_scratch(values.len(), |scratch| {
+        load(scratch, values);
+        f(scratch)
+    })
+}
+
+/// Lets `f` write f32 results: into the target itself if it is f32, else into scratch that is then
+/// rounded. `f` must write every element.
+pub(crate) fn with_f32_out<T: Element>(target: &mut [T], f: impl FnOnce(&mut [f32])) {
+    if T::DTYPE == crate::DType::F32 {
+        return f(bytemuck::cast_slice_mut(target));
+    }
+    crate::storage::with_scratch(target.len(), |scratch| {
+        f(scratch);
+        store(target, scratch);
+    })
+}
+
+/// `target = source`, converted to f32.
+pub(crate) fn load<T: Element>(target: &mut [f32], source: &[T]) {
+    crate::math::vectorized(|| {
+        for (t, s) in target.iter_mut().zip(source) {
+            *t = s.to_f32();
+        }
+    });
+}
+
+/// `target = source`, rounded to the element type.
+pub(crate) fn store<T: Element>(target: &mut [T], source: &[f32]) {
+    crate::math::vectorized(|| {
+        for (t, s) in target.iter_mut().zip(source) {
+            *t = T::from_f32(*s);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::random_vec;
+
+    fn slow(a: Mat, b: Mat) -> Vec<f32> {
+        let at = |m: &Mat, i: usize, j: usize| m.data[i * m.row_stride + j * m.col_stride] as f64;
+        let mut out = Vec::new();
+        for i in 0..a.rows {
+            for j in 0..b.cols {
+                out.push((0..a.cols).map(|k| at(&a, i, k) * at(&b, k, j)).sum::<f64>() as f32);
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn products_equal_the_triple_loop_on_odd_sizes() {
+        for (m, k, n) in [(1, 1, 1), (3, 5, 7), (17, 33, 65), (300, 31, 270), (1, 700, 2)] {
+            let (x, y) = (random_vec(m * k, 1), random_vec(k * n, 2));
+            let pairs = [
+                (Mat::new(&x, m, k), Mat::new(&y, k, n)),
+                (Mat::new(&x, k, m).t(), Mat::new(&y, n, k).t()),
+            ];
+            for (a, b) in pairs {
+                let want = slow(a, b);
+                let mut got = vec![1.0; m * n];
+                matmul_sum(MatMut::new(&mut got, m, n), &[(a, b)], true);
+                for (g, w) in got.iter().zip(&want) {
+                    assert!((g - 1.0 - w).abs() < 1e-5 * (k as f32).sqrt().max(4.0), "{g} {w}");
+                }
+            }
+        }
+    }
+}

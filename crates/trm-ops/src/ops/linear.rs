@@ -1,0 +1,117 @@
+use crate::dtype::Element;
+use crate::matmul::{Mat, MatMut, ROW_BLOCK, matmul, matmul_sum, with_f32, with_f32_out};
+use crate::tape::{Backward, Gradients};
+use crate::tensor::dispatch;
+use crate::{DType, Parameter, Tape, Tensor};
+use rayon::prelude::*;
+
+impl Tape {
+    /// `y = x · Wᵀ + b`.
+    ///
+    /// # Shapes
+    /// x `[.., K]`, weight `[N, K]`, bias `[N]`, output `[.., N]`.
+    pub fn linear(&self, x: &Tensor, weight: &Parameter, bias: Option<&Parameter>) -> Tensor {
+        let [n, k] = *weight.value().shape() else { panic!("{} is not a matrix", weight.name()) };
+        assert_eq!(x.last_dim(), k, "input width of {}", weight.name());
+        let out = self.device().install(|| {
+            let mut out = times(x, weight.transposed(x.dtype()));
+            if let Some(bias) = bias {
+                assert_eq!(bias.value().shape(), [n], "{}", bias.name());
+                dispatch!(x.dtype(), T => add_bias::<T>(&mut out, bias));
+            }
+            out
+        });
+        let saved = || Linear { x: x.clone(), weight: weight.clone(), bias: bias.cloned() };
+        self.record(out, saved)
+    }
+}
+
+/// `x · M` for x `[.., K]` and an f32 matrix M `[K, N]`; the output has the dtype of `x`.
+pub(crate) fn times(x: &Tensor, matrix: &Tensor) -> Tensor {
+    fn run<T: Element>(x: &Tensor, matrix: &Tensor, out: &mut Tensor) {
+        let [k, n] = *matrix.shape() else { panic!("a matrix") };
+        let rows = x.slice::<T>().par_chunks(ROW_BLOCK * k);
+        out.slice_mut::<T>().par_chunks_mut(ROW_BLOCK * n).zip(rows).for_each(|(out, x)| {
+            let rows = x.len() / k;
+            let m = Mat::new(matrix.slice(), k, n);
+            with_f32(x, |x| {
+                with_f32_out(out, |out| {
+                    matmul(MatMut::new(out, rows, n), Mat::new(x, rows, k), m, false);
+                });
+            });
+        });
+    }
+    let mut shape = x.shape().to_vec();
+    *shape.last_mut().expect("a dimension") = matrix.shape()[1];
+    let mut out = Tensor::uninit(x.device(), &shape, x.dtype());
+    dispatch!(x.dtype(), T => run::<T>(x, matrix, &mut out));
+    out
+}
+
+/// Adds `d_outᵀ · x`, summed over all rows, to the gradient of `weight`.
+pub(crate) fn add_weight_gradient(
+    gradients: &mut Gradients,
+    weight: &Parameter,
+    d_out: &Tensor,
+    x: &Tensor,
+) {
+    let (d_out, x) = (d_out.to_dtype(DType::F32), x.to_dtype(DType::F32));
+    let (n, k) = (d_out.last_dim(), x.last_dim());
+    let rows = x.len() / k;
+    let (sum, started) = gradients.parameter_sum(weight);
+    let pair = (Mat::new(d_out.slice(), rows, n).t(), Mat::new(x.slice(), rows, k));
+    matmul_sum(MatMut::new(sum.slice_mut(), n, k), &[pair], started);
+}
+
+fn add_bias<T: Element>(out: &mut Tensor, bias: &Parameter) {
+    let bias = bias.value().slice::<f32>();
+    for row in out.slice_mut::<T>().chunks_exact_mut(bias.len()) {
+        for (y, b) in row.iter_mut().zip(bias) {
+            *y = T::from_f32(y.to_f32() + b);
+        }
+    }
+}
+
+struct Linear {
+    x: Tensor,
+    weight: Parameter,
+    bias: Option<Parameter>,
+}
+
+impl Backward for Linear {
+    fn backward(self: Box<Self>, d_out: Tensor, gradients: &mut Gradients) {
+        if gradients.wants(&self.x) {
+            gradients.add(&self.x, times(&d_out, self.weight.native(d_out.dtype())));
+        }
+        add_weight_gradient(gradients, &self.weight, &d_out, &self.x);
+        if let Some(bias) = &self.bias {
+            let (sum, started) = gradients.parameter_sum(bias);
+            let sum = sum.slice_mut::<f32>();
+            if !started {
+                sum.fill(0.0);
+            }
+            for row in d_out.to_f32_vec().chunks_exact(sum.len()) {
+                sum.iter_mut().zip(row).for_each(|(s, d)| *s += d);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Case, check_gradients};
+
+    #[test]
+    fn gradients_equal_finite_differences() {
+        let case = Case::new().input(&[2, 3, 5]).parameter(&[7, 5]).parameter(&[7]);
+        check_gradients(&case, |tape, x, w| tape.linear(&x[0], &w[0], Some(&w[1])));
+    }
+
+    #[test]
+    fn gradients_add_up_when_a_weight_is_used_twice() {
+        let case = Case::new().input(&[4, 5]).parameter(&[5, 5]);
+        check_gradients(&case, |tape, x, w| {
+            tape.linear(&tape.linear(&x[0], &w[0], None), &w[0], None)
+        });
+    }
+}

@@ -1,0 +1,210 @@
+use crate::dtype::Element;
+use crate::math::vectorized;
+use crate::storage::with_scratch;
+use crate::tape::{Backward, Gradients};
+use crate::tensor::dispatch;
+use crate::{DType, Tape, Tensor};
+use rayon::prelude::*;
+
+/// Added to the mean square before its root is taken.
+pub const NORM_EPS: f32 = 1e-5;
+
+/// Which axis of `[B, L, D]` a norm is taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Axis {
+    /// Over the D features of each token.
+    Features,
+    /// Over the L tokens of each feature: the mixer's norm, in its transposed layout.
+    Tokens,
+}
+
+const LANES: usize = 16;
+const ROWS: usize = 32;
+
+impl Tape {
+    /// `rms_norm(h + r)`, with `rms_norm(s) = s / sqrt(mean(s²) + ε)` along `axis`, in f32, without
+    /// a weight.
+    ///
+    /// # Shapes
+    /// h, r, output: `[B, L, D]`.
+    pub fn residual_norm(&self, h: &Tensor, r: &Tensor, axis: Axis) -> Tensor {
+        assert_eq!((h.shape(), h.dtype()), (r.shape(), r.dtype()), "a sum and its residual");
+        let [batch, l, d] = *h.shape() else { panic!("{:?} is not [B, L, D]", h.shape()) };
+        let mut out = Tensor::uninit(self.device(), h.shape(), h.dtype());
+        let norms = match axis {
+            Axis::Features => [batch, l],
+            Axis::Tokens => [batch, d],
+        };
+        let mut inverse = Tensor::uninit(self.device(), &norms, DType::F32);
+        self.device().install(|| {
+            dispatch!(h.dtype(), T => match axis {
+                Axis::Features => over_features::<T>(h, r, &mut out, &mut inverse),
+                Axis::Tokens => over_tokens::<T>(h, r, &mut out, &mut inverse),
+            });
+        });
+        let normed = out.clone();
+        self.record(out, || ResidualNorm { h: h.clone(), r: r.clone(), normed, inverse, axis })
+    }
+}
+
+/// Sum of `f(i)` for i < n in a fixed order over sixteen lanes.
+#[inline(always)]
+fn sum_lanes(n: usize, f: impl Fn(usize) -> f32) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let whole = n / LANES * LANES;
+    for start in (0..whole).step_by(LANES) {
+        for (lane, sum) in lanes.iter_mut().enumerate() {
+            *sum += f(start + lane);
+        }
+    }
+    let tail: f32 = (whole..n).map(f).sum();
+    lanes.iter().sum::<f32>() + tail
+}
+
+fn over_features<T: Element>(h: &Tensor, r: &Tensor, out: &mut Tensor, inverse: &mut Tensor) {
+    let d = h.last_dim();
+    let hs = h.slice::<T>().par_chunks(ROWS * d);
+    let rs = r.slice::<T>().par_chunks(ROWS * d);
+    let outs = out.slice_mut::<T>().par_chunks_mut(ROWS * d);
+    let inverses = inverse.slice_mut::<f32>().par_chunks_mut(ROWS);
+    outs.zip(inverses).zip(hs.zip(rs)).for_each(|((out, inverse), (h, r))| {
+        vectorized(|| {
+            for (i, inverse) in inverse.iter_mut().enumerate() {
+                let row = i * d..(i + 1) * d;
+                let (h, r, out) = (&h[row.clone()], &r[row.clone()], &mut out[row]);
+                let squares = sum_lanes(d, |j| (h[j].to_f32() + r[j].to_f32()).powi(2));
+                *inverse = 1.0 / (squares / d as f32 + NORM_EPS).sqrt();
+                for ((out, h), r) in out.iter_mut().zip(h).zip(r) {
+                    *out = T::from_f32((h.to_f32() + r.to_f32()) * *inverse);
+                }
+            }
+        });
+    });
+}
+
+fn over_tokens<T: Element>(h: &Tensor, r: &Tensor, out: &mut Tensor, inverse: &mut Tensor) {
+    let [_, l, d] = *h.shape() else { panic!("checked") };
+    let hs = h.slice::<T>().par_chunks(l * d);
+    let rs = r.slice::<T>().par_chunks(l * d);
+    let outs = out.slice_mut::<T>().par_chunks_mut(l * d);
+    let inverses = inverse.slice_mut::<f32>().par_chunks_mut(d);
+    outs.zip(inverses).zip(hs.zip(rs)).for_each(|((out, inverse), (h, r))| {
+        vectorized(|| {
+            inverse.fill(0.0);
+            for (h, r) in h.chunks_exact(d).zip(r.chunks_exact(d)) {
+                for ((sum, h), r) in inverse.iter_mut().zip(h).zip(r) {
+                    *sum += (h.to_f32() + r.to_f32()).powi(2);
+                }
+            }
+            for sum in inverse.iter_mut() {
+                *sum = 1.0 / (*sum / l as f32 + NORM_EPS).sqrt();
+            }
+            let rows = out.chunks_exact_mut(d).zip(h.chunks_exact(d)).zip(r.chunks_exact(d));
+            for ((out, h), r) in rows {
+                for (((out, h), r), inverse) in out.iter_mut().zip(h).zip(r).zip(&*inverse) {
+                    *out = T::from_f32((h.to_f32() + r.to_f32()) * inverse);
+                }
+            }
+        });
+    });
+}
+
+struct ResidualNorm {
+    h: Tensor,
+    r: Tensor,
+    normed: Tensor,
+    inverse: Tensor,
+    axis: Axis,
+}
+
+/// With y = s · i: `ds = i · (dy − y · mean(y · dy))`.
+impl Backward for ResidualNorm {
+    fn backward(self: Box<Self>, d_out: Tensor, gradients: &mut Gradients) {
+        let mut d_sum = Tensor::uninit(d_out.device(), d_out.shape(), d_out.dtype());
+        dispatch!(d_out.dtype(), T => match self.axis {
+            Axis::Features => self.features_backward::<T>(&d_out, &mut d_sum),
+            Axis::Tokens => self.tokens_backward::<T>(&d_out, &mut d_sum),
+        });
+        gradients.add(&self.h, d_sum.clone());
+        gradients.add(&self.r, d_sum);
+    }
+}
+
+impl ResidualNorm {
+    fn features_backward<T: Element>(&self, d_out: &Tensor, d_sum: &mut Tensor) {
+        let d = d_out.last_dim();
+        let ys = self.normed.slice::<T>().par_chunks_exact(d);
+        let dys = d_out.slice::<T>().par_chunks_exact(d);
+        let inverses = self.inverse.slice::<f32>().par_iter();
+        let outs = d_sum.slice_mut::<T>().par_chunks_exact_mut(d).with_min_len(ROWS);
+        outs.zip(inverses).zip(ys.zip(dys)).for_each(|((out, inverse), (y, dy))| {
+            vectorized(|| {
+                let mean = sum_lanes(d, |j| y[j].to_f32() * dy[j].to_f32()) / d as f32;
+                for ((out, y), dy) in out.iter_mut().zip(y).zip(dy) {
+                    *out = T::from_f32(inverse * (dy.to_f32() - y.to_f32() * mean));
+                }
+            });
+        });
+    }
+
+    fn tokens_backward<T: Element>(&self, d_out: &Tensor, d_sum: &mut Tensor) {
+        let [_, l, d] = *d_out.shape() else { panic!("checked") };
+        let ys = self.normed.slice::<T>().par_chunks(l * d);
+        let dys = d_out.slice::<T>().par_chunks(l * d);
+        let inverses = self.inverse.slice::<f32>().par_chunks(d);
+        let outs = d_sum.slice_mut::<T>().par_chunks_mut(l * d);
+        outs.zip(inverses).zip(ys.zip(dys)).for_each(|((out, inverse), (y, dy))| {
+            with_scratch(d, |mean| {
+                vectorized(|| {
+                    mean.fill(0.0);
+                    for (y, dy) in y.chunks_exact(d).zip(dy.chunks_exact(d)) {
+                        for ((mean, y), dy) in mean.iter_mut().zip(y).zip(dy) {
+                            *mean += y.to_f32() * dy.to_f32();
+                        }
+                    }
+                    mean.iter_mut().for_each(|mean| *mean /= l as f32);
+                    for i in 0..l {
+                        let row = i * d..(i + 1) * d;
+                        let (y, dy, out) = (&y[row.clone()], &dy[row.clone()], &mut out[row]);
+                        for j in 0..d {
+                            let centred = dy[j].to_f32() - y[j].to_f32() * mean[j];
+                            out[j] = T::from_f32(inverse[j] * centred);
+                        }
+                    }
+                });
+            });
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Device;
+    use crate::testing::{Case, check_gradients, close, random_tensor};
+
+    #[test]
+    fn gradients_equal_finite_differences() {
+        for axis in [Axis::Features, Axis::Tokens] {
+            let case = Case::new().input(&[2, 3, 19]).input(&[2, 3, 19]);
+            check_gradients(&case, |tape, x, _| tape.residual_norm(&x[0], &x[1], axis));
+        }
+    }
+
+    #[test]
+    fn the_mean_square_becomes_one() {
+        let device = Device::cpu(1);
+        let (h, r) =
+            (random_tensor(&device, &[2, 4, 37], 1), random_tensor(&device, &[2, 4, 37], 2));
+        let tape = Tape::off(&device);
+        for row in tape.residual_norm(&h, &r, Axis::Features).to_f32_vec().chunks(37) {
+            close(&[row.iter().map(|x| x * x).sum::<f32>() / 37.0], &[1.0], 1e-3);
+        }
+        for puzzle in tape.residual_norm(&h, &r, Axis::Tokens).to_f32_vec().chunks(4 * 37) {
+            for j in 0..37 {
+                let squares = (0..4).map(|i| puzzle[i * 37 + j].powi(2)).sum::<f32>();
+                close(&[squares / 4.0], &[1.0], 1e-2);
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+use crate::device::Device;
+use crate::dtype::Element;
+use crate::math::vectorized;
+use crate::parameter::Parameter;
+use crate::tensor::{Tensor, dispatch};
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Place of a tensor's gradient on one particular tape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Var {
+    tape: u64,
+    index: usize,
+}
+
+/// What an operation saved, and how it turns the gradient of its output into those of its inputs.
+pub(crate) trait Backward: Send {
+    /// `d_out` has the shape and dtype of the output.
+    fn backward(self: Box<Self>, d_out: Tensor, gradients: &mut Gradients);
+}
+
+struct Node {
+    output: usize,
+    operation: Box<dyn Backward>,
+}
+
+#[derive(Default)]
+struct Record {
+    nodes: Vec<Node>,
+    vars: usize,
+}
+
+/// Runs operations and, when recording, remembers what their gradients need.
+///
+/// A tensor made by one tape is a constant to every other: state carried from one supervision step
+/// to the next is detached by construction.
+pub struct Tape {
+    id: u64,
+    device: Device,
+    record: Option<Mutex<Record>>,
+}
+
+impl Tape {
+    /// A tape that remembers.
+    pub fn recording(device: &Device) -> Tape {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Tape { id, device: device.clone(), record: Some(Mutex::default()) }
+    }
+
+    /// A tape that only runs: nothing is remembered, buffers are recycled at once.
+    pub fn off(device: &Device) -> Tape {
+        Tape { id: u64::MAX, device: device.clone(), record: None }
+    }
+
+    /// The device that operations run on.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Whether operations are remembered.
+    pub fn is_recording(&self) -> bool {
+        self.record.is_some()
+    }
+
+    /// The same tensor as a leaf of this tape, so that [`Gradients::of`] knows its gradient.
+    pub fn watch(&self, tensor: &Tensor) -> Tensor {
+        match &self.record {
+            None => tensor.clone(),
+            Some(record) => {
+                let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
+                record.vars += 1;
+                tensor.clone().with_var(Var { tape: self.id, index: record.vars - 1 })
+            }
+        }
+    }
+
+    /// Files an operation whose output is `output`. `saved` is called only when recording.
+    pub(crate) fn record<B: Backward + 'static>(
+        &self,
+        output: Tensor,
+        saved: impl FnOnce() -> B,
+    ) -> Tensor {
+        let Some(record) = &self.record else { return output };
+        let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = record.vars;
+        record.vars += 1;
+        record.nodes.push(Node { output: index, operation: Box::new(saved()) });
+        output.with_var(Var { tape: self.id, index })
+    }
+
+    /// Gradients of `Σ <output, seed>` with respect to every parameter and watched tensor. What an
+    /// operation saved is freed as soon as its gradient has been taken.
+    ///
+    /// # Panics
+    /// If an output was not made by this tape while recording, or a seed's shape differs from it.
+    pub fn backward(self, seeds: &[(&Tensor, &Tensor)]) -> Gradients {
+        let record = self.record.expect("a recording tape").into_inner();
+        let record = record.unwrap_or_else(PoisonError::into_inner);
+        let mut gradients = Gradients {
+            tape: self.id,
+            vars: (0..record.vars).map(|_| None).collect(),
+            parameters: Vec::new(),
+        };
+        for (output, seed) in seeds {
+            assert_eq!(output.shape(), seed.shape(), "an output and its seed");
+            assert!(output.var().is_some_and(|v| v.tape == self.id), "an output of this tape");
+            gradients.add(output, (*seed).clone());
+        }
+        self.device.install(|| {
+            for node in record.nodes.into_iter().rev() {
+                if let Some(d_out) = gradients.vars[node.output].take() {
+                    node.operation.backward(d_out, &mut gradients);
+                }
+            }
+        });
+        gradients
+    }
+}
+
+/// Gradients by parameter and by watched tensor.
+pub struct Gradients {
+    tape: u64,
+    vars: Vec<Option<Tensor>>,
+    parameters: Vec<Option<Tensor>>,
+}
+
+impl Gradients {
+    /// The f32 gradient of a parameter; `None` if it was not used.
+    pub fn parameter(&self, parameter: &Parameter) -> Option<&Tensor> {
+        self.parameters.get(parameter.index())?.as_ref()
+    }
+
+    /// The gradient of a watched tensor; `None` if it was not used.
+    pub fn of(&self, watched: &Tensor) -> Option<&Tensor> {
+        self.index_of(watched).and_then(|index| self.vars[index].as_ref())
+    }
+
+    /// All parameter gradients, by index; for scaling and clipping.
+    pub fn parameters_mut(&mut self) -> impl Iterator<Item = &mut Tensor> {
+        self.parameters.iter_mut().flatten()
+    }
+
+    /// Adds to the gradient of an operation's input; constants are ignored.
+    pub(crate) fn add(&mut self, input: &Tensor, gradient: Tensor) {
+        let Some(index) = self.index_of(input) else { return };
+        match &mut self.vars[index] {
+            Some(sum) => accumulate(sum, &gradient),
+            empty => *empty = Some(gradient.detach()),
+        }
+    }
+
+    /// Whether anybody asks for the gradient of this input.
+    pub(crate) fn wants(&self, input: &Tensor) -> bool {
+        self.index_of(input).is_some()
+    }
+
+    /// The buffer that a parameter's gradient is summed in, and whether it holds a sum already
+    /// (otherwise its contents are arbitrary and must be overwritten).
+    pub(crate) fn parameter_sum(&mut self, parameter: &Parameter) -> (&mut Tensor, bool) {
+        let index = parameter.index();
+        if self.parameters.len() <= index {
+            self.parameters.resize_with(index + 1, || None);
+        }
+        let slot = &mut self.parameters[index];
+        let started = slot.is_some();
+        let value = parameter.value();
+        let sum = slot
+            .get_or_insert_with(|| Tensor::uninit(value.device(), value.shape(), value.dtype()));
+        (sum, started)
+    }
+
+    fn index_of(&self, tensor: &Tensor) -> Option<usize> {
+        tensor.var().filter(|var| var.tape == self.tape).map(|var| var.index)
+    }
+}
+
+/// `sum += term`, in the dtype of `sum`.
+pub(crate) fn accumulate(sum: &mut Tensor, term: &Tensor) {
+    const BLOCK: usize = 1 << 14;
+    fn run<T: Element>(sum: &mut Tensor, term: &Tensor) {
+        let blocks = sum.slice_mut::<T>().par_chunks_mut(BLOCK);
+        blocks.zip(term.slice::<T>().par_chunks(BLOCK)).for_each(|(s, t)| {
+            vectorized(|| {
+                for (s, t) in s.iter_mut().zip(t) {
+                    *s = T::from_f32(s.to_f32() + t.to_f32());
+                }
+            });
+        });
+    }
+    assert_eq!((sum.shape(), sum.dtype()), (term.shape(), term.dtype()), "gradients of one tensor");
+    dispatch!(sum.dtype(), T => run::<T>(sum, term));
+}

@@ -1,0 +1,206 @@
+//! The puzzle domains under one interface.
+
+use std::fmt;
+use std::ops::Deref;
+use std::str::FromStr;
+
+use rand::Rng;
+
+use crate::Verdict;
+use crate::sudoku::{ParseError, PuzzleError, Shape, TokenError};
+
+/// Decorates one cell of a printed puzzle: called with the cell's position in the sequence and
+/// the character standing there, returns what to print in its place (the character between
+/// colour codes, for example). What it adds must not take up room on the terminal.
+pub type Paint<'a> = &'a dyn Fn(usize, char) -> String;
+
+/// What every kind of puzzle offers to training, evaluation and the command line.
+///
+/// Puzzles and answers are token sequences of [`seq_len`](Rules::seq_len) values below
+/// [`vocab_size`](Rules::vocab_size). Token 0 is padding and never part of a puzzle, but a
+/// network may predict it: [`render`](Rules::render), [`format_line`](Rules::format_line) and
+/// [`verify`](Rules::verify) take any token. A sequence of another length is the caller's
+/// mistake and panics.
+pub trait Rules {
+    /// The name a domain is chosen by, such as `sudoku9`.
+    fn name(&self) -> &'static str;
+
+    /// How many different tokens there are, padding included.
+    fn vocab_size(&self) -> usize;
+
+    /// How many tokens make a puzzle.
+    fn seq_len(&self) -> usize;
+
+    /// Reads a puzzle typed or pasted by a person.
+    fn parse(&self, text: &str) -> Result<Vec<u8>, Error>;
+
+    /// Checks that a question has exactly one solution, and returns it.
+    fn check_question(&self, question: &[u8]) -> Result<Vec<u8>, Error>;
+
+    /// The puzzle on one line, readable by [`parse`](Rules::parse).
+    fn format_line(&self, tokens: &[u8]) -> String;
+
+    /// The puzzle drawn for a terminal, each cell passed through `paint`.
+    fn render(&self, tokens: &[u8], paint: Paint<'_>) -> String;
+
+    /// Judges an answer by the rules of the puzzle.
+    fn verify(&self, question: &[u8], answer: &[u8]) -> Verdict;
+
+    /// Replaces a question and its answer by their image under one random symmetry.
+    fn augment(&self, question: &mut [u8], answer: &mut [u8], rng: &mut dyn Rng);
+
+    /// A hash shared by exactly the questions that are symmetric images of one another, up to
+    /// collisions of 128 bits. Stable across versions and machines.
+    fn class_hash(&self, question: &[u8]) -> Result<u128, Error>;
+}
+
+/// The kinds of puzzles known to this crate. A domain is a name for its [`Rules`] and
+/// dereferences to them.
+///
+/// ```
+/// use trm_puzzles::Domain;
+/// use trm_puzzles::sudoku::Shape;
+///
+/// let domain = Domain::Sudoku(Shape::Nine);
+/// assert_eq!(domain.name(), "sudoku9");
+/// assert_eq!((domain.vocab_size(), domain.seq_len()), (11, 81));
+/// assert_eq!("sudoku9".parse(), Ok(domain));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Domain {
+    /// Sudoku of the given shape.
+    Sudoku(Shape),
+}
+
+impl Domain {
+    /// Every domain.
+    pub const ALL: &[Domain] = &[
+        Domain::Sudoku(Shape::Four),
+        Domain::Sudoku(Shape::Six),
+        Domain::Sudoku(Shape::Nine),
+    ];
+}
+
+impl Deref for Domain {
+    type Target = dyn Rules;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Domain::Sudoku(shape) => shape,
+        }
+    }
+}
+
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A domain name that stands for nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown domain `{found}`; the known ones are {}", known())]
+pub struct UnknownDomain {
+    /// The name asked for.
+    pub found: String,
+}
+
+fn known() -> String {
+    let names: Vec<_> = Domain::ALL.iter().map(|domain| domain.name()).collect();
+    names.join(", ")
+}
+
+impl FromStr for Domain {
+    type Err = UnknownDomain;
+
+    fn from_str(name: &str) -> Result<Self, UnknownDomain> {
+        let found = Domain::ALL.iter().find(|domain| domain.name() == name);
+        found.copied().ok_or_else(|| UnknownDomain { found: name.to_owned() })
+    }
+}
+
+/// Why a domain could not make sense of a puzzle.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The text is not a puzzle of this domain.
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+    /// The puzzle has not exactly one solution.
+    #[error(transparent)]
+    Puzzle(#[from] PuzzleError),
+    /// The tokens are not a puzzle of this domain.
+    #[error(transparent)]
+    Tokens(#[from] TokenError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    const QUESTION: &str = "1.....3..4.....2";
+
+    #[test]
+    fn names_round_trip_and_unknown_ones_list_the_known() {
+        for &domain in Domain::ALL {
+            assert_eq!(domain.to_string().parse(), Ok(domain));
+        }
+        let error = "sudoku8".parse::<Domain>().unwrap_err();
+        let expected = "unknown domain `sudoku8`; the known ones are sudoku4, sudoku6, sudoku9";
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn sizes_match_the_public_code() {
+        let sizes: Vec<_> =
+            Domain::ALL.iter().map(|domain| (domain.vocab_size(), domain.seq_len())).collect();
+        assert_eq!(sizes, [(6, 16), (8, 36), (11, 81)]);
+    }
+
+    #[test]
+    fn any_predicted_token_is_rendered_and_judged() {
+        let domain = Domain::Sudoku(Shape::Four);
+        let question = domain.parse(QUESTION).unwrap();
+        for token in 0..=u8::MAX {
+            let answer = [token; 16];
+            assert!(!domain.verify(&question, &answer).is_solved());
+            domain.render(&answer, &|_, symbol| symbol.to_string());
+            domain.format_line(&answer);
+        }
+        let mut answer = domain.check_question(&question).unwrap();
+        answer[3] = 0;
+        assert_eq!(domain.format_line(&answer), "132?423124133142");
+        let verdict = domain.verify(&question, &answer);
+        assert_eq!((verdict.blanks, verdict.violations), (1, 3));
+    }
+
+    #[test]
+    fn augmented_pairs_are_new_puzzles_of_the_same_class() {
+        let domain = Domain::Sudoku(Shape::Four);
+        let question = domain.parse(QUESTION).unwrap();
+        let answer = domain.check_question(&question).unwrap();
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let mut moved = 0;
+        for _ in 0..50 {
+            let (mut q, mut a) = (question.clone(), answer.clone());
+            domain.augment(&mut q, &mut a, &mut rng);
+            moved += usize::from(q != question);
+            assert_eq!(domain.check_question(&q).unwrap(), a);
+            assert_eq!(domain.class_hash(&q), domain.class_hash(&question));
+        }
+        assert!(moved > 40, "only {moved} of 50 symmetries changed the puzzle");
+    }
+
+    #[test]
+    fn errors_reach_the_caller_with_their_text() {
+        let domain = Domain::Sudoku(Shape::Six);
+        let error = domain.parse(QUESTION).unwrap_err();
+        assert_eq!(error.to_string(), "found 16 cells: a 6×6 grid has 36");
+        let error = domain.check_question(&[1; 16]).unwrap_err();
+        assert_eq!(error.to_string(), "found 16 tokens: a 6×6 grid has 36");
+        let error = domain.check_question(&[0; 36]).unwrap_err();
+        let expected = "token 0 at row 1 column 1: a 6×6 grid has tokens 1 (blank) to 7 (digit 6)";
+        assert_eq!(error.to_string(), expected);
+    }
+}

@@ -1,0 +1,57 @@
+//! Sudoku as a domain.
+
+use rand::Rng;
+
+use super::render::token_symbols;
+use super::{Grid, Shape, Symmetry, check_question, class_hash, render_tokens, verify};
+use crate::{Error, Paint, Rules, Verdict};
+
+impl Rules for Shape {
+    fn name(&self) -> &'static str {
+        match self {
+            Shape::Four => "sudoku4",
+            Shape::Six => "sudoku6",
+            Shape::Nine => "sudoku9",
+        }
+    }
+
+    fn vocab_size(&self) -> usize {
+        Shape::vocab_size(*self)
+    }
+
+    fn seq_len(&self) -> usize {
+        self.cells()
+    }
+
+    fn parse(&self, text: &str) -> Result<Vec<u8>, Error> {
+        Ok(Grid::parse(text, Some(*self))?.to_tokens())
+    }
+
+    fn check_question(&self, question: &[u8]) -> Result<Vec<u8>, Error> {
+        let question = Grid::from_tokens(*self, question)?;
+        Ok(check_question(&question)?.to_tokens())
+    }
+
+    fn format_line(&self, tokens: &[u8]) -> String {
+        token_symbols(*self, tokens).into_iter().collect()
+    }
+
+    fn render(&self, tokens: &[u8], paint: Paint<'_>) -> String {
+        render_tokens(*self, tokens, paint)
+    }
+
+    fn verify(&self, question: &[u8], answer: &[u8]) -> Verdict {
+        let [question, answer] = [question, answer].map(|tokens| Grid::from_prediction(*self, tokens));
+        verify(&question, &answer)
+    }
+
+    fn augment(&self, question: &mut [u8], answer: &mut [u8], rng: &mut dyn Rng) {
+        let symmetry = Symmetry::random(*self, rng);
+        symmetry.apply_tokens(question);
+        symmetry.apply_tokens(answer);
+    }
+
+    fn class_hash(&self, question: &[u8]) -> Result<u128, Error> {
+        Ok(class_hash(&Grid::from_tokens(*self, question)?))
+    }
+}

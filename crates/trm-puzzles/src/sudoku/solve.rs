@@ -1,0 +1,203 @@
+//! The exact solver.
+
+use std::ops::ControlFlow;
+
+use super::board::{Board, Layout};
+use super::grid::Grid;
+use super::shape::{MAX_SIZE, Shape};
+
+/// The first solution of a grid, if it has any. Of several, the one found first by the search
+/// described at [`rate`].
+///
+/// ```
+/// use trm_puzzles::sudoku::{Grid, solve};
+///
+/// let question: Grid = "1.....3..4.....2".parse()?;
+/// assert_eq!(solve(&question).unwrap().to_string(), "1324423124133142");
+/// let contradictory: Grid = "1.....3..4....12".parse()?;
+/// assert_eq!(solve(&contradictory), None);
+/// # Ok::<(), trm_puzzles::sudoku::ParseError>(())
+/// ```
+pub fn solve(grid: &Grid) -> Option<Grid> {
+    search(grid, 1).first
+}
+
+/// Counts solutions, stopping at `limit`.
+///
+/// ```
+/// use trm_puzzles::sudoku::{Grid, Shape, count_solutions};
+///
+/// assert_eq!(count_solutions(&Grid::empty(Shape::Nine), 2), 2);
+/// assert_eq!(count_solutions(&Grid::empty(Shape::Four), usize::MAX), 288);
+/// ```
+pub fn count_solutions(grid: &Grid, limit: usize) -> usize {
+    if limit == 0 { 0 } else { search(grid, limit).solutions }
+}
+
+/// How hard a puzzle is: the guesses made until its solution is found.
+///
+/// The search fills in naked singles (a cell with one candidate) and hidden singles (a digit
+/// with one place in a row, column or box) until there are none. It then takes the cell with
+/// the fewest candidates, the first along the rows of several, and tries its digits in
+/// ascending order. Every digit tried is one guess: the wrong ones, the right one, and the last
+/// of a cell even though no other is left. A puzzle that singles solve has rating 0.
+///
+/// The rating depends on how the puzzle is turned and labelled, because these decide which of
+/// several cells and digits come first. A grid without a solution is rated by the guesses it
+/// takes to see that.
+pub fn rate(grid: &Grid) -> u32 {
+    search(grid, 1).guesses
+}
+
+/// Two different solutions, if there are as many.
+pub(crate) fn two_solutions(grid: &Grid) -> (Option<Grid>, Option<Grid>) {
+    let search = search(grid, 2);
+    let second = search.last.filter(|_| search.solutions > 1);
+    (search.first, second)
+}
+
+/// A solution of the empty grid, with the digits of every branch tried in the order that
+/// `arrange` puts them in.
+pub(crate) fn fill(shape: Shape, arrange: impl FnMut(&mut [usize])) -> Option<Grid> {
+    let mut search = Search::new(shape, 1, arrange);
+    let board = Board::new(&Grid::empty(shape), search.layout).ok()?;
+    let _stopped = search.explore(board);
+    search.first
+}
+
+/// Whether a grid has a solution with another digit than `digit` in the blank `cell`.
+pub(crate) fn has_other_solution(grid: &Grid, cell: usize, digit: u8) -> bool {
+    let mut search = Search::new(grid.shape(), 1, |_| {});
+    if let Ok(mut board) = Board::new(grid, search.layout) {
+        board.exclude(cell, usize::from(digit) - 1, search.layout);
+        let _stopped = search.explore(board);
+    }
+    search.solutions > 0
+}
+
+fn search(grid: &Grid, limit: usize) -> Search<impl FnMut(&mut [usize])> {
+    let mut search = Search::new(grid.shape(), limit, |_| {});
+    if let Ok(board) = Board::new(grid, search.layout) {
+        let _stopped = search.explore(board);
+    }
+    search
+}
+
+struct Search<F> {
+    layout: &'static Layout,
+    limit: usize,
+    arrange: F,
+    guesses: u32,
+    solutions: usize,
+    first: Option<Grid>,
+    last: Option<Grid>,
+}
+
+impl<F: FnMut(&mut [usize])> Search<F> {
+    fn new(shape: Shape, limit: usize, arrange: F) -> Self {
+        let layout = Layout::of(shape);
+        Search { layout, limit, arrange, guesses: 0, solutions: 0, first: None, last: None }
+    }
+
+    /// Visits the solutions of a board; breaks off at the limit.
+    fn explore(&mut self, mut board: Board) -> ControlFlow<()> {
+        if board.propagate(self.layout).is_err() {
+            return ControlFlow::Continue(());
+        }
+        let Some(cell) = board.tightest(self.layout) else {
+            return self.record(board.grid(self.layout));
+        };
+        let mut digits = [0; MAX_SIZE];
+        let mut count = 0;
+        for digit in board.candidates(cell, self.layout) {
+            digits[count] = digit;
+            count += 1;
+        }
+        let digits = &mut digits[..count];
+        (self.arrange)(digits);
+        for &mut digit in digits {
+            self.guesses += 1;
+            let mut next = board;
+            if next.assign(cell, digit, self.layout).is_ok() {
+                self.explore(next)?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn record(&mut self, solution: Grid) -> ControlFlow<()> {
+        self.solutions += 1;
+        self.first.get_or_insert(solution);
+        self.last = Some(solution);
+        if self.solutions < self.limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    /// Counts by trying every digit in every blank, in order.
+    fn brute_force(grid: &Grid, cell: usize) -> usize {
+        let shape = grid.shape();
+        if cell == shape.cells() {
+            return 1;
+        }
+        let clashes = |digit| {
+            let mut units = shape.units().filter(|unit| unit.cells(shape).any(|c| c == cell));
+            units.any(|unit| unit.cells(shape).any(|c| c != cell && grid.get(c) == digit))
+        };
+        let digits = match grid.get(cell) {
+            0 => 1..=shape.size() as u8,
+            given => given..=given,
+        };
+        let fitting = digits.filter(|&digit| !clashes(digit));
+        let count_with = |digit| {
+            let mut next = *grid;
+            next.set(cell, digit);
+            brute_force(&next, cell + 1)
+        };
+        fitting.map(count_with).sum()
+    }
+
+    fn random_clues(shape: Shape, count: usize, rng: &mut ChaCha8Rng) -> Grid {
+        let mut grid = Grid::empty(shape);
+        for _ in 0..count {
+            let digit = rng.random_range(1..=shape.size() as u8);
+            grid.set(rng.random_range(0..shape.cells()), digit);
+        }
+        grid
+    }
+
+    #[test]
+    fn counts_agree_with_brute_force() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut solvable = 0;
+        for round in 0..300 {
+            for (shape, clues) in [(Shape::Four, round % 7), (Shape::Six, 8 + round % 5)] {
+                let grid = random_clues(shape, clues, &mut rng);
+                let expected = brute_force(&grid, 0);
+                assert_eq!(count_solutions(&grid, usize::MAX), expected, "{grid}");
+                assert_eq!(solve(&grid).is_some(), expected > 0, "{grid}");
+                assert_eq!(count_solutions(&grid, 2), expected.min(2), "{grid}");
+                solvable += usize::from(expected > 0);
+            }
+        }
+        assert!((100..500).contains(&solvable), "{solvable} of 600 solvable: a poor test");
+    }
+
+    #[test]
+    fn singles_alone_rate_zero_and_guesses_are_counted() {
+        assert_eq!(rate(&"1.....3..4.....2".parse().unwrap()), 0);
+        // Cell 1 has four candidates; the first tried leaves two open choices of two, …
+        let empty = Grid::empty(Shape::Four);
+        assert_eq!(rate(&empty), 4);
+    }
+
+    #[test]
+    fn a_limit_of_nothing_finds_nothing() {
+        assert_eq!(count_solutions(&Grid::empty(Shape::Four), 0), 0);
+    }
+}

@@ -1,0 +1,67 @@
+//! What checking an answer against the rules found.
+
+use std::fmt;
+
+/// The outcome of checking an answer against its question by the rules of the puzzle, without
+/// looking at a recorded answer.
+///
+/// Printed, it is one line for a person:
+///
+/// ```
+/// use trm_puzzles::sudoku::{Grid, verify};
+///
+/// let question: Grid = "1.....3..4.....2".parse()?;
+/// let answer: Grid = "1324423124133142".parse()?;
+/// assert_eq!(
+///     verify(&question, &answer).to_string(),
+///     "solved: all 12 rows, columns and boxes right"
+/// );
+/// let answer: Grid = "132442312413314.".parse()?;
+/// assert_eq!(
+///     verify(&question, &answer).to_string(),
+///     "not solved: 3 of 12 rows, columns and boxes wrong, 1 given changed, 1 cell blank"
+/// );
+/// # Ok::<(), trm_puzzles::sudoku::ParseError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Cells filled in the question that hold something else in the answer.
+    pub givens_changed: usize,
+    /// Cells of the answer that hold no value.
+    pub blanks: usize,
+    /// How many of the `checks` failed.
+    pub violations: usize,
+    /// How many constraints were checked.
+    pub checks: usize,
+    /// What the constraints are called, in the plural: "rows, columns and boxes".
+    pub checked: &'static str,
+}
+
+impl Verdict {
+    /// Whether the answer solves the question: nothing violated, nothing blank, every given kept.
+    pub fn is_solved(&self) -> bool {
+        self.givens_changed == 0 && self.blanks == 0 && self.violations == 0
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { checks, checked, .. } = self;
+        if self.is_solved() {
+            return write!(f, "solved: all {checks} {checked} right");
+        }
+        let mut faults = Vec::new();
+        if self.violations > 0 {
+            faults.push(format!("{} of {checks} {checked} wrong", self.violations));
+        }
+        if self.givens_changed > 0 {
+            let noun = if self.givens_changed == 1 { "given" } else { "givens" };
+            faults.push(format!("{} {noun} changed", self.givens_changed));
+        }
+        if self.blanks > 0 {
+            let noun = if self.blanks == 1 { "cell" } else { "cells" };
+            faults.push(format!("{} {noun} blank", self.blanks));
+        }
+        write!(f, "not solved: {}", faults.join(", "))
+    }
+}
