@@ -51,7 +51,7 @@ pub(crate) fn atan2_right(y: f32, x: f32) -> f32 {
     let p = 8.053_744_5e-2;
     let p = p * s - 1.387_768_6e-1;
     let p = p * s + 1.997_771_1e-1;
-    let p = p * s - 3.333_294_9e-1;
+    let p = p * s - 3.333_295e-1;
     let atan_u = p * s * u + u;
     let atan_t = if high { std::f32::consts::FRAC_PI_4 + atan_u } else { atan_u };
     let angle = if a > b { std::f32::consts::FRAC_PI_2 - atan_t } else { atan_t };

@@ -57,6 +57,18 @@ impl Parameter {
         self.forms = Arc::default();
     }
 
+    /// The rows of a table by index: `[ids.len(), width]`.
+    ///
+    /// # Panics
+    /// If a row does not exist.
+    pub fn rows(&self, ids: &[u32]) -> Tensor {
+        let width = self.value.last_dim();
+        let table = self.value.slice::<f32>();
+        let values: Vec<f32> =
+            ids.iter().flat_map(|id| &table[*id as usize * width..][..width]).copied().collect();
+        Tensor::from_f32(self.value.device(), &[ids.len(), width], &values)
+    }
+
     /// The master for an update in place; all derived forms are forgotten.
     pub(crate) fn value_mut(&mut self) -> &mut Tensor {
         self.forms = Arc::default();

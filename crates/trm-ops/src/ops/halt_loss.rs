@@ -6,9 +6,9 @@ impl Tape {
     /// the head's outputs) and target t, `max(q, 0) − q·t + ln(1 + e^−|q|)`.
     ///
     /// # Shapes
-    /// q `[B, 2]` f32, correct `[B]`, output `[B]` f32.
+    /// q `[B, 1, 2]` (or `[B, 2]`) f32, correct `[B]`, output `[B]` f32.
     pub fn halt_loss(&self, q: &Tensor, correct: &[bool]) -> Tensor {
-        assert_eq!(q.shape(), [correct.len(), 2], "halting logits");
+        assert_eq!((q.len(), q.last_dim()), (2 * correct.len(), 2), "halting logits");
         let losses: Vec<f32> = logits(q)
             .zip(correct)
             .map(|(q, t)| q.max(0.0) - q * f32::from(*t as u8) + (-q.abs()).exp().ln_1p())

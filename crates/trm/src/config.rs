@@ -1,0 +1,224 @@
+use crate::error::ConfigError;
+use serde::{Deserialize, Serialize};
+
+/// Sizes and choices of a tiny recursive model. Defaults are the public preset for Sudoku except
+/// for `vocab_size` and `seq_len`, which follow from the data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// What the tokens mean, for the programs around the model; the network does not look at it.
+    pub domain: String,
+    /// V: number of tokens, PAD included.
+    pub vocab_size: usize,
+    /// S: cells of a puzzle.
+    pub seq_len: usize,
+    /// D: features of a token.
+    pub hidden: usize,
+    /// H: attention heads (unused by the mixer).
+    pub heads: usize,
+    /// Inner width of a SwiGLU over its outer width, before the factor 2/3.
+    pub expansion: f32,
+    /// Inner widths are rounded up to a multiple of this.
+    pub inner_multiple: usize,
+    /// Blocks of the one network.
+    pub blocks: usize,
+    /// How tokens exchange information.
+    pub mix: Mix,
+    /// How tokens know their place.
+    pub positions: Positions,
+    /// T: cycles of a supervision step; only the last carries a gradient.
+    pub cycles: usize,
+    /// n: updates of z per cycle.
+    pub recursions: usize,
+    /// N_sup: improvement steps per puzzle.
+    pub supervision_steps: usize,
+    /// P: tokens before the cells that hold the puzzle embedding; 0 for none.
+    pub prefix_len: usize,
+    /// Width of the vector learned per puzzle identifier, at most P·D; 0 for none.
+    pub puzzle_embedding: usize,
+    /// Number of puzzle identifiers; identifier 0 stands for "no particular puzzle".
+    pub puzzle_identifiers: usize,
+}
+
+/// How tokens exchange information.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mix {
+    /// A SwiGLU over the token axis (the paper's MLP variant): best on small fixed grids.
+    Mixer,
+    /// Non-causal self-attention.
+    Attention,
+}
+
+/// How tokens know their place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Positions {
+    /// Not at all; the mixer's weights are bound to places anyway.
+    None,
+    /// A learned vector per place, added to the embedded question.
+    Learned,
+    /// Rotary embedding of queries and keys, base 10000.
+    Rope,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            domain: "tokens".into(),
+            vocab_size: 11,
+            seq_len: 81,
+            hidden: 512,
+            heads: 8,
+            expansion: 4.0,
+            inner_multiple: 256,
+            blocks: 2,
+            mix: Mix::Mixer,
+            positions: Positions::None,
+            cycles: 3,
+            recursions: 6,
+            supervision_steps: 16,
+            prefix_len: 16,
+            puzzle_embedding: 512,
+            puzzle_identifiers: 1,
+        }
+    }
+}
+
+impl Config {
+    /// L: prefix tokens and cells.
+    pub fn len(&self) -> usize {
+        self.prefix_len + self.seq_len
+    }
+
+    /// Whether there are no tokens at all; never true of a checked configuration.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Inner width of a SwiGLU over `width` features or tokens: `expansion · width · 2/3`, rounded,
+    /// then rounded up to a multiple of `inner_multiple`.
+    pub fn inner(&self, width: usize) -> usize {
+        let inner = (self.expansion as f64 * width as f64 * 2.0 / 3.0).round() as usize;
+        inner.max(1).next_multiple_of(self.inner_multiple)
+    }
+
+    /// Floating-point operations of one supervision step of one puzzle, forward only: two per
+    /// multiplication in a product, nothing for the rest.
+    pub fn forward_flops(&self) -> f64 {
+        let (l, d) = (self.len() as f64, self.hidden as f64);
+        let mix = match self.mix {
+            Mix::Mixer => 3.0 * l * self.inner(self.len()) as f64 * d,
+            Mix::Attention => 4.0 * l * d * d + 2.0 * l * l * d,
+        };
+        let block = mix + 3.0 * l * d * self.inner(self.hidden) as f64;
+        let net = 2.0 * self.blocks as f64 * block;
+        let heads = 2.0 * (self.seq_len * self.vocab_size + 2) as f64 * d;
+        net * (self.cycles * (self.recursions + 1)) as f64 + heads
+    }
+
+    /// The same for one training step: the last cycle's forward is followed by two products of its
+    /// size.
+    pub fn training_flops(&self) -> f64 {
+        self.forward_flops() * (1.0 + 2.0 / self.cycles as f64)
+    }
+
+    /// Checks that a network of these sizes exists.
+    ///
+    /// # Errors
+    /// The first [`ConfigError`] found.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let sizes = [
+            ("vocab_size", self.vocab_size),
+            ("seq_len", self.seq_len),
+            ("hidden", self.hidden),
+            ("heads", self.heads),
+            ("inner_multiple", self.inner_multiple),
+            ("blocks", self.blocks),
+            ("cycles", self.cycles),
+            ("recursions", self.recursions),
+            ("supervision_steps", self.supervision_steps),
+            ("puzzle_identifiers", self.puzzle_identifiers),
+        ];
+        if let Some((key, _)) = sizes.iter().find(|(_, size)| *size == 0) {
+            return Err(ConfigError::Zero { key });
+        }
+        if self.vocab_size > 256 {
+            return Err(ConfigError::Vocabulary(self.vocab_size));
+        }
+        if !(self.expansion.is_finite() && self.expansion > 0.0) {
+            return Err(ConfigError::Expansion(self.expansion));
+        }
+        self.check_heads()?;
+        self.check_prefix()?;
+        match self.approximate_parameters() {
+            count if count > 2e9 => Err(ConfigError::TooLarge(count)),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_heads(&self) -> Result<(), ConfigError> {
+        let Config { heads, hidden, .. } = *self;
+        match (self.mix, self.positions) {
+            (Mix::Mixer, Positions::Rope) => Err(ConfigError::RopeWithoutAttention),
+            (Mix::Mixer, _) => Ok(()),
+            (Mix::Attention, _) if hidden % heads != 0 => Err(ConfigError::Heads { heads, hidden }),
+            (Mix::Attention, Positions::Rope) if hidden / heads % 2 != 0 => {
+                Err(ConfigError::OddHead { heads, hidden })
+            }
+            (Mix::Attention, _) => Ok(()),
+        }
+    }
+
+    fn check_prefix(&self) -> Result<(), ConfigError> {
+        let Config { prefix_len, puzzle_embedding, .. } = *self;
+        let room = prefix_len.saturating_mul(self.hidden);
+        if (prefix_len == 0) != (puzzle_embedding == 0) {
+            return Err(ConfigError::Prefix { prefix_len, puzzle_embedding });
+        }
+        if puzzle_embedding > room {
+            return Err(ConfigError::WideEmbedding { puzzle_embedding, room });
+        }
+        Ok(())
+    }
+
+    fn approximate_parameters(&self) -> f64 {
+        let f = |n: usize| n as f64;
+        let (l, d) = (f(self.prefix_len) + f(self.seq_len), f(self.hidden));
+        let inner = |width: f64| self.expansion as f64 * width + f(self.inner_multiple);
+        let block = 3.0 * d * inner(d) + (3.0 * l * inner(l)).max(4.0 * d * d);
+        let table = f(self.puzzle_embedding) * f(self.puzzle_identifiers);
+        f(self.blocks) * block + l * d + table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_public_presets_have_their_inner_widths_and_cost() {
+        let sudoku = Config::default();
+        assert_eq!((sudoku.inner(512), sudoku.inner(sudoku.len())), (1536, 512));
+        assert!((sudoku.forward_flops() / 1e9 - 25.6).abs() < 0.2, "{}", sudoku.forward_flops());
+        assert!((sudoku.training_flops() / 1e9 - 43.0).abs() < 0.5);
+        assert_eq!(sudoku.check(), Ok(()));
+    }
+
+    #[test]
+    fn impossible_shapes_are_refused_by_name() {
+        let base =
+            || Config { mix: Mix::Attention, positions: Positions::Rope, ..Config::default() };
+        let message = |config: Config| config.check().unwrap_err().to_string();
+        assert_eq!(
+            message(Config { heads: 3, ..base() }),
+            "heads = 3 does not divide hidden = 512: choose a divisor of 512"
+        );
+        assert!(message(Config { hidden: 24, heads: 8, ..base() }).contains("even head width"));
+        assert!(message(Config { mix: Mix::Mixer, ..base() }).contains("no effect"));
+        assert_eq!(message(Config { blocks: 0, ..base() }), "blocks = 0: must be at least 1");
+        assert!(message(Config { prefix_len: 0, ..base() }).contains("both must be 0"));
+        assert!(message(Config { puzzle_embedding: 9000, ..base() }).contains("wider than"));
+        assert!(message(Config { hidden: 1 << 40, heads: 1, ..base() }).contains("parameters"));
+    }
+}

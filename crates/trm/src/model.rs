@@ -1,0 +1,231 @@
+//! The heart: one small network, applied again and again.
+//!
+//! Shapes: B puzzles, L = P prefix tokens + S cells, D features, V tokens.
+
+use crate::config::Config;
+use crate::error::{Error, InputError};
+use trm_ops::{Axis, DType, Device, Parameter, Rope, Tape, Tensor};
+
+mod build;
+mod weights;
+
+/// A tiny recursive model: parameters and the recursion over them.
+#[derive(Clone)]
+pub struct Model {
+    config: Config,
+    device: Device,
+    token_embedding: Parameter,          // [V, D]
+    positions: Option<Parameter>,        // [L, D]
+    net: Vec<Block>,                     // the one network, called T·(n + 1) times per step
+    lm_head: Parameter,                  // [V, D]
+    q_head: [Parameter; 2],              // weight [2, D], bias [2]
+    initial_y: Tensor,                   // [D], fixed
+    initial_z: Tensor,                   // [D], fixed
+    puzzle_embedding: Option<Parameter>, // [identifiers, E]
+}
+
+/// Post-norm block: mix tokens, then transform each.
+#[derive(Clone)]
+struct Block {
+    mix: Mixing,
+    gate_up: Parameter, // [2I, D]
+    down: Parameter,    // [D, I]
+}
+
+#[derive(Clone)]
+enum Mixing {
+    Mixer { gate_up: Parameter, down: Parameter }, // [2J, L], [L, J]
+    Attention { qkv: Parameter, out: Parameter, heads: usize, rope: Option<Rope> }, // [3D, D], [D, D]
+}
+
+/// The recursive state between supervision steps, without gradient.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// The current answer, embedded: `[B, L, D]`.
+    pub y: Tensor,
+    /// The latent scratchpad: `[B, L, D]`.
+    pub z: Tensor,
+}
+
+/// A batch of questions: `[B · S]` tokens and `[B]` puzzle identifiers.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// One token per cell, puzzle after puzzle.
+    pub tokens: &'a [u8],
+    /// One identifier per puzzle; 0 where puzzles have none of their own.
+    pub puzzles: &'a [u32],
+}
+
+/// What one supervision step gives.
+pub struct Step {
+    /// Improved state.
+    pub state: State,
+    /// `[B, S, V]`, f32: the draft.
+    pub logits: Tensor,
+    /// `[B, 1, 2]`, f32: halting logit, and a second output kept for checkpoint compatibility.
+    pub q: Tensor,
+    /// `[B, E]`: the embeddings of the batch's puzzles, watched by the tape.
+    pub puzzle_vectors: Option<Tensor>,
+}
+
+impl Step {
+    /// `[B · S]`: the likeliest token of every cell, the lowest on ties.
+    pub fn answers(&self) -> Vec<u8> {
+        let vocab = self.logits.shape()[2];
+        let best = |row: &[f32]| (0..vocab).rev().max_by(|a, b| row[*a].total_cmp(&row[*b]));
+        let logits = self.logits.to_f32_vec();
+        logits.chunks_exact(vocab).map(|row| best(row).unwrap_or(0) as u8).collect()
+    }
+
+    /// `[B]`: above 0 the model holds its answer to be right.
+    pub fn halt_logits(&self) -> Vec<f32> {
+        self.q.to_f32_vec().chunks_exact(2).map(|q| q[0]).collect()
+    }
+}
+
+impl Block {
+    /// `h = rms_norm(h + mix(h)); h = rms_norm(h + swiglu(h))`; h is `[B, L, D]`.
+    fn forward(&self, tape: &Tape, h: &Tensor) -> Tensor {
+        let h = match &self.mix {
+            Mixing::Mixer { gate_up, down } => {
+                let mixed = tape.token_swiglu(h, gate_up, down);
+                tape.residual_norm(h, &mixed, Axis::Tokens) // over L, as in the transposed layout
+            }
+            Mixing::Attention { qkv, out, heads, rope } => {
+                let qkv = tape.linear(h, qkv, None); // [B, L, 3D]
+                let attended = tape.attention(&qkv, *heads, rope.as_ref());
+                tape.residual_norm(h, &tape.linear(&attended, out, None), Axis::Features)
+            }
+        };
+        let transformed = tape.swiglu(&h, &self.gate_up, &self.down);
+        tape.residual_norm(&h, &transformed, Axis::Features)
+    }
+}
+
+impl Model {
+    /// `net(h, injection)`: the blocks applied to `h + injection`.
+    fn net(&self, tape: &Tape, h: &Tensor, injection: &Tensor) -> Tensor {
+        let h = tape.add(h, injection);
+        self.net.iter().fold(h, |h, block| block.forward(tape, &h))
+    }
+
+    /// One cycle (paper, figure 3, `latent_recursion`): think n times, then act once.
+    fn cycle(&self, tape: &Tape, x: &Tensor, State { y, mut z }: State) -> State {
+        let injection = tape.add(&y, x);
+        for _ in 0..self.config.recursions {
+            z = self.net(tape, &z, &injection); // think: z = net(z, y + x)
+        }
+        State { y: self.net(tape, &y, &z), z } // act: y = net(y, z)
+    }
+
+    /// One supervision step (paper, figure 3, `deep_recursion`): T − 1 cycles without gradient,
+    /// one with, then the heads. The number format of `state` decides that of the recursion.
+    ///
+    /// # Panics
+    /// If the question does not fit the model; [`Model::check`] says so beforehand.
+    pub fn supervision_step(&self, tape: &Tape, question: Question<'_>, state: State) -> Step {
+        let (x, puzzle_vectors) = self.embed(tape, question, state.y.dtype());
+        let no_gradient = Tape::off(&self.device);
+        let mut state = state;
+        for _ in 1..self.config.cycles {
+            state = self.cycle(&no_gradient, &x, state);
+        }
+        let state = self.cycle(tape, &x, state);
+        let cells = tape.tokens(&state.y, self.config.prefix_len..self.config.len());
+        let logits = tape.linear(&cells, &self.lm_head, None);
+        let first = tape.tokens(&state.y, 0..1);
+        let [weight, bias] = &self.q_head;
+        let q = tape.linear(&first, weight, Some(bias));
+        Step {
+            state: State { y: state.y.detach(), z: state.z.detach() },
+            logits,
+            q,
+            puzzle_vectors,
+        }
+    }
+
+    /// The embedded question `[B, L, D]` and the puzzle vectors in its prefix.
+    fn embed(&self, tape: &Tape, question: Question<'_>, dtype: DType) -> (Tensor, Option<Tensor>) {
+        let vectors = self.puzzle_embedding.as_ref();
+        let vectors = vectors.map(|table| tape.watch(&table.rows(question.puzzles)));
+        let prefix = (self.config.prefix_len, vectors.as_ref());
+        let (table, positions) = (&self.token_embedding, self.positions.as_ref());
+        let form = (question.puzzles.len(), dtype);
+        (tape.embed(question.tokens, prefix, table, positions, form), vectors)
+    }
+
+    /// The state that every puzzle starts from, for a batch of `batch`.
+    pub fn initial_state(&self, batch: usize, dtype: DType) -> State {
+        let shape = [batch, self.config.len(), self.config.hidden];
+        let zeros = Tensor::zeros(&self.device, &shape, dtype);
+        let mut state = State { y: zeros.clone(), z: zeros };
+        (0..batch).for_each(|row| self.reset(&mut state, row));
+        state
+    }
+
+    /// Puts one row of a state back to the start.
+    pub fn reset(&self, state: &mut State, row: usize) {
+        state.y.fill_row(row, &self.initial_y.to_f32_vec());
+        state.z.fill_row(row, &self.initial_z.to_f32_vec());
+    }
+
+    /// Sizes and choices.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Where the model runs.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Checks a question before it is given to [`Model::supervision_step`].
+    ///
+    /// # Errors
+    /// If lengths, tokens or identifiers do not fit.
+    pub fn check(&self, question: Question<'_>) -> Result<(), Error> {
+        Ok(InputError::check(&self.config, question.tokens, question.puzzles)?)
+    }
+
+    /// The parameters that gradients are taken of, by index. The puzzle embedding is apart: only
+    /// the rows of a batch's puzzles change ([`Model::puzzle_embedding_mut`]).
+    pub fn parameters(&self) -> Vec<&Parameter> {
+        let blocks = self.net.iter().flat_map(|block| {
+            let mix = match &block.mix {
+                Mixing::Mixer { gate_up, down } => [gate_up, down],
+                Mixing::Attention { qkv, out, .. } => [qkv, out],
+            };
+            mix.into_iter().chain([&block.gate_up, &block.down])
+        });
+        let [weight, bias] = &self.q_head;
+        let rest = [Some(&self.lm_head), Some(&self.token_embedding), self.positions.as_ref()];
+        blocks.chain(rest.into_iter().flatten()).chain([weight, bias]).collect()
+    }
+
+    /// [`Model::parameters`] for updates.
+    pub fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
+        let blocks = self.net.iter_mut().flat_map(|block| {
+            let mix = match &mut block.mix {
+                Mixing::Mixer { gate_up, down } => [gate_up, down],
+                Mixing::Attention { qkv, out, .. } => [qkv, out],
+            };
+            mix.into_iter().chain([&mut block.gate_up, &mut block.down])
+        });
+        let [weight, bias] = &mut self.q_head;
+        let rest =
+            [Some(&mut self.lm_head), Some(&mut self.token_embedding), self.positions.as_mut()];
+        blocks.chain(rest.into_iter().flatten()).chain([weight, bias]).collect()
+    }
+
+    /// The table of puzzle embeddings, `[identifiers, E]`.
+    pub fn puzzle_embedding_mut(&mut self) -> Option<&mut Parameter> {
+        self.puzzle_embedding.as_mut()
+    }
+
+    /// Number of trained values, with and without the puzzle embedding.
+    pub fn parameter_count(&self) -> (usize, usize) {
+        let network = self.parameters().iter().map(|p| p.value().len()).sum();
+        let table = self.puzzle_embedding.as_ref().map_or(0, |p| p.value().len());
+        (network + table, network)
+    }
+}

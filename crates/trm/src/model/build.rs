@@ -1,0 +1,125 @@
+//! Putting a model together, from random numbers or from a file.
+
+use super::{Block, Mixing, Model};
+use crate::config::{Config, Mix, Positions};
+use crate::error::Error;
+use crate::initialize::Init;
+use rand::Rng;
+use trm_ops::{Device, Parameter, Rope, Tensor};
+
+const ROPE_BASE: f32 = 10_000.0;
+
+/// Where tensors come from: name, shape and law of the initial values.
+pub(super) trait Source {
+    fn make(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Tensor, Error>;
+}
+
+struct Draw<'a, R> {
+    device: &'a Device,
+    rng: &'a mut R,
+}
+
+impl<R: Rng> Source for Draw<'_, R> {
+    fn make(&mut self, _: &str, shape: &[usize], init: Init) -> Result<Tensor, Error> {
+        let values = init.values(shape.iter().product(), self.rng);
+        Ok(Tensor::from_f32(self.device, shape, &values))
+    }
+}
+
+/// Numbers parameters in the order in which they are made.
+struct Builder<'a, S> {
+    config: &'a Config,
+    source: &'a mut S,
+    made: usize,
+}
+
+impl<S: Source> Builder<'_, S> {
+    fn parameter(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Parameter, Error> {
+        let value = self.source.make(name, shape, init)?;
+        self.made += 1;
+        Ok(Parameter::new(self.made - 1, name, value))
+    }
+
+    /// A linear layer from k to n features.
+    fn linear(&mut self, name: &str, n: usize, k: usize) -> Result<Parameter, Error> {
+        self.parameter(name, &[n, k], Init::linear(k))
+    }
+
+    fn mixing(&mut self, i: usize) -> Result<Mixing, Error> {
+        let (d, len) = (self.config.hidden, self.config.len());
+        let inner = self.config.inner(len);
+        match self.config.mix {
+            Mix::Mixer => Ok(Mixing::Mixer {
+                gate_up: self.linear(&format!("net.{i}.token_gate_up"), 2 * inner, len)?,
+                down: self.linear(&format!("net.{i}.token_down"), len, inner)?,
+            }),
+            Mix::Attention => Ok(Mixing::Attention {
+                qkv: self.linear(&format!("net.{i}.qkv"), 3 * d, d)?,
+                out: self.linear(&format!("net.{i}.out"), d, d)?,
+                heads: self.config.heads,
+                rope: (self.config.positions == Positions::Rope)
+                    .then(|| Rope::new(len, d / self.config.heads, ROPE_BASE)),
+            }),
+        }
+    }
+
+    fn block(&mut self, i: usize) -> Result<Block, Error> {
+        let (d, inner) = (self.config.hidden, self.config.inner(self.config.hidden));
+        Ok(Block {
+            mix: self.mixing(i)?,
+            gate_up: self.linear(&format!("net.{i}.gate_up"), 2 * inner, d)?,
+            down: self.linear(&format!("net.{i}.down"), d, inner)?,
+        })
+    }
+}
+
+impl Model {
+    /// A model with random weights.
+    ///
+    /// # Errors
+    /// If the configuration describes no network.
+    pub fn new(config: &Config, device: &Device, rng: &mut impl Rng) -> Result<Model, Error> {
+        Model::build(config, device, &mut Draw { device, rng })
+    }
+
+    pub(super) fn build(
+        config: &Config,
+        device: &Device,
+        source: &mut impl Source,
+    ) -> Result<Model, Error> {
+        config.check()?;
+        let (v, d, len) = (config.vocab_size, config.hidden, config.len());
+        let embedding = Init::linear(d);
+        let mut build = Builder { config, source, made: 0 };
+        let net = (0..config.blocks).map(|i| build.block(i)).collect::<Result<_, _>>()?;
+        let lm_head = build.linear("lm_head", v, d)?;
+        let token_embedding = build.parameter("token_embedding", &[v, d], embedding)?;
+        let positions = (config.positions == Positions::Learned)
+            .then(|| build.parameter("positions", &[len, d], embedding))
+            .transpose()?;
+        let q_head = [
+            build.parameter("q_head.weight", &[2, d], Init::Constant(0.0))?,
+            build.parameter("q_head.bias", &[2], Init::Constant(-5.0))?,
+        ];
+        let table = [config.puzzle_identifiers, config.puzzle_embedding];
+        let puzzle_embedding = (config.prefix_len > 0)
+            .then(|| build.parameter("puzzle_embedding", &table, Init::Constant(0.0)))
+            .transpose()?;
+        let initial_y = source.make("initial_y", &[d], Init::TruncatedNormal(1.0))?;
+        let initial_z = source.make("initial_z", &[d], Init::TruncatedNormal(1.0))?;
+        let (config, device) = (config.clone(), device.clone());
+        let model = Model {
+            config,
+            device,
+            token_embedding,
+            positions,
+            net,
+            lm_head,
+            q_head,
+            initial_y,
+            initial_z,
+            puzzle_embedding,
+        };
+        Ok(model)
+    }
+}

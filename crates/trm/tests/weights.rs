@@ -1,0 +1,87 @@
+//! Weights survive the way to bytes and back; damaged ones are refused by name.
+
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use trm::{Config, Mix, Model, Positions, Solver};
+use trm_ops::{DType, Device};
+
+fn config() -> Config {
+    Config {
+        vocab_size: 6,
+        seq_len: 16,
+        hidden: 16,
+        heads: 2,
+        inner_multiple: 8,
+        mix: Mix::Attention,
+        positions: Positions::Learned,
+        prefix_len: 2,
+        puzzle_embedding: 20,
+        puzzle_identifiers: 3,
+        ..Config::default()
+    }
+}
+
+fn model(config: &Config) -> Model {
+    Model::new(config, &Device::cpu(1), &mut ChaCha8Rng::seed_from_u64(1)).unwrap()
+}
+
+fn load_error(config: &Config, bytes: &[u8]) -> String {
+    match Model::from_safetensors(config, &Device::cpu(1), bytes) {
+        Ok(_) => panic!("the weights were accepted"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn a_model_read_back_gives_the_same_logits() {
+    let first = model(&config());
+    let bytes = first.to_safetensors(DType::F32);
+    let second = Model::from_safetensors(&config(), &Device::cpu(2), &bytes).unwrap();
+    let logits = |model: &Model| {
+        let mut session = Solver::new(model, DType::F32).start(&[1; 32], &[0, 2]).unwrap();
+        session.step();
+        session.step().logits.to_f32_vec()
+    };
+    assert_eq!(logits(&first), logits(&second));
+    assert_eq!(bytes, second.to_safetensors(DType::F32));
+    assert!(first.to_safetensors(DType::Bf16).len() < bytes.len() * 6 / 10);
+}
+
+#[test]
+fn weights_that_do_not_fit_are_refused_by_name() {
+    let bytes = model(&config()).to_safetensors(DType::F32);
+    let rope = Config { positions: Positions::Rope, ..config() };
+    assert_eq!(
+        load_error(&rope, &bytes),
+        "tensor \"positions\" does not belong to this configuration"
+    );
+    assert_eq!(
+        load_error(&Config { blocks: 3, ..config() }, &bytes),
+        "tensor \"net.2.qkv\" is missing"
+    );
+    assert!(load_error(&Config { vocab_size: 7, ..config() }, &bytes).contains("lm_head"));
+    assert!(load_error(&config(), &bytes[..100]).contains("not a readable safetensors file"));
+}
+
+#[test]
+fn questions_that_do_not_fit_are_refused() {
+    let model = model(&config());
+    let error = |tokens: &[u8], puzzles: &[u32]| match Solver::new(&model, DType::F32)
+        .start(tokens, puzzles)
+    {
+        Ok(_) => panic!("the question was accepted"),
+        Err(error) => error.to_string(),
+    };
+    assert_eq!(error(&[1; 15], &[0]), "15 tokens for 1 puzzles: the model reads 16 tokens each");
+    assert!(error(&[9; 16], &[0]).starts_with("token 9 at position 0"));
+    assert!(error(&[1; 16], &[3]).starts_with("puzzle identifier 3"));
+}
+
+#[test]
+fn cycles_without_gradient_recycle_their_buffers() {
+    let model = model(&config());
+    let mut session = Solver::new(&model, DType::F32).start(&[1; 16], &[0]).unwrap();
+    (0..2).for_each(|_| drop(session.step()));
+    let before = model.device().fresh_allocations();
+    (0..3).for_each(|_| drop(session.step()));
+    assert_eq!(model.device().fresh_allocations(), before);
+}
