@@ -50,6 +50,9 @@ pub(crate) struct Recycler {
 impl Recycler {
     /// The smallest free block that fits and wastes less than half of itself, else a new one.
     fn take(&self, lines: usize) -> Vec<Line> {
+        if lines == 0 {
+            return Vec::new();
+        }
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         for (_, blocks) in free.range_mut(lines..=lines * 2) {
             if let Some(block) = blocks.pop() {
