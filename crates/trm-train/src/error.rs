@@ -1,0 +1,75 @@
+use std::io;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Anything that training, evaluation or their files can refuse.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The operating system refused to read or write.
+    #[error("cannot {action} {}: {}", path.display(), reason(source))]
+    Io {
+        /// What was tried: "read", "write", ….
+        action: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A file does not hold what it should.
+    #[error("{}: {message}", path.display())]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// A recipe or a setting that cannot be used.
+    #[error("{0}")]
+    Recipe(String),
+    /// Data and model do not belong together.
+    #[error("{0}")]
+    Mismatch(String),
+    /// The model refused.
+    #[error(transparent)]
+    Model(#[from] trm::Error),
+    /// Training left the numbers that a computer can hold.
+    #[error(
+        "the loss is {loss} at step {step}: lower the learning rate or set train.grad_clip; \
+         the last checkpoint is intact"
+    )]
+    NotFinite {
+        /// The loss.
+        loss: f32,
+        /// The optimiser step.
+        step: u64,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+        let path = path.to_owned();
+        move |source| Error::Io { action, path, source }
+    }
+
+    pub(crate) fn file(path: &Path, message: impl Into<String>) -> Error {
+        Error::File { path: path.to_owned(), message: message.into() }
+    }
+
+    /// Whether the user asked for something that cannot be (exit code 2) rather than something
+    /// having failed (exit code 1).
+    pub fn is_misuse(&self) -> bool {
+        match self {
+            Error::Io { .. } | Error::NotFinite { .. } => false,
+            Error::File { .. } | Error::Recipe(_) | Error::Mismatch(_) | Error::Model(_) => true,
+        }
+    }
+}
+
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file or folder".into(),
+        io::ErrorKind::StorageFull => "the disk is full".into(),
+        io::ErrorKind::PermissionDenied => "permission denied".into(),
+        _ => error.to_string(),
+    }
+}

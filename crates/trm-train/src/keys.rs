@@ -1,0 +1,57 @@
+//! Reading structured text into typed settings, with unknown keys refused by their nearest name.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+
+/// Paths of all leaves, joined by dots.
+pub(crate) fn paths(value: &Value) -> Vec<String> {
+    match value {
+        Value::Table(table) => table
+            .iter()
+            .flat_map(|(key, value)| {
+                let below = paths(value);
+                below
+                    .into_iter()
+                    .map(move |p| if p.is_empty() { key.clone() } else { format!("{key}.{p}") })
+            })
+            .collect(),
+        _ => vec![String::new()],
+    }
+}
+
+/// Turns a table into settings.
+///
+/// # Errors
+/// One line: the first unknown key with the nearest known one, or the key whose value is wrong.
+pub(crate) fn parse_known<T: DeserializeOwned>(
+    table: Table,
+    known: &[String],
+) -> Result<T, String> {
+    struct Known<T>(T, Vec<String>);
+    impl<'de, T: Deserialize<'de>> Deserialize<'de> for Known<T> {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let mut unknown = Vec::new();
+            let value =
+                serde_ignored::deserialize(deserializer, |path| unknown.push(path.to_string()))?;
+            Ok(Known(value, unknown))
+        }
+    }
+    let Known(value, unknown) =
+        serde_path_to_error::deserialize::<_, Known<T>>(Value::Table(table)).map_err(|error| {
+            let reason = error.inner().to_string().trim().replace('\n', "; ");
+            format!("{}: {reason}", error.path())
+        })?;
+    match unknown.first() {
+        Some(key) => Err(unknown_key(key, known)),
+        None => Ok(value),
+    }
+}
+
+fn unknown_key(key: &str, known: &[String]) -> String {
+    let distance = |candidate: &&String| (1000.0 * strsim::jaro_winkler(key, candidate)) as i32;
+    match known.iter().max_by_key(distance) {
+        Some(nearest) => format!("unknown key {key}: did you mean {nearest}?"),
+        None => format!("unknown key {key}"),
+    }
+}

@@ -1,0 +1,51 @@
+use crate::carry::Example;
+use crate::dataset::Dataset;
+use crate::random::{Purpose, stream};
+use rand::RngExt;
+use rand::seq::SliceRandom;
+use trm_puzzles::Domain;
+
+/// Draws training examples without end: epochs visit all groups in random order and take one random
+/// puzzle of each, and one random example of that. Position in the sequence is its only state.
+pub struct Sampler<'d> {
+    data: &'d Dataset,
+    symmetries: Option<Domain>,
+    seed: u64,
+    drawn: u64,
+    order: (u64, Vec<usize>),
+}
+
+impl<'d> Sampler<'d> {
+    /// A sampler that has already drawn `drawn` examples. With `symmetries`, each example is turned
+    /// into a random equivalent of itself.
+    pub fn new(data: &'d Dataset, symmetries: Option<Domain>, seed: u64, drawn: u64) -> Self {
+        Sampler { data, symmetries, seed, drawn, order: (u64::MAX, Vec::new()) }
+    }
+
+    /// How many examples have been drawn.
+    pub fn drawn(&self) -> u64 {
+        self.drawn
+    }
+
+    /// The next example.
+    pub fn draw(&mut self) -> Example {
+        let groups = self.data.groups() as u64;
+        let (epoch, place) = (self.drawn / groups, (self.drawn % groups) as usize);
+        if self.order.0 != epoch {
+            let mut order: Vec<usize> = (0..self.data.groups()).collect();
+            order.shuffle(&mut stream(self.seed, Purpose::Order, epoch));
+            self.order = (epoch, order);
+        }
+        let mut rng = stream(self.seed, Purpose::Example, self.drawn);
+        self.drawn += 1;
+        let mut within = |indices: &[usize], i: usize| rng.random_range(indices[i]..indices[i + 1]);
+        let puzzle = within(&self.data.group_indices, self.order.1[place]);
+        let example = within(&self.data.puzzle_indices, puzzle);
+        let mut question = self.data.input(example).to_vec();
+        let mut answer = self.data.label(example).to_vec();
+        if let Some(domain) = &self.symmetries {
+            domain.augment(&mut question, &mut answer, &mut rng);
+        }
+        Example { question, answer, puzzle: self.data.puzzle_identifiers[puzzle] }
+    }
+}
