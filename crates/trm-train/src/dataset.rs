@@ -216,7 +216,7 @@ impl Dataset {
     /// Whether all parts agree.
     fn check(&self) -> Result<(), String> {
         let Metadata { vocab_size, seq_len, num_puzzle_identifiers, .. } = self.metadata;
-        if self.inputs.len() % seq_len != 0 || self.inputs.len() != self.labels.len() {
+        if !self.inputs.len().is_multiple_of(seq_len) || self.inputs.len() != self.labels.len() {
             let (inputs, labels) = (self.inputs.len(), self.labels.len());
             return Err(format!("{inputs} input and {labels} label tokens of seq_len = {seq_len}"));
         }

@@ -1,25 +1,37 @@
 //! Training and evaluation of tiny recursive models: the supervision step with its persistent
-//! batch ([`Trainer`]), data sets, recipes, checkpoints,
-//! evaluation and reports.
+//! batch ([`Trainer`]), the run around it ([`Run`]), data sets, recipes, checkpoints, evaluation
+//! and reports.
 
 mod carry;
+mod checkpoint;
 mod dataset;
 mod error;
+mod evaluate;
 pub mod files;
 mod keys;
+mod log;
+mod model_folder;
 mod optimizer;
 mod random;
 mod recipe;
+pub mod report;
+mod run;
 mod sampler;
 mod schedule;
 mod score;
+pub mod tensorboard;
 mod train;
 
 pub use carry::{Carry, Example, Halting};
+pub use checkpoint::Progress;
 pub use dataset::{Dataset, Metadata, Origin};
 pub use error::Error;
+pub use evaluate::{Bin, EvalOptions, Evaluation, Outputs, StepScore, check_fit, evaluate, wilson};
+pub use log::{Line, read_log};
+pub use model_folder::{load_model, newest_checkpoint, save_model};
 pub use random::{Purpose, stream};
 pub use recipe::{LikelihoodKind, OptimizerKind, Precision, Recipe, TrainConfig};
+pub use run::{Ending, Event, Run, domain_of};
 pub use sampler::Sampler;
 pub use schedule::Schedule;
 pub use score::Score;

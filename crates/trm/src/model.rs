@@ -222,6 +222,11 @@ impl Model {
         self.puzzle_embedding.as_mut()
     }
 
+    /// The fixed vectors that [`State`] starts from, `[D]` each: y, then z.
+    pub fn initial_mut(&mut self) -> [&mut Tensor; 2] {
+        [&mut self.initial_y, &mut self.initial_z]
+    }
+
     /// Number of trained values, with and without the puzzle embedding.
     pub fn parameter_count(&self) -> (usize, usize) {
         let network = self.parameters().iter().map(|p| p.value().len()).sum();

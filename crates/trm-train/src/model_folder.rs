@@ -1,0 +1,77 @@
+//! A model on disk: a folder with `config.json` and `model.safetensors`.
+
+use crate::Error;
+use crate::files::{read, write_atomic, write_folder_atomic};
+use std::fs;
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+use trm::{Config, Model};
+use trm_ops::{DType, Device};
+
+/// Writes a model folder, whole or not at all.
+///
+/// # Errors
+/// If the operating system refuses.
+pub fn save_model(folder: &Path, model: &Model) -> Result<(), Error> {
+    write_folder_atomic(folder, |folder| write_model_files(folder, model))
+}
+
+pub(crate) fn write_model_files(folder: &Path, model: &Model) -> Result<(), Error> {
+    let config = serde_json::to_vec_pretty(model.config()).expect("a configuration is JSON");
+    write_atomic(&folder.join("config.json"), &config)?;
+    write_atomic(&folder.join("model.safetensors"), &model.to_safetensors(DType::F32))
+}
+
+/// Reads a model folder; of a run folder, its best model, else that of its newest checkpoint.
+///
+/// # Errors
+/// If files are missing or damaged, or do not belong together.
+pub fn load_model(folder: &Path, device: &Device) -> Result<Model, Error> {
+    let folder = resolve(folder)?;
+    let path = folder.join("config.json");
+    let table: Table = serde_json::from_slice(&read(&path)?)
+        .map_err(|error| Error::file(&path, format!("not a model configuration: {error}")))?;
+    let defaults = Table::try_from(Config::default()).expect("a configuration is a table");
+    let known = crate::keys::paths(&Value::Table(defaults));
+    let config: Config =
+        crate::keys::parse_known(table, &known).map_err(|message| Error::file(&path, message))?;
+    config.check().map_err(|error| Error::file(&path, error.to_string()))?;
+    let path = folder.join("model.safetensors");
+    Model::from_safetensors(&config, device, &read(&path)?)
+        .map_err(|error| Error::file(&path, error.to_string()))
+}
+
+fn resolve(folder: &Path) -> Result<PathBuf, Error> {
+    if folder.join("config.json").exists() {
+        return Ok(folder.to_owned());
+    }
+    let best = folder.join("best");
+    if best.join("config.json").exists() {
+        return Ok(best);
+    }
+    match newest_checkpoint(folder) {
+        Some(checkpoint) => Ok(checkpoint),
+        None if folder.is_dir() => {
+            Err(Error::file(folder, "no model here: expected config.json, best/ or checkpoints/"))
+        }
+        None => Err(Error::io("read", folder)(std::io::ErrorKind::NotFound.into())),
+    }
+}
+
+/// The checkpoint of a run with the highest step.
+pub fn newest_checkpoint(run: &Path) -> Option<PathBuf> {
+    checkpoints(run).pop().map(|(_, path)| path)
+}
+
+/// Checkpoints of a run by rising step.
+pub(crate) fn checkpoints(run: &Path) -> Vec<(u64, PathBuf)> {
+    let entries = fs::read_dir(run.join("checkpoints")).into_iter().flatten().flatten();
+    let numbered = entries.filter_map(|entry| {
+        let name = entry.file_name();
+        let step = name.to_str()?.strip_prefix("step-")?.parse().ok()?;
+        Some((step, entry.path()))
+    });
+    let mut found: Vec<_> = numbered.collect();
+    found.sort();
+    found
+}
