@@ -1,2 +1,75 @@
-//! (being written)
-fn main() {}
+//! The command `trm`: train, evaluate and use tiny recursive models.
+
+mod data;
+mod display;
+mod eval;
+mod machine;
+mod quickstart;
+mod report;
+mod solve;
+mod train;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Tiny recursive models: draft a whole answer, think, revise.
+///
+/// Start with `trm quickstart`: it makes 4×4 Sudoku puzzles, trains a model on them within a
+/// minute, measures it on puzzles it has never seen and shows it thinking.
+///
+/// Exit codes: 0 done; 1 something failed (or a puzzle was not solved); 2 the request cannot be
+/// fulfilled as written; 130 interrupted by Ctrl-C.
+#[derive(Parser)]
+#[command(version, about, long_about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Train a small model from nothing, measure it and watch it think: under a minute.
+    Quickstart(quickstart::Arguments),
+    /// Make and check data sets.
+    #[command(subcommand)]
+    Data(data::Verb),
+    /// Train a model by a recipe, or go on with an interrupted run.
+    Train(train::Arguments),
+    /// Measure a model on a data set, after every supervision step.
+    Eval(eval::Arguments),
+    /// Let a model think about puzzles and show every draft.
+    Solve(solve::Arguments),
+}
+
+/// How a command ended, if nothing went wrong.
+pub(crate) enum Outcome {
+    Done,
+    NotSolved,
+    Interrupted,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().verb {
+        Verb::Quickstart(arguments) => quickstart::run(&arguments),
+        Verb::Data(verb) => data::run(&verb),
+        Verb::Train(arguments) => train::run(&arguments),
+        Verb::Eval(arguments) => eval::run(&arguments),
+        Verb::Solve(arguments) => solve::run(&arguments),
+    };
+    match outcome {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::NotSolved) => ExitCode::from(1),
+        Ok(Outcome::Interrupted) => ExitCode::from(130),
+        Err(error) => {
+            display::error(&error);
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+/// 2 for what cannot be done as asked, 1 for what failed.
+fn exit_code(error: &anyhow::Error) -> u8 {
+    let misuse = error.downcast_ref::<trm_train::Error>().is_none_or(trm_train::Error::is_misuse);
+    let io = error.downcast_ref::<std::io::Error>().is_some();
+    if misuse && !io { 2 } else { 1 }
+}

@@ -28,6 +28,9 @@ pub trait Rules {
     /// How many different tokens there are, padding included.
     fn vocab_size(&self) -> usize;
 
+    /// The token of a cell that the answer has to fill.
+    fn blank(&self) -> u8;
+
     /// How many tokens make a puzzle.
     fn seq_len(&self) -> usize;
 
@@ -74,11 +77,8 @@ pub enum Domain {
 
 impl Domain {
     /// Every domain.
-    pub const ALL: &[Domain] = &[
-        Domain::Sudoku(Shape::Four),
-        Domain::Sudoku(Shape::Six),
-        Domain::Sudoku(Shape::Nine),
-    ];
+    pub const ALL: &[Domain] =
+        &[Domain::Sudoku(Shape::Four), Domain::Sudoku(Shape::Six), Domain::Sudoku(Shape::Nine)];
 }
 
 impl Deref for Domain {

@@ -19,7 +19,9 @@ mod run;
 mod sampler;
 mod schedule;
 mod score;
+mod sudoku_data;
 pub mod tensorboard;
+mod trail;
 mod train;
 
 pub use carry::{Carry, Example, Halting};
@@ -35,4 +37,6 @@ pub use run::{Ending, Event, Run, domain_of};
 pub use sampler::Sampler;
 pub use schedule::Schedule;
 pub use score::Score;
+pub use sudoku_data::{Generated, Splits, generate_sudoku, sudoku_from_csv};
+pub use trail::{Trail, TrailStep};
 pub use train::{StepMetrics, Trainer};

@@ -5,7 +5,7 @@
 //! one word with a row or box finds the places left for a digit.
 
 use super::grid::Grid;
-use super::shape::{MAX_CELLS, MAX_SIZE, Shape};
+use super::shape::{MAX_CELLS, Shape};
 
 const MAX_BANDS: usize = 3;
 const MAX_BAND_UNITS: usize = 6;
@@ -14,9 +14,8 @@ const MAX_BAND_UNITS: usize = 6;
 type Cells = [u32; MAX_BANDS];
 
 /// The masks of a shape.
-pub(crate) struct Layout {
+struct Layout {
     shape: Shape,
-    size: usize,
     bands: usize,
     band_rows: usize,
     /// All cells of a band.
@@ -33,14 +32,12 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    pub(crate) fn of(shape: Shape) -> &'static Layout {
-        static FOUR: Layout = Layout::new(Shape::Four);
-        static SIX: Layout = Layout::new(Shape::Six);
-        static NINE: Layout = Layout::new(Shape::Nine);
-        match shape {
-            Shape::Four => &FOUR,
-            Shape::Six => &SIX,
-            Shape::Nine => &NINE,
+    const fn of_size(size: usize) -> Layout {
+        match size {
+            4 => Layout::new(Shape::Four),
+            6 => Layout::new(Shape::Six),
+            9 => Layout::new(Shape::Nine),
+            _ => panic!("no shape of this size"),
         }
     }
 
@@ -65,7 +62,6 @@ impl Layout {
         }
         Layout {
             shape,
-            size,
             bands: size / band_rows,
             band_rows,
             band: (1 << (band_rows * size)) - 1,
@@ -75,16 +71,6 @@ impl Layout {
             column,
             peers: peers(shape),
         }
-    }
-
-    /// The word and the bit of a cell.
-    fn place(&self, cell: usize) -> (usize, u32) {
-        let band_cells = self.band_rows * self.size;
-        (cell / band_cells, 1 << (cell % band_cells))
-    }
-
-    fn cell(&self, band: usize, bit: u32) -> usize {
-        band * self.band_rows * self.size + bit.trailing_zeros() as usize
     }
 }
 
@@ -97,7 +83,8 @@ const fn peers(shape: Shape) -> [Cells; MAX_CELLS] {
         let mut b = 0;
         while b < shape.cells() {
             let (row_a, row_b, col_a, col_b) = (a / size, b / size, a % size, b % size);
-            let same_box = row_a / box_rows == row_b / box_rows && col_a / box_cols == col_b / box_cols;
+            let same_box =
+                row_a / box_rows == row_b / box_rows && col_a / box_cols == col_b / box_cols;
             if a != b && (row_a == row_b || col_a == col_b || same_box) {
                 peers[a][b / band_cells] |= 1 << (b % band_cells);
             }
@@ -108,11 +95,14 @@ const fn peers(shape: Shape) -> [Cells; MAX_CELLS] {
     peers
 }
 
-/// A partly solved grid with the candidates of its open cells.
+/// A partly solved grid with the candidates of its open cells. The size is a constant so that
+/// the compiler unrolls the loops over digits, bands and units.
 #[derive(Clone, Copy)]
-pub(crate) struct Board {
+pub(crate) struct Board<const SIZE: usize> {
     /// For every digit less one, the cells that may hold it.
-    places: [Cells; MAX_SIZE],
+    places: [Cells; SIZE],
+    /// `places` as they were when hidden singles were last looked for.
+    searched: [Cells; SIZE],
     /// The cells without a digit.
     open: Cells,
 }
@@ -120,39 +110,47 @@ pub(crate) struct Board {
 /// A board on which some cell or some digit of a unit has no possibility left.
 pub(crate) struct Contradiction;
 
-impl Board {
+impl<const SIZE: usize> Board<SIZE> {
+    const LAYOUT: &'static Layout = &Layout::of_size(SIZE);
+    const BANDS: usize = Self::LAYOUT.bands;
+    const BAND_CELLS: usize = Self::LAYOUT.band_rows * SIZE;
+
     /// The candidates left by the digits of a grid, nothing deduced yet.
-    pub(crate) fn new(grid: &Grid, layout: &Layout) -> Result<Board, Contradiction> {
+    pub(crate) fn new(grid: &Grid) -> Result<Self, Contradiction> {
         let mut everywhere = [0; MAX_BANDS];
-        everywhere[..layout.bands].fill(layout.band);
-        let mut places = [[0; MAX_BANDS]; MAX_SIZE];
-        places[..layout.size].fill(everywhere);
-        let mut board = Board { places, open: everywhere };
+        everywhere[..Self::BANDS].fill(Self::LAYOUT.band);
+        let (places, searched) = ([everywhere; SIZE], [[0; MAX_BANDS]; SIZE]);
+        let mut board = Board { places, searched, open: everywhere };
         for (cell, &digit) in grid.cells().iter().enumerate() {
             if digit != 0 {
-                board.assign(cell, usize::from(digit) - 1, layout)?;
+                board.assign(cell, usize::from(digit) - 1)?;
             }
         }
         Ok(board)
     }
 
+    /// The band of a cell and its bit there.
+    fn place(cell: usize) -> (usize, u32) {
+        (cell / Self::BAND_CELLS, 1 << (cell % Self::BAND_CELLS))
+    }
+
+    /// The first of some cells of a band.
+    fn cell(band: usize, bits: u32) -> usize {
+        band * Self::BAND_CELLS + bits.trailing_zeros() as usize
+    }
+
     /// Puts digit `digit + 1` into an open cell.
-    pub(crate) fn assign(
-        &mut self,
-        cell: usize,
-        digit: usize,
-        layout: &Layout,
-    ) -> Result<(), Contradiction> {
-        let (band, bit) = layout.place(cell);
+    pub(crate) fn assign(&mut self, cell: usize, digit: usize) -> Result<(), Contradiction> {
+        let (band, bit) = Self::place(cell);
         if self.places[digit][band] & bit == 0 {
             return Err(Contradiction);
         }
         self.open[band] &= !bit;
-        for other in &mut self.places[..layout.size] {
-            other[band] &= !bit;
+        for places in &mut self.places {
+            places[band] &= !bit;
         }
         let places = &mut self.places[digit];
-        for (place, peers) in places.iter_mut().zip(&layout.peers[cell]) {
+        for (place, peers) in places.iter_mut().zip(&Self::LAYOUT.peers[cell]) {
             *place &= !peers;
         }
         places[band] |= bit;
@@ -160,30 +158,30 @@ impl Board {
     }
 
     /// Rules digit `digit + 1` out of a cell.
-    pub(crate) fn exclude(&mut self, cell: usize, digit: usize, layout: &Layout) {
-        let (band, bit) = layout.place(cell);
+    pub(crate) fn exclude(&mut self, cell: usize, digit: usize) {
+        let (band, bit) = Self::place(cell);
         self.places[digit][band] &= !bit;
     }
 
     /// Fills in naked and hidden singles until there are none left.
-    pub(crate) fn propagate(&mut self, layout: &Layout) -> Result<(), Contradiction> {
+    pub(crate) fn propagate(&mut self) -> Result<(), Contradiction> {
         loop {
-            while self.naked_singles(layout)? {}
-            if !self.hidden_singles(layout)? {
+            while self.naked_singles()? {}
+            if !self.hidden_singles()? {
                 return Ok(());
             }
         }
     }
 
-    fn naked_singles(&mut self, layout: &Layout) -> Result<bool, Contradiction> {
+    fn naked_singles(&mut self) -> Result<bool, Contradiction> {
         let mut progress = false;
-        for band in 0..layout.bands {
+        for band in 0..Self::BANDS {
             let (mut once, mut twice) = (0, 0);
             for places in &self.places {
                 twice |= once & places[band];
                 once |= places[band];
             }
-            if once != layout.band {
+            if once != Self::LAYOUT.band {
                 return Err(Contradiction);
             }
             let mut singles = once & !twice & self.open[band];
@@ -192,52 +190,57 @@ impl Board {
                 let bit = singles & singles.wrapping_neg();
                 singles ^= bit;
                 let digit = self.places.iter().position(|places| places[band] & bit != 0);
-                self.assign(layout.cell(band, bit), digit.ok_or(Contradiction)?, layout)?;
+                self.assign(Self::cell(band, bit), digit.ok_or(Contradiction)?)?;
             }
         }
         Ok(progress)
     }
 
-    fn hidden_singles(&mut self, layout: &Layout) -> Result<bool, Contradiction> {
+    fn hidden_singles(&mut self) -> Result<bool, Contradiction> {
         let mut progress = false;
-        for digit in 0..layout.size {
-            for band in 0..layout.bands {
-                for unit in &layout.band_units[..layout.band_unit_count] {
+        for digit in 0..SIZE {
+            if self.searched[digit] == self.places[digit] {
+                continue;
+            }
+            self.searched[digit] = self.places[digit];
+            for band in 0..Self::BANDS {
+                for unit in &Self::LAYOUT.band_units[..Self::LAYOUT.band_unit_count] {
                     let places = self.places[digit][band] & unit;
                     if places == 0 {
                         return Err(Contradiction);
                     }
-                    if places.is_power_of_two() && places & self.open[band] != 0 {
-                        self.assign(layout.cell(band, places), digit, layout)?;
+                    if places & (places - 1) == 0 && places & self.open[band] != 0 {
+                        self.assign(Self::cell(band, places), digit)?;
                         progress = true;
                     }
                 }
             }
-            progress |= self.hidden_in_columns(digit, layout)?;
+            progress |= self.hidden_in_columns(digit)?;
         }
         Ok(progress)
     }
 
-    fn hidden_in_columns(&mut self, digit: usize, layout: &Layout) -> Result<bool, Contradiction> {
+    fn hidden_in_columns(&mut self, digit: usize) -> Result<bool, Contradiction> {
         let (mut once, mut twice) = (0, 0);
-        for band in 0..layout.bands {
-            for row in 0..layout.band_rows {
-                let places = self.places[digit][band] >> (row * layout.size) & layout.row;
+        for band in 0..Self::BANDS {
+            for row in 0..Self::LAYOUT.band_rows {
+                let places = self.places[digit][band] >> (row * SIZE) & Self::LAYOUT.row;
                 twice |= once & places;
                 once |= places;
             }
         }
-        if once != layout.row {
+        if once != Self::LAYOUT.row {
             return Err(Contradiction);
         }
-        let singles = once & !twice;
-        let columns = (0..layout.size).filter(|column| singles >> column & 1 != 0);
+        let mut singles = once & !twice;
         let mut progress = false;
-        for column in columns {
-            for band in 0..layout.bands {
-                let places = self.places[digit][band] & self.open[band] & layout.column << column;
+        while singles != 0 {
+            let column = Self::LAYOUT.column << singles.trailing_zeros();
+            singles &= singles - 1;
+            for band in 0..Self::BANDS {
+                let places = self.places[digit][band] & self.open[band] & column;
                 if places != 0 {
-                    self.assign(layout.cell(band, places), digit, layout)?;
+                    self.assign(Self::cell(band, places), digit)?;
                     progress = true;
                 }
             }
@@ -246,40 +249,43 @@ impl Board {
     }
 
     /// The open cell with the fewest candidates, the first of several.
-    pub(crate) fn tightest(&self, layout: &Layout) -> Option<usize> {
-        // at_least[k]: the cells with k candidates or more.
-        let mut at_least = [[0; MAX_BANDS]; MAX_SIZE + 2];
-        at_least[0] = self.open;
+    pub(crate) fn tightest(&self) -> Option<usize> {
+        // The number of candidates of each cell, as four binary digits, lowest first.
+        let mut counts = [[0; MAX_BANDS]; 4];
         for places in &self.places {
-            for count in (0..=layout.size).rev() {
-                for band in 0..layout.bands {
-                    at_least[count + 1][band] |= at_least[count][band] & places[band];
+            for band in 0..Self::BANDS {
+                let mut carry = places[band];
+                for bits in &mut counts {
+                    (bits[band], carry) = (bits[band] ^ carry, bits[band] & carry);
                 }
             }
         }
-        (0..=layout.size).find_map(|count| {
-            (0..layout.bands).find_map(|band| {
-                let exactly = at_least[count][band] & !at_least[count + 1][band];
-                (exactly != 0).then(|| layout.cell(band, exactly))
-            })
-        })
+        let mut fewest = self.open;
+        for bits in counts.iter().rev() {
+            let fewer = std::array::from_fn(|band| fewest[band] & !bits[band]);
+            if fewer != [0; MAX_BANDS] {
+                fewest = fewer;
+            }
+        }
+        let band = fewest.iter().position(|&cells| cells != 0)?;
+        Some(Self::cell(band, fewest[band]))
     }
 
     /// The digits, less one, that a cell may hold, ascending.
-    pub(crate) fn candidates(&self, cell: usize, layout: &Layout) -> impl Iterator<Item = usize> {
-        let (band, bit) = layout.place(cell);
+    pub(crate) fn candidates(&self, cell: usize) -> impl Iterator<Item = usize> {
+        let (band, bit) = Self::place(cell);
         let places = self.places;
-        (0..layout.size).filter(move |&digit| places[digit][band] & bit != 0)
+        (0..SIZE).filter(move |&digit| places[digit][band] & bit != 0)
     }
 
     /// The digits of all cells that have one.
-    pub(crate) fn grid(&self, layout: &Layout) -> Grid {
-        let mut grid = Grid::empty(layout.shape);
+    pub(crate) fn grid(&self) -> Grid {
+        let mut grid = Grid::empty(Self::LAYOUT.shape);
         for (digit, places) in (1..).zip(&self.places) {
-            for band in 0..layout.bands {
+            for band in 0..Self::BANDS {
                 let mut settled = places[band] & !self.open[band];
                 while settled != 0 {
-                    grid.set(layout.cell(band, settled), digit);
+                    grid.set(Self::cell(band, settled), digit);
                     settled &= settled - 1;
                 }
             }

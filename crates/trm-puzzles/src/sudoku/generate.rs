@@ -155,9 +155,8 @@ mod tests {
 
     #[test]
     fn the_same_seed_makes_the_same_puzzle() {
-        let make = |seed| {
-            generate(Shape::Nine, &mut ChaCha8Rng::seed_from_u64(seed), &Givens::Minimal)
-        };
+        let make =
+            |seed| generate(Shape::Nine, &mut ChaCha8Rng::seed_from_u64(seed), &Givens::Minimal);
         assert_eq!(make(4), make(4));
         assert_ne!(make(4), make(5));
     }
@@ -174,8 +173,9 @@ mod tests {
     fn nonsense_givens_are_refused() {
         for text in ["", "many", "9-4", "3-", "-1"] {
             let error = text.parse::<Givens>().unwrap_err();
-            let expected =
-                format!("givens `{text}`: write `minimal`, a number like `30` or a range like `4-10`");
+            let expected = format!(
+                "givens `{text}`: write `minimal`, a number like `30` or a range like `4-10`"
+            );
             assert_eq!(error.to_string(), expected);
         }
     }

@@ -17,9 +17,9 @@ mod solve;
 mod symmetry;
 mod verify;
 
+pub use self::csv::{CsvError, Record, read_csv, read_csv_file, write_csv};
 pub use canonical::{canonical, class_hash};
 pub use check::{PuzzleError, check_question};
-pub use self::csv::{CsvError, Record, read_csv, read_csv_file, write_csv};
 pub use generate::{Givens, GivensError, Puzzle, generate, random_solution};
 pub use grid::{Grid, TokenError};
 pub use parse::ParseError;

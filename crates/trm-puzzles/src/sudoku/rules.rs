@@ -19,6 +19,10 @@ impl Rules for Shape {
         Shape::vocab_size(*self)
     }
 
+    fn blank(&self) -> u8 {
+        1
+    }
+
     fn seq_len(&self) -> usize {
         self.cells()
     }
@@ -41,7 +45,8 @@ impl Rules for Shape {
     }
 
     fn verify(&self, question: &[u8], answer: &[u8]) -> Verdict {
-        let [question, answer] = [question, answer].map(|tokens| Grid::from_prediction(*self, tokens));
+        let [question, answer] =
+            [question, answer].map(|tokens| Grid::from_prediction(*self, tokens));
         verify(&question, &answer)
     }
 

@@ -50,7 +50,7 @@ impl Symmetry {
             if square && rng.random_bool(0.5) { (1, size) } else { (size, 1) };
         let mut sources = symmetry.source.iter_mut();
         for row in &rows[..size] {
-            for (source, column) in sources.by_ref().zip(&columns[..size]) {
+            for (column, source) in columns[..size].iter().zip(&mut sources) {
                 *source = (row * row_step + column * column_step) as u8;
             }
         }

@@ -1,0 +1,167 @@
+//! `trm data …`: make and check data sets.
+
+use crate::Outcome;
+use crate::display::{heading, progress_bar};
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use trm_puzzles::Domain;
+use trm_puzzles::sudoku::{Givens, Shape};
+use trm_train::{Dataset, Generated, Splits, domain_of, generate_sudoku, sudoku_from_csv};
+
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    /// Sudoku puzzles: generated, or read from CSV files.
+    ///
+    /// No two puzzles of a data set, and none of its two splits, are the same up to the symmetries
+    /// of Sudoku. CSV files have the columns question and answer, and may have source and rating;
+    /// blanks are `.` or `0`.
+    Sudoku(SudokuArguments),
+    /// Check a data set: counts, shapes, digest, classes that both splits share.
+    Check {
+        /// The folder of the data set.
+        folder: PathBuf,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct SudokuArguments {
+    /// Folder to write.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Side of the grid: 4, 6 or 9.
+    #[arg(long, default_value_t = 9, conflicts_with = "csv")]
+    size: usize,
+    /// Training puzzles to generate.
+    #[arg(long, default_value_t = 10_000, conflicts_with = "csv")]
+    train: usize,
+    /// Test puzzles to generate, or to split off from --csv where there is no --test-csv.
+    #[arg(long, default_value_t = 1000, conflicts_with = "test_csv")]
+    test: usize,
+    /// Clues of generated puzzles: `minimal`, a number, or a range as in `4-10`.
+    #[arg(long, default_value = "minimal", conflicts_with = "csv")]
+    givens: Givens,
+    /// Read training puzzles from this file instead of generating them.
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Read test puzzles from this file.
+    #[arg(long, value_name = "FILE", requires = "csv")]
+    test_csv: Option<PathBuf>,
+    /// Seed of everything random.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+pub(crate) fn run(verb: &Verb) -> Result<Outcome> {
+    match verb {
+        Verb::Sudoku(arguments) => sudoku(arguments)?,
+        Verb::Check { folder } => check(folder)?,
+    }
+    Ok(Outcome::Done)
+}
+
+fn sudoku(arguments: &SudokuArguments) -> Result<()> {
+    if arguments.out.join("train").exists() || arguments.out.join("test").exists() {
+        bail!("{} holds a data set already: choose another --out", arguments.out.display());
+    }
+    let splits = match &arguments.csv {
+        Some(csv) => {
+            let split = (arguments.test, arguments.seed);
+            sudoku_from_csv(csv, arguments.test_csv.as_deref(), split)?
+        }
+        None => generate(arguments)?,
+    };
+    splits.train.save(&arguments.out, "train")?;
+    splits.test.save(&arguments.out, "test")?;
+    let identifiers = arguments.out.join("identifiers.json");
+    trm_train::files::write_atomic(&identifiers, b"[\"<blank>\"]\n")?;
+    eprintln!(
+        "{}: {} puzzles to train on, {} to test on ({} left out as doubles)",
+        arguments.out.display(),
+        splits.train.len(),
+        splits.test.len(),
+        splits.duplicates
+    );
+    Ok(())
+}
+
+fn generate(arguments: &SudokuArguments) -> Result<Splits> {
+    let Some(shape) = Shape::from_size(arguments.size) else {
+        bail!("--size {}: Sudoku comes in sizes 4, 6 and 9", arguments.size);
+    };
+    if arguments.train == 0 || arguments.test == 0 {
+        bail!("--train and --test must be at least 1");
+    }
+    let wanted = Generated {
+        shape,
+        train: arguments.train,
+        test: arguments.test,
+        givens: arguments.givens.clone(),
+        seed: arguments.seed,
+    };
+    let total = (wanted.train + wanted.test) as u64;
+    let bar = progress_bar(total, "puzzles {wide_bar} {pos}/{len}");
+    let splits = generate_sudoku(&wanted, &mut |done| bar.set_position(done as u64))?;
+    bar.finish_and_clear();
+    Ok(splits)
+}
+
+fn check(folder: &Path) -> Result<()> {
+    let (train, test) = (Dataset::load(folder, "train")?, Dataset::load(folder, "test")?);
+    for (name, data) in [("train", &train), ("test", &test)] {
+        let m = &data.metadata;
+        println!(
+            "{name}: {} examples, {} puzzles, {} groups; {} cells, {} tokens; digest {}",
+            data.len(),
+            data.puzzle_identifiers.len(),
+            data.groups(),
+            m.seq_len,
+            m.vocab_size,
+            data.digest()
+        );
+    }
+    let same_shape = train.metadata.seq_len == test.metadata.seq_len
+        && train.metadata.vocab_size == test.metadata.vocab_size;
+    if !same_shape {
+        bail!("{}: train and test differ in length or vocabulary", folder.display());
+    }
+    match domain_of(&train) {
+        Ok(domain) => check_puzzles(folder, domain, &train, &test),
+        Err(_) => {
+            heading("no known domain is named in dataset.json: puzzles and classes not checked");
+            Ok(())
+        }
+    }
+}
+
+/// Answers right by the rules, and no class in both splits.
+fn check_puzzles(folder: &Path, domain: Domain, train: &Dataset, test: &Dataset) -> Result<()> {
+    for (name, data) in [("train", train), ("test", test)] {
+        for i in 0..data.len() {
+            let verdict = domain.verify(data.input(i), data.label(i));
+            if !verdict.is_solved() {
+                bail!("{}: {name} example {i}: the answer is {verdict}", folder.display());
+            }
+        }
+    }
+    let classes = |data: &Dataset| -> Result<HashMap<u128, usize>> {
+        (0..data.len()).map(|i| Ok((domain.class_hash(data.input(i))?, i))).collect()
+    };
+    let (of_train, of_test) = (classes(train)?, classes(test)?);
+    let shared: Vec<(usize, usize)> =
+        of_test.iter().filter_map(|(c, i)| of_train.get(c).map(|j| (*j, *i))).collect();
+    println!(
+        "classes: {} in train, {} in test, {} in both",
+        of_train.len(),
+        of_test.len(),
+        shared.len()
+    );
+    match shared.iter().min() {
+        Some((train, test)) => bail!(
+            "{}: train example {train} and test example {test} are the same puzzle up to symmetry",
+            folder.display()
+        ),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,147 @@
+//! `trm eval`: accuracy after every supervision step.
+
+use crate::Outcome;
+use crate::display::{duration, heading, percent, progress_bar};
+use crate::machine::{Machine, PrecisionArgument};
+use anyhow::{Result, bail};
+use clap::Args;
+use safetensors::tensor::{Dtype, TensorView};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use trm_train::{
+    Dataset, EvalOptions, Evaluation, Outputs, Precision, evaluate, files::write_atomic,
+    load_model, wilson,
+};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// A model folder, or a run folder (its best model).
+    model: PathBuf,
+    /// Data set to measure on.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Which part of it.
+    #[arg(long, default_value = "test")]
+    split: String,
+    /// Supervision steps (default: the model's).
+    #[arg(long, value_name = "N")]
+    steps: Option<usize>,
+    /// Only the first N groups.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Puzzles at a time.
+    #[arg(long, default_value_t = 64)]
+    batch: usize,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    /// Save the last step's logits, preds and q_halt_logits here.
+    #[arg(long, value_name = "FILE.safetensors")]
+    save_outputs: Option<PathBuf>,
+    /// Number format of activations.
+    #[arg(long, value_enum, default_value = "f32")]
+    precision: PrecisionArgument,
+    #[command(flatten)]
+    machine: Machine,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
+    let device = arguments.machine.device();
+    let model = load_model(&arguments.model, &device)?;
+    let mut data = Dataset::load(&arguments.data, &arguments.split)?;
+    if let Some(limit) = arguments.limit {
+        let first: Vec<usize> = (0..limit.min(data.groups())).collect();
+        data = data.select_groups(&first);
+    }
+    let steps = arguments.steps.unwrap_or(model.config().supervision_steps);
+    if steps == 0 || arguments.batch == 0 || data.is_empty() {
+        bail!("--steps, --batch and --limit must be at least 1");
+    }
+    let options = EvalOptions {
+        steps,
+        batch: arguments.batch,
+        dtype: Precision::from(arguments.precision).into(),
+        keep_outputs: arguments.save_outputs.is_some(),
+    };
+    let bar = progress_bar(data.len() as u64, "evaluating {wide_bar} {pos}/{len}  {eta} left");
+    let evaluation = evaluate(&model, &data, options, &mut |done| bar.set_position(done as u64))?;
+    bar.finish_and_clear();
+    if let (Some(path), Some(outputs)) = (&arguments.save_outputs, &evaluation.outputs) {
+        save_outputs(path, outputs, &data)?;
+    }
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&as_json(arguments, &evaluation, &data))?);
+    } else {
+        print(arguments, &evaluation, &data);
+    }
+    Ok(Outcome::Done)
+}
+
+fn print(arguments: &Arguments, evaluation: &Evaluation, data: &Dataset) {
+    heading(&format!(
+        "{} on {} puzzles of {}/{}",
+        arguments.model.display(),
+        evaluation.puzzles,
+        arguments.data.display(),
+        arguments.split
+    ));
+    print_steps(evaluation);
+    println!(
+        "{} in {}: {:.1} puzzles/s; halts after {:.1} steps on average, calibration error {}",
+        evaluation.puzzles,
+        duration(evaluation.seconds),
+        evaluation.puzzles as f64 / evaluation.seconds.max(1e-9),
+        evaluation.mean_halt_step,
+        percent(evaluation.calibration_error())
+    );
+    println!("data digest {}", data.digest());
+}
+
+/// A row per supervision step.
+pub(crate) fn print_steps(evaluation: &Evaluation) {
+    println!("step    exact   (95 % interval)     cells   sure of   and right");
+    for (i, step) in evaluation.steps.iter().enumerate() {
+        let (low, high) = wilson(step.exact, evaluation.puzzles);
+        let right = match step.halted {
+            0 => "–".to_owned(),
+            halted => percent(step.halted_exact as f64 / halted as f64),
+        };
+        println!(
+            "{:4}  {:>7}   ({:>5.1}–{:>5.1} %)   {:>7}   {:>7}     {right:>7}",
+            i + 1,
+            percent(evaluation.share(step.exact)),
+            100.0 * low,
+            100.0 * high,
+            percent(step.cells),
+            percent(evaluation.share(step.halted)),
+        );
+    }
+}
+
+fn as_json(arguments: &Arguments, evaluation: &Evaluation, data: &Dataset) -> Value {
+    let last = evaluation.steps.last().map_or(0, |s| s.exact);
+    let (low, high) = wilson(last, evaluation.puzzles);
+    json!({
+        "model": arguments.model,
+        "data": arguments.data,
+        "split": arguments.split,
+        "data_digest": data.digest(),
+        "exact_accuracy": evaluation.exact(),
+        "interval_95": [low, high],
+        "calibration_error": evaluation.calibration_error(),
+        "puzzles_per_second": evaluation.puzzles as f64 / evaluation.seconds.max(1e-9),
+        "evaluation": evaluation,
+    })
+}
+
+fn save_outputs(path: &Path, outputs: &Outputs, data: &Dataset) -> Result<()> {
+    let (n, s, v) = (data.len(), data.metadata.seq_len, data.metadata.vocab_size);
+    let floats = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
+    let (logits, halt_logits) = (floats(&outputs.logits), floats(&outputs.halt_logits));
+    let tensors = [
+        ("logits", TensorView::new(Dtype::F32, vec![n, s, v], &logits)?),
+        ("preds", TensorView::new(Dtype::U8, vec![n, s], &outputs.answers)?),
+        ("q_halt_logits", TensorView::new(Dtype::F32, vec![n], &halt_logits)?),
+    ];
+    Ok(write_atomic(path, &safetensors::serialize(tensors, None)?)?)
+}

@@ -1,0 +1,47 @@
+//! Where and how precisely to compute.
+
+use clap::{Args, ValueEnum};
+use trm_ops::Device;
+use trm_train::Precision;
+
+#[derive(Args)]
+pub(crate) struct Machine {
+    /// Where to compute.
+    #[arg(long, value_enum, default_value = "cpu")]
+    device: DeviceKind,
+    /// Threads to compute with; 0 for one per core. Results do not depend on it.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    threads: usize,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum DeviceKind {
+    /// The processor.
+    Cpu,
+}
+
+/// Number format of activations, as an argument.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum PrecisionArgument {
+    /// Single precision.
+    F32,
+    /// bfloat16 activations over f32 weights.
+    Bf16,
+}
+
+impl From<PrecisionArgument> for Precision {
+    fn from(argument: PrecisionArgument) -> Precision {
+        match argument {
+            PrecisionArgument::F32 => Precision::F32,
+            PrecisionArgument::Bf16 => Precision::Bf16,
+        }
+    }
+}
+
+impl Machine {
+    pub(crate) fn device(&self) -> Device {
+        match self.device {
+            DeviceKind::Cpu => Device::cpu(self.threads),
+        }
+    }
+}

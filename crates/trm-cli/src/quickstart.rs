@@ -1,0 +1,109 @@
+//! `trm quickstart`: data, training, measurement and a solved puzzle, in under a minute.
+
+use crate::Outcome;
+use crate::display::{duration, heading, percent, print_trail};
+use crate::machine::Machine;
+use crate::train::{free_folder, supervise};
+use crate::{eval, report};
+use anyhow::{Result, anyhow};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use trm_puzzles::Domain;
+use trm_puzzles::sudoku::{Givens, Shape};
+use trm_train::{
+    Dataset, Ending, Evaluation, Generated, Recipe, Run, Trail, evaluate, generate_sudoku,
+    load_model,
+};
+
+/// The recipe is part of the program, so that the command works anywhere.
+const RECIPE: &str = include_str!("../../../recipes/sudoku4.toml");
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Folder of the run (default: runs/quickstart, numbered if taken).
+    #[arg(long, value_name = "RUN")]
+    out: Option<PathBuf>,
+    /// Seed of data, weights and training.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    #[command(flatten)]
+    machine: Machine,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
+    let started = Instant::now();
+    let folder = arguments.out.clone().unwrap_or_else(|| free_folder(Path::new("quickstart")));
+    let mut recipe =
+        Recipe::parse(RECIPE, &[]).map_err(|m| anyhow!("recipes/sudoku4.toml: {m}"))?;
+    recipe.seed = arguments.seed;
+    recipe.data = folder.join("data");
+
+    heading("1. Data");
+    let test = make_data(&folder, arguments.seed)?;
+    heading("2. Training");
+    let data = Dataset::load(&recipe.data, "train")?;
+    let mut run = Run::create(&folder, recipe, &data, &arguments.machine.device())?;
+    let (total, _) = run.trainer().model().parameter_count();
+    eprintln!(
+        "a model of {total} parameters, from random weights, on {:?}",
+        run.trainer().model().device()
+    );
+    if supervise(&mut run)? == Ending::Interrupted {
+        eprintln!("go on with trm train --resume {}", folder.display());
+        return Ok(Outcome::Interrupted);
+    }
+    heading(&format!("3. Measurement on {} puzzles it has never seen", test.len()));
+    let model = load_model(&folder, run.trainer().model().device())?;
+    let evaluation = evaluate(&model, &test, run.eval_options(), &mut |_| ())?;
+    eval::print_steps(&evaluation);
+    heading("4. Thinking");
+    let trail = most_thoughtful(&run, &test)?;
+    print_trail(Domain::Sudoku(Shape::Four), &trail);
+
+    let seconds = started.elapsed().as_secs_f64();
+    let command = format!("trm quickstart --seed {}", arguments.seed);
+    let path = report::write(&run, Some((&evaluation, &test)), &trail, &command, seconds)?;
+    conclude(&folder, &evaluation, seconds, &path);
+    Ok(Outcome::Done)
+}
+
+fn make_data(folder: &Path, seed: u64) -> Result<Dataset> {
+    let givens = Givens::AtLeast(4..=10);
+    let wanted = Generated { shape: Shape::Four, train: 2000, test: 500, givens, seed };
+    let splits = generate_sudoku(&wanted, &mut |_| ())?;
+    let data = folder.join("data");
+    splits.train.save(&data, "train")?;
+    splits.test.save(&data, "test")?;
+    eprintln!(
+        "{} puzzles of 4 × 4 to learn from and {} others to test on, no two the same up to symmetry",
+        splits.train.len(),
+        splits.test.len()
+    );
+    Ok(splits.test)
+}
+
+/// Of the first test puzzles, the solved one that took most steps: there is most to see.
+fn most_thoughtful(run: &Run, test: &Dataset) -> Result<Trail> {
+    let model = load_model(&run.folder, run.trainer().model().device())?;
+    let options = run.eval_options();
+    let trails = (0..test.len().min(40)).map(|i| {
+        let domain = Domain::Sudoku(Shape::Four);
+        Trail::follow(&model, options.dtype, domain, test.input(i), options.steps)
+    });
+    let trails = trails.collect::<Result<Vec<Trail>, _>>()?;
+    let best = trails.into_iter().max_by_key(|t| (t.verdict.is_solved(), t.steps.len()));
+    best.ok_or_else(|| anyhow!("there are no test puzzles"))
+}
+
+fn conclude(folder: &Path, evaluation: &Evaluation, seconds: f64, report: &Path) {
+    heading(&format!(
+        "done in {}: {} of unseen puzzles exactly right",
+        duration(seconds),
+        percent(evaluation.exact())
+    ));
+    let folder = folder.display();
+    eprintln!("report   {}", report.display());
+    eprintln!("solve    trm solve {folder} 1.....3..4.....2");
+    eprintln!("measure  trm eval {folder} --data {folder}/data");
+}

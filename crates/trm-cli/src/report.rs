@@ -1,0 +1,247 @@
+//! `report.html` of a run.
+
+use crate::display::{duration, percent};
+use anyhow::Result;
+use std::path::PathBuf;
+use trm_puzzles::Domain;
+use trm_train::report::{
+    Cell, Chart, Headline, Report, Series, Table, Thinking, ThinkingStep, render,
+};
+use trm_train::{
+    Dataset, Evaluation, Line, Run, Trail, evaluate, files::write_atomic, load_model, read_log,
+    wilson,
+};
+
+/// The report of a run that has just ended, on its held-out puzzles.
+pub(crate) fn write_for_run(run: &Run, command: &str) -> Result<PathBuf> {
+    let model = load_model(&run.folder, run.trainer().model().device())?;
+    let seconds = run.progress().seconds;
+    let held_out = run.validation();
+    let domain: Option<Domain> = model.config().domain.parse().ok();
+    let (Some(domain), false) = (domain, held_out.is_empty()) else {
+        let page = page(run, None, None, command, seconds)?;
+        return save(run, &page);
+    };
+    let few: Vec<usize> = (0..held_out.groups().min(256)).collect();
+    let few = held_out.select_groups(&few);
+    let options = run.eval_options();
+    let evaluation = evaluate(&model, &few, options, &mut |_| ())?;
+    let trail = Trail::follow(&model, options.dtype, domain, few.input(0), options.steps)?;
+    let page = page(run, Some((&evaluation, &few)), Some((domain, &trail)), command, seconds)?;
+    save(run, &page)
+}
+
+/// The report of a run with a measurement on unseen puzzles.
+pub(crate) fn write(
+    run: &Run,
+    measured: Option<(&Evaluation, &Dataset)>,
+    trail: &Trail,
+    command: &str,
+    seconds: f64,
+) -> Result<PathBuf> {
+    let domain: Domain = run.trainer().model().config().domain.parse()?;
+    let page = page(run, measured, Some((domain, trail)), command, seconds)?;
+    save(run, &page)
+}
+
+fn save(run: &Run, page: &Report) -> Result<PathBuf> {
+    let path = run.folder.join("report.html");
+    write_atomic(&path, render(page).as_bytes())?;
+    Ok(path)
+}
+
+fn page(
+    run: &Run,
+    measured: Option<(&Evaluation, &Dataset)>,
+    trail: Option<(Domain, &Trail)>,
+    command: &str,
+    seconds: f64,
+) -> Result<Report> {
+    let model = run.trainer().model();
+    let (parameters, _) = model.parameter_count();
+    let mut headline = Vec::new();
+    if let Some((evaluation, _)) = measured {
+        let exact = evaluation.steps.last().map_or(0, |s| s.exact);
+        let (low, high) = wilson(exact, evaluation.puzzles);
+        headline.push(Headline {
+            label: "exactly right".into(),
+            value: percent(evaluation.exact()),
+            note: format!(
+                "of {} unseen puzzles; 95 % interval {:.1}–{:.1} %",
+                evaluation.puzzles,
+                100.0 * low,
+                100.0 * high
+            ),
+        });
+        headline.push(Headline {
+            label: "thinks for".into(),
+            value: format!("{:.1} steps", evaluation.mean_halt_step),
+            note: "on average, before it is sure".into(),
+        });
+    }
+    headline.push(Headline {
+        label: "parameters".into(),
+        value: parameters.to_string(),
+        note: format!("trained for {} steps in {}", run.progress().step, duration(seconds)),
+    });
+    let mut charts = training_charts(&read_log(&run.folder)?);
+    let mut tables = Vec::new();
+    if let Some((evaluation, _)) = measured {
+        charts.push(depth_chart(evaluation));
+        tables.push(calibration(evaluation));
+    }
+    Ok(Report {
+        title: format!("A tiny recursive model for {}", model.config().domain),
+        subtitle: "It drafts a whole answer, thinks, and revises it.".into(),
+        headline,
+        charts,
+        thinking: trail.map(|(domain, trail)| thinking(domain, trail)),
+        tables,
+        facts: facts(run),
+        command: command.into(),
+    })
+}
+
+fn training_charts(log: &[Line]) -> Vec<Chart> {
+    let mut loss = Vec::new();
+    let mut training = Vec::new();
+    let mut validation = Vec::new();
+    let mut finished = (0.0, 0.0);
+    for line in log {
+        match line {
+            Line::Step { metrics: m, .. } => {
+                loss.push((m.step as f64, f64::from(m.loss)));
+                finished = (finished.0 + f64::from(m.exact), finished.1 + f64::from(m.halted));
+                if m.step % 10 == 0 && finished.1 > 0.0 {
+                    training.push((m.step as f64, 100.0 * finished.0 / finished.1));
+                    finished = (0.0, 0.0);
+                }
+            }
+            Line::Validation { step, exact, .. } => {
+                validation.push((*step as f64, 100.0 * exact.last().copied().unwrap_or(0.0)));
+            }
+        }
+    }
+    let series = |name: &str, points| Series { name: name.into(), points, band: Vec::new() };
+    let chart = |title: &str, y_label: &str, caption: &str, y_range, series| Chart {
+        title: title.into(),
+        caption: caption.into(),
+        x_label: "optimiser step".into(),
+        y_label: y_label.into(),
+        y_range,
+        series,
+        ..Chart::default()
+    };
+    vec![
+        chart("Loss", "loss per puzzle", "", None, vec![series("training", loss)]),
+        chart(
+            "Exact accuracy",
+            "% of puzzles",
+            "Training: puzzles as they leave the batch, with the latest weights. Held out: with \
+             averaged weights, after all supervision steps.",
+            Some((0.0, 100.0)),
+            vec![series("training", training), series("held out", validation)],
+        ),
+    ]
+}
+
+fn depth_chart(evaluation: &Evaluation) -> Chart {
+    let points = |f: &dyn Fn(usize) -> f64| {
+        (0..evaluation.steps.len()).map(|i| ((i + 1) as f64, 100.0 * f(i))).collect::<Vec<_>>()
+    };
+    let series = |name: &str, points| Series { name: name.into(), points, band: Vec::new() };
+    Chart {
+        title: "Accuracy by supervision step".into(),
+        caption: "Thinking longer helps: the same weights, measured after every step.".into(),
+        x_label: "supervision step".into(),
+        y_label: "%".into(),
+        y_range: Some((0.0, 100.0)),
+        series: vec![
+            series(
+                "puzzles exactly right",
+                points(&|i| evaluation.share(evaluation.steps[i].exact)),
+            ),
+            series("cells right", points(&|i| evaluation.steps[i].cells)),
+            series("model is sure", points(&|i| evaluation.share(evaluation.steps[i].halted))),
+        ],
+        ..Chart::default()
+    }
+}
+
+fn calibration(evaluation: &Evaluation) -> Table {
+    let bins = evaluation.calibration.iter().filter(|bin| bin.puzzles > 0);
+    let row = |bin: &trm_train::Bin| {
+        vec![bin.puzzles.to_string(), percent(bin.probability), percent(bin.exact)]
+    };
+    Table {
+        title: "Is it right when it is sure?".into(),
+        caption: "Puzzles by the model's own belief after the last step.".into(),
+        header: ["puzzles", "believed right", "are right"].map(String::from).to_vec(),
+        rows: bins.map(row).collect(),
+    }
+}
+
+fn facts(run: &Run) -> Vec<(String, String)> {
+    let config = run.trainer().model().config();
+    let settings = &run.recipe.train;
+    let fact = |name: &str, value: String| (name.to_owned(), value);
+    vec![
+        fact(
+            "network",
+            format!("{:?}, {} blocks, {} features", config.mix, config.blocks, config.hidden),
+        ),
+        fact(
+            "recursion",
+            format!(
+                "{} cycles of {} recursions, at most {} supervision steps",
+                config.cycles, config.recursions, config.supervision_steps
+            ),
+        ),
+        fact(
+            "training",
+            format!(
+                "{:?}, rate {}, batch {}, {:?}",
+                settings.optimizer, settings.lr, settings.batch, settings.precision
+            ),
+        ),
+        fact("seed", run.recipe.seed.to_string()),
+        fact("training data", run.progress().data_digest.clone()),
+        fact("program", format!("trm {}", env!("CARGO_PKG_VERSION"))),
+    ]
+}
+
+fn thinking(domain: Domain, trail: &Trail) -> Thinking {
+    let Domain::Sudoku(shape) = domain;
+    let blank = domain.blank();
+    let symbols = |tokens: &[u8]| -> Vec<String> {
+        domain
+            .format_line(tokens)
+            .chars()
+            .map(|c| if c == '.' { String::new() } else { c.into() })
+            .collect()
+    };
+    let given = |i: usize| trail.question[i] != blank;
+    let step = |(i, step): (usize, &trm_train::TrailStep)| ThinkingStep {
+        label: format!("step {}", i + 1),
+        note: format!("sure to {} · {}", percent(step.halt_probability), step.verdict),
+        cells: symbols(&step.answer)
+            .into_iter()
+            .enumerate()
+            .map(|(i, text)| Cell {
+                text,
+                given: given(i),
+                changed: step.changed.contains(&i),
+                wrong: trail.verdict.is_solved() && step.answer[i] != trail.answer()[i],
+                ..Cell::default()
+            })
+            .collect(),
+    };
+    Thinking {
+        caption: "A puzzle it has never seen, draft by draft.".into(),
+        columns: shape.size(),
+        box_rows: shape.box_rows(),
+        box_cols: shape.box_cols(),
+        question: symbols(&trail.question).into_iter().map(Cell::given).collect(),
+        steps: trail.steps.iter().enumerate().map(step).collect(),
+    }
+}

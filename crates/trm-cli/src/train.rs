@@ -1,0 +1,272 @@
+//! `trm train`: the run, its progress bar, its end.
+
+use crate::Outcome;
+use crate::display::{duration, heading, percent, progress_bar};
+use crate::machine::{Machine, PrecisionArgument};
+use crate::report;
+use anyhow::{Result, bail};
+use clap::Args;
+use indicatif::ProgressBar;
+use std::collections::VecDeque;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+use trm_train::{Dataset, Ending, Event, Recipe, Run, StepMetrics};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The recipe: a TOML file of overrides.
+    #[arg(required_unless_present = "resume")]
+    recipe: Option<PathBuf>,
+    /// Change one setting of the recipe; can be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Folder of the run (default: runs/NAME-OF-RECIPE, numbered if taken).
+    #[arg(long, value_name = "RUN", conflicts_with = "resume")]
+    out: Option<PathBuf>,
+    /// Data set, instead of the recipe's.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Go on with the run in this folder.
+    #[arg(long, value_name = "RUN", conflicts_with = "recipe")]
+    resume: Option<PathBuf>,
+    /// Number format of activations, instead of the recipe's.
+    #[arg(long, value_enum)]
+    precision: Option<PrecisionArgument>,
+    /// Seed, instead of the recipe's.
+    #[arg(long)]
+    seed: Option<u64>,
+    #[command(flatten)]
+    machine: Machine,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
+    let started = Instant::now();
+    let device = arguments.machine.device();
+    let mut run = match &arguments.resume {
+        Some(folder) => {
+            let recipe = resumed_recipe(folder, arguments)?;
+            let data = load_training_data(&recipe)?;
+            Run::resume(folder, &data, recipe, &device)?
+        }
+        None => {
+            let path = arguments.recipe.as_deref().expect("clap demands it");
+            let recipe = apply(Recipe::load(path, &arguments.set)?, arguments);
+            let data = load_training_data(&recipe)?;
+            let folder = arguments.out.clone().unwrap_or_else(|| free_folder(path));
+            Run::create(&folder, recipe, &data, &device)?
+        }
+    };
+    describe(&run);
+    let ending = supervise(&mut run)?;
+    let command = format!("trm train {}/recipe.toml --out NEW-FOLDER", run.folder.display());
+    let path = report::write_for_run(&run, &command)?;
+    conclude(&run, ending, started.elapsed().as_secs_f64(), &path);
+    Ok(if ending == Ending::Interrupted { Outcome::Interrupted } else { Outcome::Done })
+}
+
+fn apply(mut recipe: Recipe, arguments: &Arguments) -> Recipe {
+    if let Some(data) = &arguments.data {
+        recipe.data = data.clone();
+    }
+    if let Some(precision) = arguments.precision {
+        recipe.train.precision = precision.into();
+    }
+    recipe.seed = arguments.seed.unwrap_or(recipe.seed);
+    recipe
+}
+
+/// The run's own recipe; only settings that leave the past as it was may differ.
+fn resumed_recipe(folder: &Path, arguments: &Arguments) -> Result<Recipe> {
+    let path = folder.join("recipe.toml");
+    let before = Recipe::load(&path, &[])?;
+    let after = apply(Recipe::load(&path, &arguments.set)?, arguments);
+    let mut safe = after.clone();
+    safe.data = before.data.clone();
+    safe.train.steps = before.train.steps;
+    safe.train.validate_every = before.train.validate_every;
+    safe.train.target = before.train.target;
+    safe.train.patience = before.train.patience;
+    safe.train.checkpoint_every = before.train.checkpoint_every;
+    safe.train.keep = before.train.keep;
+    if safe != before {
+        bail!(
+            "a resumed run must keep its recipe; only data, train.steps, train.validate_every, \
+             train.target, train.patience, train.checkpoint_every and train.keep may change"
+        );
+    }
+    Ok(after)
+}
+
+fn load_training_data(recipe: &Recipe) -> Result<Dataset> {
+    if recipe.data.as_os_str().is_empty() {
+        bail!("the recipe names no data set: set data = \"DIR\" or give --data DIR");
+    }
+    if !recipe.data.exists() {
+        bail!(
+            "no data set at {}: make it with `trm data …` (the recipe's first lines say how), \
+             or give --data DIR",
+            recipe.data.display()
+        );
+    }
+    Ok(Dataset::load(&recipe.data, "train")?)
+}
+
+/// runs/NAME, or the first of runs/NAME-2, runs/NAME-3, … that is free.
+pub(crate) fn free_folder(recipe: &Path) -> PathBuf {
+    let name = recipe.file_stem().unwrap_or_default().to_string_lossy();
+    let numbered = (2..).map(|i| format!("{name}-{i}"));
+    let mut names = std::iter::once(name.to_string()).chain(numbered);
+    let free = names.find(|n| !Path::new("runs").join(n).exists());
+    Path::new("runs").join(free.expect("numbers do not end"))
+}
+
+fn describe(run: &Run) {
+    let model = run.trainer().model();
+    let (total, _) = model.parameter_count();
+    let settings = &run.recipe.train;
+    heading(&format!("training {} in {}", model.config().domain, run.folder.display()));
+    eprintln!(
+        "{total} parameters, {:.2} GFLOP per puzzle and step, {} steps of batch {}, {:?}",
+        model.config().training_flops() / 1e9,
+        settings.steps,
+        settings.batch,
+        model.device()
+    );
+    if run.progress().step > 0 {
+        eprintln!("resumed at step {}", run.progress().step);
+    }
+}
+
+/// Trains until done or Ctrl-C, showing how it goes.
+pub(crate) fn supervise(run: &mut Run) -> Result<Ending> {
+    let stop = stop_flag()?;
+    let mut display = Display::new(run);
+    let result = run.train(&stop, &mut |event| display.show(event));
+    display.bar.finish_and_clear();
+    Ok(result?)
+}
+
+/// Set at the first Ctrl-C or termination signal; the second ends the process.
+fn stop_flag() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("\nstopping after this step; press Ctrl-C again to stop at once");
+    })?;
+    Ok(stop)
+}
+
+struct Display {
+    bar: ProgressBar,
+    terminal: bool,
+    batch: usize,
+    total: u64,
+    recent: VecDeque<(Instant, StepMetrics)>,
+    last_line: Instant,
+}
+
+impl Display {
+    fn new(run: &Run) -> Display {
+        let total = run.recipe.train.steps;
+        let bar = progress_bar(total, "{wide_bar} {pos}/{len}  {msg}");
+        bar.set_position(run.progress().step);
+        Display {
+            bar,
+            terminal: std::io::stderr().is_terminal(),
+            batch: run.recipe.train.batch,
+            total,
+            recent: VecDeque::new(),
+            last_line: Instant::now(),
+        }
+    }
+
+    fn show(&mut self, event: Event<'_>) {
+        match event {
+            Event::Step(metrics) => self.step(metrics),
+            Event::Validation { step, evaluation, best } => {
+                let best = if best { ", the best so far" } else { "" };
+                let last = evaluation.steps.last().cloned().unwrap_or_default();
+                self.say(&format!(
+                    "step {step}: {} of {} held-out puzzles exact, {} of cells{best}",
+                    percent(evaluation.exact()),
+                    evaluation.puzzles,
+                    percent(last.cells)
+                ));
+            }
+            Event::Checkpoint(_) => {}
+        }
+    }
+
+    fn step(&mut self, metrics: &StepMetrics) {
+        const WINDOW: usize = 50;
+        self.recent.push_back((Instant::now(), metrics.clone()));
+        if self.recent.len() > WINDOW {
+            self.recent.pop_front();
+        }
+        self.bar.set_position(metrics.step);
+        let text = self.text(metrics.step);
+        if self.terminal {
+            self.bar.set_message(text);
+        } else if self.last_line.elapsed().as_secs() >= 10 {
+            self.last_line = Instant::now();
+            eprintln!("step {}/{}  {text}", metrics.step, self.total);
+        }
+    }
+
+    /// Means over the recent steps; puzzles/s counts every row of a batch.
+    fn text(&self, step: u64) -> String {
+        let sum = |f: fn(&StepMetrics) -> f64| self.recent.iter().map(|(_, m)| f(m)).sum::<f64>();
+        let halted = sum(|m| m.halted.into()).max(1.0);
+        let loss = sum(|m| m.loss.into()) / self.recent.len() as f64;
+        let (exact, steps) = (sum(|m| m.exact.into()) / halted, sum(|m| m.steps.into()) / halted);
+        let span = self.recent.front().map_or(0.0, |(at, _)| at.elapsed().as_secs_f64());
+        let per_second = (self.recent.len() as f64 - 1.0) / span.max(1e-9);
+        if self.recent.len() < 2 {
+            return format!("loss {loss:.3}");
+        }
+        format!(
+            "loss {loss:.3}  exact {}  steps {steps:.1}  {:.0} puzzles/s  {} left",
+            percent(exact),
+            per_second * self.batch as f64,
+            duration((self.total - step) as f64 / per_second)
+        )
+    }
+
+    fn say(&self, line: &str) {
+        if self.terminal {
+            self.bar.suspend(|| eprintln!("{line}"));
+        } else {
+            eprintln!("{line}");
+        }
+    }
+}
+
+fn conclude(run: &Run, ending: Ending, seconds: f64, report: &Path) {
+    let (progress, folder) = (run.progress(), run.folder.display());
+    let why = match ending {
+        Ending::Finished => "all steps taken",
+        Ending::Target => "target accuracy reached",
+        Ending::Patience => "no improvement any more",
+        Ending::Interrupted => "interrupted",
+    };
+    heading(&format!("{why} at step {} after {}", progress.step, duration(seconds)));
+    if progress.best_exact >= 0.0 {
+        let best = percent(progress.best_exact);
+        eprintln!(
+            "best model {folder}/best: {best} of held-out puzzles exact at step {}",
+            progress.best_step
+        );
+    }
+    eprintln!("report     {}", report.display());
+    if ending == Ending::Interrupted {
+        eprintln!("go on with trm train --resume {folder}");
+    } else {
+        eprintln!("measure it trm eval {folder} --data {}", run.recipe.data.display());
+    }
+}
