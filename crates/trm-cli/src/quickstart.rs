@@ -12,8 +12,7 @@ use std::time::Instant;
 use trm_puzzles::Domain;
 use trm_puzzles::sudoku::{Givens, Shape};
 use trm_train::{
-    Dataset, Ending, Evaluation, Generated, Recipe, Run, Trail, evaluate, generate_sudoku,
-    load_model,
+    Dataset, Ending, Evaluation, Generated, Recipe, Run, evaluate, generate_sudoku, load_model,
 };
 
 /// The recipe is part of the program, so that the command works anywhere.
@@ -58,12 +57,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let evaluation = evaluate(&model, &test, run.eval_options(), &mut |_| ())?;
     eval::print_steps(&evaluation);
     heading("4. Thinking");
-    let trail = most_thoughtful(&run, &test)?;
+    let trail = report::most_thoughtful(&run, &test)?;
     print_trail(Domain::Sudoku(Shape::Four), &trail);
 
     let seconds = started.elapsed().as_secs_f64();
     let command = format!("trm quickstart --seed {}", arguments.seed);
-    let path = report::write(&run, Some((&evaluation, &test)), &trail, &command, seconds)?;
+    let path = report::write(&run, Some((&evaluation, "unseen")), &trail, &command, seconds)?;
     conclude(&folder, &evaluation, seconds, &path);
     Ok(Outcome::Done)
 }
@@ -81,19 +80,6 @@ fn make_data(folder: &Path, seed: u64) -> Result<Dataset> {
         splits.test.len()
     );
     Ok(splits.test)
-}
-
-/// Of the first test puzzles, the solved one that took most steps: there is most to see.
-fn most_thoughtful(run: &Run, test: &Dataset) -> Result<Trail> {
-    let model = load_model(&run.folder, run.trainer().model().device())?;
-    let options = run.eval_options();
-    let trails = (0..test.len().min(40)).map(|i| {
-        let domain = Domain::Sudoku(Shape::Four);
-        Trail::follow(&model, options.dtype, domain, test.input(i), options.steps)
-    });
-    let trails = trails.collect::<Result<Vec<Trail>, _>>()?;
-    let best = trails.into_iter().max_by_key(|t| (t.verdict.is_solved(), t.steps.len()));
-    best.ok_or_else(|| anyhow!("there are no test puzzles"))
 }
 
 fn conclude(folder: &Path, evaluation: &Evaluation, seconds: f64, report: &Path) {

@@ -1,7 +1,7 @@
 //! `report.html` of a run.
 
 use crate::display::{duration, percent};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::path::PathBuf;
 use trm_puzzles::Domain;
 use trm_train::report::{
@@ -26,15 +26,28 @@ pub(crate) fn write_for_run(run: &Run, command: &str) -> Result<PathBuf> {
     let few = held_out.select_groups(&few);
     let options = run.eval_options();
     let evaluation = evaluate(&model, &few, options, &mut |_| ())?;
-    let trail = Trail::follow(&model, options.dtype, domain, few.input(0), options.steps)?;
-    let page = page(run, Some((&evaluation, &few)), Some((domain, &trail)), command, seconds)?;
+    let trail = most_thoughtful(run, &few)?;
+    let page =
+        page(run, Some((&evaluation, "held-out")), Some((domain, &trail)), command, seconds)?;
     save(run, &page)
+}
+
+/// Of the first puzzles, the solved one that took most steps: there is most to see.
+pub(crate) fn most_thoughtful(run: &Run, data: &Dataset) -> Result<Trail> {
+    let model = load_model(&run.folder, run.trainer().model().device())?;
+    let domain: Domain = model.config().domain.parse()?;
+    let options = run.eval_options();
+    let trails = (0..data.len().min(100))
+        .map(|i| Trail::follow(&model, options.dtype, domain, data.input(i), options.steps))
+        .collect::<Result<Vec<Trail>, _>>()?;
+    let best = trails.into_iter().max_by_key(|t| (t.verdict.is_solved(), t.steps.len()));
+    best.context("there are no puzzles to think about")
 }
 
 /// The report of a run with a measurement on unseen puzzles.
 pub(crate) fn write(
     run: &Run,
-    measured: Option<(&Evaluation, &Dataset)>,
+    measured: Option<(&Evaluation, &str)>,
     trail: &Trail,
     command: &str,
     seconds: f64,
@@ -52,38 +65,13 @@ fn save(run: &Run, page: &Report) -> Result<PathBuf> {
 
 fn page(
     run: &Run,
-    measured: Option<(&Evaluation, &Dataset)>,
+    measured: Option<(&Evaluation, &str)>,
     trail: Option<(Domain, &Trail)>,
     command: &str,
     seconds: f64,
 ) -> Result<Report> {
     let model = run.trainer().model();
-    let (parameters, _) = model.parameter_count();
-    let mut headline = Vec::new();
-    if let Some((evaluation, _)) = measured {
-        let exact = evaluation.steps.last().map_or(0, |s| s.exact);
-        let (low, high) = wilson(exact, evaluation.puzzles);
-        headline.push(Headline {
-            label: "exactly right".into(),
-            value: percent(evaluation.exact()),
-            note: format!(
-                "of {} unseen puzzles; 95 % interval {:.1}–{:.1} %",
-                evaluation.puzzles,
-                100.0 * low,
-                100.0 * high
-            ),
-        });
-        headline.push(Headline {
-            label: "thinks for".into(),
-            value: format!("{:.1} steps", evaluation.mean_halt_step),
-            note: "on average, before it is sure".into(),
-        });
-    }
-    headline.push(Headline {
-        label: "parameters".into(),
-        value: parameters.to_string(),
-        note: format!("trained for {} steps in {}", run.progress().step, duration(seconds)),
-    });
+    let headline = headlines(run, measured, seconds);
     let mut charts = training_charts(&read_log(&run.folder)?);
     let mut tables = Vec::new();
     if let Some((evaluation, _)) = measured {
@@ -100,6 +88,36 @@ fn page(
         facts: facts(run),
         command: command.into(),
     })
+}
+
+fn headlines(run: &Run, measured: Option<(&Evaluation, &str)>, seconds: f64) -> Vec<Headline> {
+    let (parameters, _) = run.trainer().model().parameter_count();
+    let mut headline = Vec::new();
+    if let Some((evaluation, kind)) = measured {
+        let exact = evaluation.steps.last().map_or(0, |s| s.exact);
+        let (low, high) = wilson(exact, evaluation.puzzles);
+        headline.push(Headline {
+            label: "exactly right".into(),
+            value: percent(evaluation.exact()),
+            note: format!(
+                "of {} {kind} puzzles; 95 % interval {:.1}–{:.1} %",
+                evaluation.puzzles,
+                100.0 * low,
+                100.0 * high
+            ),
+        });
+        headline.push(Headline {
+            label: "thinks for".into(),
+            value: format!("{:.1} steps", evaluation.mean_halt_step),
+            note: "on average, before it is sure".into(),
+        });
+    }
+    headline.push(Headline {
+        label: "parameters".into(),
+        value: grouped(parameters),
+        note: format!("trained for {} steps in {}", run.progress().step, duration(seconds)),
+    });
+    headline
 }
 
 fn training_charts(log: &[Line]) -> Vec<Chart> {
@@ -244,4 +262,14 @@ fn thinking(domain: Domain, trail: &Trail) -> Thinking {
         question: symbols(&trail.question).into_iter().map(Cell::given).collect(),
         steps: trail.steps.iter().enumerate().map(step).collect(),
     }
+}
+
+/// 293378 as 293,378.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let first = digits.len() % 3;
+    let groups =
+        digits.as_bytes()[first..].chunks(3).map(|g| String::from_utf8_lossy(g).into_owned());
+    let head = (first > 0).then(|| digits[..first].to_owned());
+    head.into_iter().chain(groups).collect::<Vec<_>>().join(",")
 }

@@ -192,3 +192,52 @@ pub(crate) fn accumulate(sum: &mut Tensor, term: &Tensor) {
     assert_eq!((sum.shape(), sum.dtype()), (term.shape(), term.dtype()), "gradients of one tensor");
     dispatch!(sum.dtype(), T => run::<T>(sum, term));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    /// Holds what an operation saved; optionally checks that nobody else still does.
+    struct Probe {
+        input: Tensor,
+        saved: Arc<()>,
+        must_be_last: bool,
+    }
+
+    impl Backward for Probe {
+        fn backward(self: Box<Self>, d_out: Tensor, gradients: &mut Gradients) {
+            assert!(!self.must_be_last || Arc::strong_count(&self.saved) == 1);
+            gradients.add(&self.input, d_out);
+        }
+    }
+
+    #[test]
+    fn what_later_operations_saved_is_freed_before_earlier_ones_run() {
+        let device = Device::cpu(1);
+        let tape = Tape::recording(&device);
+        let x = tape.watch(&Tensor::from_f32(&device, &[1], &[1.0]));
+        let saved = Arc::new(());
+        let probe = |input: &Tensor, saved: Arc<()>, must_be_last| {
+            let node = Probe { input: input.clone(), saved, must_be_last };
+            tape.record(input.clone().detach(), || node)
+        };
+        let first = probe(&x, saved.clone(), true);
+        let second = probe(&first, saved.clone(), false);
+        let y = probe(&second, saved, false);
+        let gradients = tape.backward(&[(&y, &Tensor::from_f32(&device, &[1], &[3.0]))]);
+        assert_eq!(gradients.of(&x).unwrap().to_f32_vec(), [3.0]);
+    }
+
+    #[test]
+    fn a_tensor_of_another_tape_is_a_constant() {
+        let device = Device::cpu(1);
+        let one = Tensor::from_f32(&device, &[1], &[1.0]);
+        let (first, second) = (Tape::recording(&device), Tape::recording(&device));
+        let foreign = first.watch(&one);
+        let own = second.watch(&one);
+        let sum = second.add(&foreign, &own);
+        let gradients = second.backward(&[(&sum, &one)]);
+        assert!(gradients.of(&foreign).is_none() && gradients.of(&own).is_some());
+    }
+}

@@ -169,7 +169,7 @@ impl Run {
             let validated = due(metrics.step, settings.validate_every) || last;
             if validated && !self.validation.is_empty() {
                 let exact = self.validate(&mut log, on)?;
-                if settings.target > 0.0 && exact >= f64::from(settings.target) {
+                if settings.target > 0.0 && exact as f32 >= settings.target {
                     ending = Ending::Target;
                     break;
                 }

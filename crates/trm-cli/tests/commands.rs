@@ -1,0 +1,278 @@
+//! The commands as a user types them: whole paths through real data, and every kind of bad input.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+struct Session {
+    folder: tempfile::TempDir,
+}
+
+impl Session {
+    fn new() -> Session {
+        Session { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trm"));
+        command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs a command that must succeed and returns its standard output.
+    fn succeed(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {errors}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs a command that must fail with one line on standard error and nothing new on disk.
+    fn refuse(&self, arguments: &[&str], code: i32) -> String {
+        let before = self.files();
+        let output = self.run(arguments);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+        assert_eq!(text.lines().count(), 1, "{arguments:?}: {text}");
+        assert_eq!(self.files(), before, "{arguments:?} left something behind");
+        text.trim().strip_prefix("error: ").unwrap_or_else(|| panic!("{text}")).to_owned()
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.folder.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap().flatten() {
+                if entry.path().is_dir() {
+                    folders.push(entry.path());
+                }
+                found.push(entry.path());
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// A small data set in `data` and a run of a few steps in `run`.
+    fn trained(&self) {
+        let data = "data sudoku --size 4 --train 80 --test 20 --givens 6-9 --out data";
+        self.succeed(&data.split(' ').collect::<Vec<_>>());
+        self.write("recipe.toml", RECIPE);
+        self.succeed(&["train", "recipe.toml", "--out", "run"]);
+    }
+}
+
+const RECIPE: &str = "data = \"data\"\n[model]\nhidden = 32\ninner_multiple = 32\ncycles = 1\n\
+    recursions = 2\nsupervision_steps = 4\nprefix_len = 0\npuzzle_embedding = 0\n[train]\n\
+    steps = 30\nbatch = 16\noptimizer = \"adamw\"\nlr = 2e-3\nwarmup = 5\nvalidation = 16\n\
+    validate_every = 10\n";
+
+const PUZZLE: &str = "1.....3..4.....2";
+
+#[test]
+fn data_train_eval_and_solve_work_together() {
+    let session = Session::new();
+    session.trained();
+    for file in [
+        "recipe.toml",
+        "metrics.jsonl",
+        "report.html",
+        "best/config.json",
+        "best/model.safetensors",
+    ] {
+        assert!(session.path("run").join(file).exists(), "{file}");
+    }
+    let checked = session.succeed(&["data", "check", "data"]);
+    assert!(checked.contains("classes: 80 in train, 20 in test, 0 in both"), "{checked}");
+
+    let eval = ["eval", "run", "--data", "data", "--json", "--save-outputs", "out.safetensors"];
+    let json: serde_json::Value = serde_json::from_str(&session.succeed(&eval)).unwrap();
+    assert_eq!(json["evaluation"]["puzzles"], 20);
+    assert_eq!(json["evaluation"]["steps"].as_array().unwrap().len(), 4);
+    let bytes = std::fs::read(session.path("out.safetensors")).unwrap();
+    let saved = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(saved.tensor("logits").unwrap().shape(), [20, 16, 6]);
+    assert_eq!(saved.tensor("preds").unwrap().shape(), [20, 16]);
+    assert_eq!(saved.tensor("q_halt_logits").unwrap().shape(), [20]);
+    let table = session.succeed(&["eval", "run", "--data", "data", "--limit", "5", "--steps", "2"]);
+    assert!(table.contains("data digest") && table.lines().count() == 5, "{table}");
+
+    // a model of thirty steps solves nothing; what counts is that it says so
+    let output = session.run(&["solve", "run", PUZZLE, "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["question"], PUZZLE);
+    assert_eq!(output.status.code(), Some(if json["solved"] == true { 0 } else { 1 }));
+    let mut child = session.command(&["solve", "run", "-"]);
+    let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let drawn = "1 . | . .\n. . | 3 .\n----+----\n. 4 | . .\n. . | . 2\n";
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), drawn.as_bytes()).unwrap();
+    let text = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    assert!(text.contains("step 1") && text.contains("solved"), "{text}");
+}
+
+#[test]
+fn interrupted_training_says_how_to_go_on_and_does() {
+    let session = Session::new();
+    session.trained();
+    let settings = ["train", "recipe.toml", "--out", "long", "--set", "train.steps=100000"];
+    let child = session.command(&settings).stderr(Stdio::piped()).spawn().unwrap();
+    let log = session.path("long/metrics.jsonl");
+    while std::fs::metadata(&log).map_or(0, |m| m.len()) == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{text}");
+    assert!(text.contains("go on with trm train --resume long"), "{text}");
+    let log = trm_train::read_log(&session.path("long")).unwrap();
+    let steps = log.iter().filter(|line| matches!(line, trm_train::Line::Step { .. })).count();
+    let total = format!("train.steps={}", steps + 5);
+    session.succeed(&["train", "--resume", "long", "--set", &total]);
+    let changed = ["train", "--resume", "long", "--set", "train.lr=1"];
+    assert!(session.refuse(&changed, 2).contains("must keep its recipe"));
+}
+
+#[test]
+fn a_csv_of_real_form_becomes_a_data_set() {
+    let session = Session::new();
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/sudoku-extreme");
+    if !shared.exists() {
+        eprintln!("skipped: no ../shared beside the checkout");
+        return;
+    }
+    let (train, test) = (shared.join("train_1000.csv"), shared.join("test_5000.csv"));
+    let (train, test) = (train.to_str().unwrap(), test.to_str().unwrap());
+    session.succeed(&["data", "sudoku", "--csv", train, "--test-csv", test, "--out", "extreme"]);
+    let checked = session.succeed(&["data", "check", "extreme"]);
+    assert!(checked.contains("classes: 1000 in train, 5000 in test, 0 in both"), "{checked}");
+}
+
+#[test]
+fn bad_puzzles_are_refused_in_one_line() {
+    let session = Session::new();
+    session.trained();
+    let cases = [
+        ("1.....3..4.....", "15 cells"),
+        ("1.....3..4.x...2", "unexpected 'x'"),
+        ("1.....3..4.....9", "9"),
+        ("11....3..4.....2", "row 1"),
+        ("1...............", "solution"),
+        ("123...4.........", "solution"),
+    ];
+    for (puzzle, expected) in cases {
+        let message = session.refuse(&["solve", "run", puzzle], 2);
+        assert!(message.contains(expected), "{puzzle}: {message}");
+    }
+    session.write("puzzles.txt", &format!("{PUZZLE}\n1.....3..4....\n"));
+    let message = session.refuse(&["solve", "run", "--file", "puzzles.txt"], 2);
+    assert!(message.starts_with("puzzles.txt, line 2"), "{message}");
+}
+
+#[test]
+fn bad_csv_files_are_refused_by_file_and_row() {
+    let session = Session::new();
+    let rows = [
+        ("question,answer\n1.....3..4.....2\n", "line 2"),
+        (
+            "question,answer\n1.....3..4.....2,1324423124133141\n",
+            "line 2: the answer does not solve",
+        ),
+        ("question,answer\n1.....3..4.....2,132442312413314\n", "line 2, answer"),
+        ("puzzle,solution\na,b\n", "line 1: no column"),
+        ("question,answer\n", "no puzzles"),
+    ];
+    for (text, expected) in rows {
+        session.write("bad.csv", text);
+        let message = session.refuse(&["data", "sudoku", "--csv", "bad.csv", "--out", "data"], 2);
+        assert!(message.contains("bad.csv") && message.contains(expected), "{message}");
+    }
+    let message = session.refuse(&["data", "sudoku", "--csv", "none.csv", "--out", "data"], 1);
+    assert_eq!(message, "cannot read none.csv: no such file or folder");
+}
+
+#[test]
+fn bad_recipes_are_refused_by_key() {
+    let session = Session::new();
+    session.trained();
+    let cases = [
+        ("train.batch=0", "train.batch = 0: must be at least 1"),
+        ("model.hiden=3", "unknown key model.hiden: did you mean model.hidden?"),
+        ("train.validation=1000", "train.validation = 1000 groups of a training set that has 80"),
+    ];
+    for (setting, expected) in cases {
+        let message =
+            session.refuse(&["train", "recipe.toml", "--out", "new", "--set", setting], 2);
+        assert!(message.contains(expected), "{message}");
+    }
+    let attention = ["--set", "model.mix=attention", "--set"];
+    let refuse = |rest: &[&str]| {
+        let mut arguments = vec!["train", "recipe.toml", "--out", "new"];
+        arguments.extend(attention);
+        arguments.extend(rest);
+        session.refuse(&arguments, 2)
+    };
+    assert!(refuse(&["model.heads=3"]).contains("heads = 3 does not divide hidden = 32"));
+    let rope = refuse(&["model.positions=rope", "--set", "model.heads=32"]);
+    assert!(rope.contains("even head width"), "{rope}");
+    assert!(
+        session
+            .refuse(&["train", "recipe.toml", "--data", "none"], 2)
+            .contains("no data set at none")
+    );
+    assert!(session.refuse(&["train", "none.toml"], 1).contains("none.toml: no such file"));
+    assert!(
+        session
+            .refuse(&["train", "recipe.toml", "--out", "run"], 2)
+            .contains("holds a run already")
+    );
+}
+
+#[test]
+fn data_that_do_not_fit_the_model_are_refused() {
+    let session = Session::new();
+    session.trained();
+    session.succeed(
+        &"data sudoku --size 6 --train 5 --test 5 --out six".split(' ').collect::<Vec<_>>(),
+    );
+    let message = session.refuse(&["eval", "run", "--data", "six"], 2);
+    assert!(message.contains("the model has seq_len 16, but the data set has 36"), "{message}");
+    assert!(session.refuse(&["eval", "none", "--data", "data"], 1).contains("cannot read none"));
+    assert!(session.refuse(&["eval", "data", "--data", "data"], 2).contains("no model here"));
+    std::fs::write(session.path("run/best/model.safetensors"), b"damaged").unwrap();
+    let message = session.refuse(&["eval", "run", "--data", "data"], 2);
+    assert!(message.contains("model.safetensors: not a readable safetensors file"), "{message}");
+}
+
+#[test]
+fn a_full_disk_leaves_nothing_half_written() {
+    let session = Session::new();
+    session.trained();
+    std::fs::create_dir(session.path("small")).unwrap();
+    let small = session.path("small");
+    let mount =
+        Command::new("mount").args(["-t", "tmpfs", "-o", "size=96k", "none"]).arg(&small).output();
+    if !mount.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: a small file system cannot be mounted here");
+        return;
+    }
+    let output = session.run(&["train", "recipe.toml", "--out", "small/run"]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let names: Vec<String> = session.files().iter().map(|p| p.display().to_string()).collect();
+    assert!(Command::new("umount").arg(&small).status().unwrap().success());
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("the disk is full"), "{text}");
+    assert!(!names.iter().any(|name| name.ends_with(".tmp")), "{names:?}");
+}

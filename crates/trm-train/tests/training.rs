@@ -1,0 +1,212 @@
+//! Whole training runs on small generated data: the same seed gives the same weights whatever the
+//! threads, a resumed run equals an uninterrupted one, and every key of a recipe does something.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use trm_ops::{DType, Device};
+use trm_puzzles::sudoku::{Givens, Shape};
+use trm_train::{Dataset, Ending, Event, Generated, Recipe, Run, generate_sudoku};
+
+const BASE: &[&str] = &[
+    "model.hidden=32",
+    "model.heads=4",
+    "model.inner_multiple=16",
+    "model.cycles=2",
+    "model.recursions=2",
+    "model.supervision_steps=3",
+    "model.prefix_len=1",
+    "model.puzzle_embedding=8",
+    "train.steps=4",
+    "train.batch=6",
+    "train.lr=1e-2",
+    "train.puzzle_lr=1e-2",
+    "train.warmup=2",
+    "train.ema=0.5",
+    "train.validation=8",
+    "train.validate_every=2",
+    "train.checkpoint_every=1",
+];
+
+fn data() -> Dataset {
+    let givens = Givens::AtLeast(6..=10);
+    let wanted = Generated { shape: Shape::Four, train: 60, test: 1, givens, seed: 5 };
+    generate_sudoku(&wanted, &mut |_| ()).unwrap().train
+}
+
+fn recipe(settings: &[&str]) -> Recipe {
+    let settings: Vec<String> =
+        BASE.iter().chain(settings).map(|setting| setting.to_string()).collect();
+    Recipe::parse("seed = 3", &settings).unwrap()
+}
+
+/// Digest of the weights, averaged and not.
+fn digest(run: &Run) -> String {
+    let averaged = run.trainer().averaged_model().to_safetensors(DType::F32);
+    let latest = run.trainer().model().to_safetensors(DType::F32);
+    blake3::hash(&[averaged, latest].concat()).to_string()
+}
+
+/// Everything that a run shows: weights, ending, validations, checkpoints left.
+fn outcome(recipe: Recipe, threads: usize) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run =
+        Run::create(folder.path().join("run").as_path(), recipe, &data(), &Device::cpu(threads))
+            .unwrap();
+    let (mut validations, mut written) = (Vec::new(), 0);
+    let ending = run.train(&AtomicBool::new(false), &mut |event| match event {
+        Event::Validation { step, evaluation, .. } => {
+            validations.push((step, evaluation.steps.iter().map(|s| s.cells).collect::<Vec<_>>()));
+        }
+        Event::Checkpoint(_) => written += 1,
+        Event::Step(_) => {}
+    });
+    let kept = std::fs::read_dir(run.folder.join("checkpoints")).unwrap().count();
+    let step = run.progress().step;
+    format!("{} {ending:?} {step} {validations:?} {written} {kept}", digest(&run))
+}
+
+#[test]
+fn weights_do_not_depend_on_the_number_of_threads() {
+    for precision in ["f32", "bf16"] {
+        let mixer = recipe(&[&format!("train.precision={precision}")]);
+        let attention = recipe(&[
+            &format!("train.precision={precision}"),
+            "model.mix=attention",
+            "model.positions=rope",
+            "train.optimizer=muon",
+        ]);
+        for recipe in [mixer, attention] {
+            let first = outcome(recipe.clone(), 1);
+            assert_eq!(first, outcome(recipe.clone(), 2), "{precision}, 2 threads");
+            assert_eq!(first, outcome(recipe, 4), "{precision}, 4 threads");
+        }
+    }
+}
+
+#[test]
+fn a_resumed_run_equals_the_uninterrupted_one() {
+    for settings in [&[][..], &["train.precision=bf16", "train.optimizer=muon"]] {
+        let (folder, data) = (tempfile::tempdir().unwrap(), data());
+        let at = |name: &str| folder.path().join(name);
+        let device = Device::cpu(2);
+        let recipe = recipe(&[settings, &["train.steps=7"]].concat());
+        let mut whole = Run::create(&at("whole"), recipe.clone(), &data, &device).unwrap();
+        whole.train(&AtomicBool::new(false), &mut |_| ()).unwrap();
+
+        let stop = AtomicBool::new(false);
+        let mut parts = Run::create(&at("parts"), recipe.clone(), &data, &device).unwrap();
+        let ending = parts.train(&stop, &mut |event| {
+            if let Event::Step(metrics) = event {
+                stop.store(metrics.step == 3, Ordering::Relaxed);
+            }
+        });
+        assert_eq!(ending.unwrap(), Ending::Interrupted);
+        drop(parts);
+        let mut parts = Run::resume(&at("parts"), &data, recipe, &Device::cpu(1)).unwrap();
+        assert_eq!(parts.progress().step, 3);
+        parts.train(&AtomicBool::new(false), &mut |_| ()).unwrap();
+
+        assert_eq!(digest(&parts), digest(&whole));
+        let losses = |run: &Run| {
+            let log = trm_train::read_log(&run.folder).unwrap();
+            let losses = log.into_iter().filter_map(|line| match line {
+                trm_train::Line::Step { metrics, .. } => Some((metrics.step, metrics.loss)),
+                trm_train::Line::Validation { .. } => None,
+            });
+            losses.collect::<Vec<_>>()
+        };
+        assert_eq!(losses(&parts), losses(&whole));
+    }
+}
+
+#[test]
+fn resuming_with_other_data_is_refused() {
+    let (folder, mut data) = (tempfile::tempdir().unwrap(), data());
+    let path = folder.path().join("run");
+    let mut run = Run::create(&path, recipe(&[]), &data, &Device::cpu(1)).unwrap();
+    run.train(&AtomicBool::new(false), &mut |_| ()).unwrap();
+    data.inputs.swap(0, 1);
+    let error = Run::resume(&path, &data, recipe(&[]), &Device::cpu(1)).err().unwrap();
+    assert!(error.to_string().contains("was trained on other data"), "{error}");
+    let error = Run::create(&path, recipe(&[]), &data, &Device::cpu(1)).err().unwrap();
+    assert!(error.to_string().contains("holds a run already"), "{error}");
+}
+
+#[test]
+fn training_steps_recycle_their_buffers() {
+    let folder = tempfile::tempdir().unwrap();
+    let device = Device::cpu(2);
+    let settings = ["train.steps=8", "train.validation=0", "train.checkpoint_every=0"];
+    let mut run =
+        Run::create(&folder.path().join("run"), recipe(&settings), &data(), &device).unwrap();
+    let mut allocations = Vec::new();
+    run.train(&AtomicBool::new(false), &mut |event| {
+        if let Event::Step(_) = event {
+            allocations.push(device.fresh_allocations());
+        }
+    })
+    .unwrap();
+    assert_eq!(allocations[3], allocations[7], "{allocations:?}");
+}
+
+/// Every key, a value that differs from the base, and what must be set for the key to matter.
+const KEYS: &[(&str, &str, &[&str])] = &[
+    ("seed", "4", &[]),
+    ("model.hidden", "16", &[]),
+    ("model.heads", "2", &["model.mix=attention"]),
+    ("model.expansion", "2.0", &[]),
+    ("model.inner_multiple", "64", &[]),
+    ("model.blocks", "1", &[]),
+    ("model.mix", "attention", &[]),
+    ("model.positions", "learned", &[]),
+    ("model.cycles", "1", &[]),
+    ("model.recursions", "1", &[]),
+    ("model.supervision_steps", "2", &[]),
+    ("model.prefix_len", "2", &[]),
+    ("model.puzzle_embedding", "4", &[]),
+    ("train.steps", "3", &[]),
+    ("train.batch", "5", &[]),
+    ("train.precision", "bf16", &[]),
+    ("train.optimizer", "adamw", &[]),
+    ("train.lr", "2e-2", &[]),
+    ("train.weight_decay", "0.5", &[]),
+    ("train.beta1", "0.8", &[]),
+    ("train.beta2", "0.9", &[]),
+    ("train.muon_lr", "0.1", &["train.optimizer=muon"]),
+    ("train.muon_weight_decay", "0.5", &["train.optimizer=muon"]),
+    ("train.muon_momentum", "0.9", &["train.optimizer=muon"]),
+    ("train.muon_iterations", "5", &["train.optimizer=muon"]),
+    ("train.puzzle_lr", "0.1", &[]),
+    ("train.puzzle_weight_decay", "0.1", &[]),
+    ("train.warmup", "3", &[]),
+    ("train.lr_min_ratio", "0.1", &[]),
+    ("train.grad_clip", "0.01", &["train.optimizer=adamw"]),
+    ("train.likelihood", "softmax", &[]),
+    ("train.label_smoothing", "0.1", &[]),
+    ("train.halt_weight", "2.0", &[]),
+    ("train.exploration", "1.0", &["train.steps=250", "train.optimizer=adamw", "train.ema=0.0"]),
+    ("train.ema", "0.0", &[]),
+    ("train.symmetries", "false", &[]),
+    ("train.validation", "12", &[]),
+    ("train.validate_every", "1", &[]),
+    ("train.target", "1e-9", &["train.steps=120", "train.validate_every=60"]),
+    ("train.patience", "1", &[]),
+    ("train.checkpoint_every", "2", &[]),
+    ("train.keep", "1", &[]),
+];
+
+#[test]
+fn every_key_of_a_recipe_changes_something() {
+    let listed: Vec<&str> = KEYS.iter().map(|(key, ..)| *key).collect();
+    for line in Recipe::default().to_toml().lines().filter_map(|line| line.split_once(" = ")) {
+        let found =
+            listed.iter().any(|key| *key == line.0 || key.ends_with(&format!(".{}", line.0)));
+        assert!(found || line.0 == "data", "no test for {}", line.0);
+    }
+    for (key, value, needed) in KEYS {
+        let base = recipe(needed);
+        let mut changed = needed.to_vec();
+        let setting = format!("{key}={value}");
+        changed.push(&setting);
+        assert_ne!(outcome(base, 2), outcome(recipe(&changed), 2), "{key} changes nothing");
+    }
+}
