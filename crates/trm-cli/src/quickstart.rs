@@ -68,8 +68,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
 }
 
 fn make_data(folder: &Path, seed: u64) -> Result<Dataset> {
-    let givens = Givens::AtLeast(4..=10);
-    let wanted = Generated { shape: Shape::Four, train: 2000, test: 500, givens, seed };
+    let givens = Givens::AtLeast(4..=8);
+    let wanted = Generated { shape: Shape::Four, train: 1600, test: 500, givens, seed };
     let splits = generate_sudoku(&wanted, &mut |_| ())?;
     let data = folder.join("data");
     splits.train.save(&data, "train")?;

@@ -32,15 +32,20 @@ pub(crate) fn write_for_run(run: &Run, command: &str) -> Result<PathBuf> {
     save(run, &page)
 }
 
-/// Of the first puzzles, the solved one that took most steps: there is most to see.
+/// Of the first puzzles, the solved one with most revised cells, then most steps, then most blanks:
+/// there is most to see.
 pub(crate) fn most_thoughtful(run: &Run, data: &Dataset) -> Result<Trail> {
     let model = load_model(&run.folder, run.trainer().model().device())?;
     let domain: Domain = model.config().domain.parse()?;
     let options = run.eval_options();
-    let trails = (0..data.len().min(100))
+    let trails = (0..data.len().min(500))
         .map(|i| Trail::follow(&model, options.dtype, domain, data.input(i), options.steps))
         .collect::<Result<Vec<Trail>, _>>()?;
-    let best = trails.into_iter().max_by_key(|t| (t.verdict.is_solved(), t.steps.len()));
+    let blanks = |t: &Trail| t.question.iter().filter(|token| **token == domain.blank()).count();
+    let revised = |t: &Trail| t.steps.iter().map(|s| s.changed.len()).sum::<usize>();
+    let best = trails
+        .into_iter()
+        .max_by_key(|t| (t.verdict.is_solved(), revised(t), t.steps.len(), blanks(t)));
     best.context("there are no puzzles to think about")
 }
 
