@@ -49,7 +49,7 @@ pub(crate) struct SudokuArguments {
     #[arg(long, value_name = "FILE", requires = "csv")]
     test_csv: Option<PathBuf>,
     /// Seed of everything random.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: u64,
 }
 
@@ -62,9 +62,6 @@ pub(crate) fn run(verb: &Verb) -> Result<Outcome> {
 }
 
 fn sudoku(arguments: &SudokuArguments) -> Result<()> {
-    if arguments.out.join("train").exists() || arguments.out.join("test").exists() {
-        bail!("{} holds a data set already: choose another --out", arguments.out.display());
-    }
     let splits = match &arguments.csv {
         Some(csv) => {
             let split = (arguments.test, arguments.seed);
@@ -72,10 +69,7 @@ fn sudoku(arguments: &SudokuArguments) -> Result<()> {
         }
         None => generate(arguments)?,
     };
-    splits.train.save(&arguments.out, "train")?;
-    splits.test.save(&arguments.out, "test")?;
-    let identifiers = arguments.out.join("identifiers.json");
-    trm_train::files::write_atomic(&identifiers, b"[\"<blank>\"]\n")?;
+    splits.save(&arguments.out)?;
     eprintln!(
         "{}: {} puzzles to train on, {} to test on ({} left out as doubles)",
         arguments.out.display(),

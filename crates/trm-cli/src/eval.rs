@@ -54,8 +54,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         data = data.select_groups(&first);
     }
     let steps = arguments.steps.unwrap_or(model.config().supervision_steps);
-    if steps == 0 || arguments.batch == 0 || data.is_empty() {
-        bail!("--steps, --batch and --limit must be at least 1");
+    if data.is_empty() {
+        bail!("no puzzles: --limit must be at least 1 and the split must not be empty");
+    }
+    if steps == 0 || steps > 1 << 20 || arguments.batch == 0 {
+        bail!("--steps and --batch must be at least 1, --steps at most 1048576");
     }
     let options = EvalOptions {
         steps,
@@ -66,13 +69,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let bar = progress_bar(data.len() as u64, "evaluating {wide_bar} {pos}/{len}  {eta} left");
     let evaluation = evaluate(&model, &data, options, &mut |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
-    if let (Some(path), Some(outputs)) = (&arguments.save_outputs, &evaluation.outputs) {
-        save_outputs(path, outputs, &data)?;
-    }
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&as_json(arguments, &evaluation, &data))?);
     } else {
         print(arguments, &evaluation, &data);
+    }
+    if let (Some(path), Some(outputs)) = (&arguments.save_outputs, &evaluation.outputs) {
+        save_outputs(path, outputs, &data)?;
     }
     Ok(Outcome::Done)
 }

@@ -10,8 +10,8 @@ pub(crate) struct Machine {
     #[arg(long, value_enum, default_value = "cpu")]
     device: DeviceKind,
     /// Threads to compute with; 0 for one per core. Results do not depend on it.
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    threads: usize,
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u16).range(..=1024))]
+    threads: u16,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -41,7 +41,7 @@ impl From<PrecisionArgument> for Precision {
 impl Machine {
     pub(crate) fn device(&self) -> Device {
         match self.device {
-            DeviceKind::Cpu => Device::cpu(self.threads),
+            DeviceKind::Cpu => Device::cpu(usize::from(self.threads)),
         }
     }
 }

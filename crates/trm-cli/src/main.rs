@@ -49,6 +49,7 @@ pub(crate) enum Outcome {
 }
 
 fn main() -> ExitCode {
+    end_quietly_when_nobody_reads();
     let outcome = match Arguments::parse().verb {
         Verb::Quickstart(arguments) => quickstart::run(&arguments),
         Verb::Data(verb) => data::run(&verb),
@@ -65,6 +66,18 @@ fn main() -> ExitCode {
             ExitCode::from(exit_code(&error))
         }
     }
+}
+
+/// `trm … | head` closes our output early; `println!` panics then. That is an end, not an error.
+fn end_quietly_when_nobody_reads() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload().downcast_ref::<String>();
+        if message.is_some_and(|m| m.contains("failed printing to stdout")) {
+            std::process::exit(0);
+        }
+        default(panic);
+    }));
 }
 
 /// 2 for what cannot be done as asked, 1 for what failed.

@@ -5,7 +5,7 @@ use crate::display::{duration, heading, percent, print_trail};
 use crate::machine::Machine;
 use crate::train::{free_folder, supervise};
 use crate::{eval, report};
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "RUN")]
     out: Option<PathBuf>,
     /// Seed of data, weights and training.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: u64,
     #[command(flatten)]
     machine: Machine,
@@ -38,6 +38,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     recipe.seed = arguments.seed;
     recipe.data = folder.join("data");
 
+    if folder.exists() {
+        bail!("{} exists already: choose another --out", folder.display());
+    }
     heading("1. Data");
     let test = make_data(&folder, arguments.seed)?;
     heading("2. Training");
@@ -57,12 +60,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let evaluation = evaluate(&model, &test, run.eval_options(), &mut |_| ())?;
     eval::print_steps(&evaluation);
     heading("4. Thinking");
-    let trail = report::most_thoughtful(&run, &test)?;
+    let trail = report::most_thoughtful(&run, &test, 500)?;
     print_trail(Domain::Sudoku(Shape::Four), &trail);
 
     let seconds = started.elapsed().as_secs_f64();
     let command = format!("trm quickstart --seed {}", arguments.seed);
-    let path = report::write(&run, Some((&evaluation, "unseen")), &trail, &command, seconds)?;
+    let measured = Some((&evaluation, "unseen"));
+    let path = report::write(&run, measured, &trail, &command, run.progress().seconds)?;
     conclude(&folder, &evaluation, seconds, &path);
     Ok(Outcome::Done)
 }
@@ -72,8 +76,7 @@ fn make_data(folder: &Path, seed: u64) -> Result<Dataset> {
     let wanted = Generated { shape: Shape::Four, train: 1600, test: 500, givens, seed };
     let splits = generate_sudoku(&wanted, &mut |_| ())?;
     let data = folder.join("data");
-    splits.train.save(&data, "train")?;
-    splits.test.save(&data, "test")?;
+    splits.save(&data)?;
     eprintln!(
         "{} puzzles of 4 × 4 to learn from and {} others to test on, no two the same up to symmetry",
         splits.train.len(),

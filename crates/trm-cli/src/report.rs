@@ -26,7 +26,7 @@ pub(crate) fn write_for_run(run: &Run, command: &str) -> Result<PathBuf> {
     let few = held_out.select_groups(&few);
     let options = run.eval_options();
     let evaluation = evaluate(&model, &few, options, &mut |_| ())?;
-    let trail = most_thoughtful(run, &few)?;
+    let trail = most_thoughtful(run, &few, 32)?;
     let page =
         page(run, Some((&evaluation, "held-out")), Some((domain, &trail)), command, seconds)?;
     save(run, &page)
@@ -34,11 +34,11 @@ pub(crate) fn write_for_run(run: &Run, command: &str) -> Result<PathBuf> {
 
 /// Of the first puzzles, the solved one with most revised cells, then most steps, then most blanks:
 /// there is most to see.
-pub(crate) fn most_thoughtful(run: &Run, data: &Dataset) -> Result<Trail> {
+pub(crate) fn most_thoughtful(run: &Run, data: &Dataset, limit: usize) -> Result<Trail> {
     let model = load_model(&run.folder, run.trainer().model().device())?;
     let domain: Domain = model.config().domain.parse()?;
     let options = run.eval_options();
-    let trails = (0..data.len().min(500))
+    let trails = (0..data.len().min(limit))
         .map(|i| Trail::follow(&model, options.dtype, domain, data.input(i), options.steps))
         .collect::<Result<Vec<Trail>, _>>()?;
     let blanks = |t: &Trail| t.question.iter().filter(|token| **token == domain.blank()).count();
@@ -260,7 +260,9 @@ fn thinking(domain: Domain, trail: &Trail) -> Thinking {
             .collect(),
     };
     Thinking {
-        caption: "A puzzle it has never seen, draft by draft.".into(),
+        caption: "A puzzle it was not trained on, draft by draft: of those looked at, the solved \
+                  one that it revised most."
+            .into(),
         columns: shape.size(),
         box_rows: shape.box_rows(),
         box_cols: shape.box_cols(),

@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum)]
     precision: Option<PrecisionArgument>,
     /// Seed, instead of the recipe's.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
     #[command(flatten)]
     machine: Machine,
@@ -61,10 +61,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     };
     describe(&run);
     let ending = supervise(&mut run)?;
+    conclude(&run, ending, started.elapsed().as_secs_f64());
+    if ending == Ending::Interrupted {
+        return Ok(Outcome::Interrupted);
+    }
     let command = format!("trm train {}/recipe.toml --out NEW-FOLDER", run.folder.display());
     let path = report::write_for_run(&run, &command)?;
-    conclude(&run, ending, started.elapsed().as_secs_f64(), &path);
-    Ok(if ending == Ending::Interrupted { Outcome::Interrupted } else { Outcome::Done })
+    eprintln!("report     {}", path.display());
+    Ok(Outcome::Done)
 }
 
 fn apply(mut recipe: Recipe, arguments: &Arguments) -> Recipe {
@@ -144,17 +148,22 @@ fn describe(run: &Run) {
 pub(crate) fn supervise(run: &mut Run) -> Result<Ending> {
     let stop = stop_flag()?;
     let mut display = Display::new(run);
+    TRAINING.store(true, Ordering::Relaxed);
     let result = run.train(&stop, &mut |event| display.show(event));
+    TRAINING.store(false, Ordering::Relaxed);
     display.bar.finish_and_clear();
     Ok(result?)
 }
+
+/// Whether there is a state that an interruption must not lose.
+static TRAINING: AtomicBool = AtomicBool::new(false);
 
 /// Set at the first Ctrl-C or termination signal; the second ends the process.
 fn stop_flag() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
     ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
+        if flag.swap(true, Ordering::Relaxed) || !TRAINING.load(Ordering::Relaxed) {
             std::process::exit(130);
         }
         eprintln!("\nstopping after this step; press Ctrl-C again to stop at once");
@@ -247,7 +256,7 @@ impl Display {
     }
 }
 
-fn conclude(run: &Run, ending: Ending, seconds: f64, report: &Path) {
+fn conclude(run: &Run, ending: Ending, seconds: f64) {
     let (progress, folder) = (run.progress(), run.folder.display());
     let why = match ending {
         Ending::Finished => "all steps taken",
@@ -263,7 +272,6 @@ fn conclude(run: &Run, ending: Ending, seconds: f64, report: &Path) {
             progress.best_step
         );
     }
-    eprintln!("report     {}", report.display());
     if ending == Ending::Interrupted {
         eprintln!("go on with trm train --resume {folder}");
     } else {

@@ -191,6 +191,7 @@ fn bad_csv_files_are_refused_by_file_and_row() {
             "line 2: the answer does not solve",
         ),
         ("question,answer\n1.....3..4.....2,132442312413314\n", "line 2, answer"),
+        ("question,answer\n1...............,1324423124133142\n", "puzzle 1: "),
         ("puzzle,solution\na,b\n", "line 1: no column"),
         ("question,answer\n", "no puzzles"),
     ];
@@ -257,6 +258,53 @@ fn data_that_do_not_fit_the_model_are_refused() {
 }
 
 #[test]
+fn settings_that_overflow_are_refused_and_leave_no_model() {
+    let session = Session::new();
+    session.trained();
+    for setting in ["train.exploration=1.0005", "model.supervision_steps=1000000000000"] {
+        let arguments = ["train", "recipe.toml", "--out", "new", "--set", setting];
+        assert!(session.refuse(&arguments, 2).contains("must be") || setting.starts_with("model"));
+    }
+    let arguments = ["train", "recipe.toml", "--out", "hot", "--set", "train.lr=3e38"];
+    let output = session.run(&arguments);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("is not a finite number at step"), "{text}");
+    assert!(!session.path("hot/best").exists() && !session.path("hot/checkpoints").exists());
+}
+
+#[test]
+fn existing_folders_are_left_alone() {
+    let session = Session::new();
+    session.trained();
+    assert!(session.refuse(&["quickstart", "--out", "run"], 2).len() < 100);
+    let again = "data sudoku --size 4 --train 9 --test 9 --givens 6-9 --out data";
+    let message = session.refuse(&again.split(' ').collect::<Vec<_>>(), 2);
+    assert_eq!(message, "data: exists already: choose another --out");
+}
+
+#[test]
+fn metadata_that_contradict_their_domain_are_refused() {
+    let session = Session::new();
+    session.trained();
+    let path = session.path("data/train/dataset.json");
+    let text = std::fs::read_to_string(&path).unwrap().replace("sudoku4", "sudoku9");
+    std::fs::write(&path, text).unwrap();
+    let message = session.refuse(&["train", "recipe.toml", "--out", "new"], 2);
+    assert!(message.contains("names the domain sudoku9"), "{message}");
+}
+
+#[test]
+fn the_puzzles_in_the_readme_are_puzzles() {
+    let readme = include_str!("../../../README.md");
+    let solve = readme.lines().find(|line| line.starts_with("trm solve")).unwrap();
+    let puzzle = solve.split_whitespace().nth(3).unwrap();
+    let domain: trm_puzzles::Domain = "sudoku6".parse().unwrap();
+    domain.check_question(&domain.parse(puzzle).unwrap()).unwrap();
+    assert_eq!(readme.matches(puzzle).count(), 2);
+}
+
+#[test]
 fn a_full_disk_leaves_nothing_half_written() {
     let session = Session::new();
     session.trained();
@@ -268,6 +316,10 @@ fn a_full_disk_leaves_nothing_half_written() {
         eprintln!("skipped: a small file system cannot be mounted here");
         return;
     }
+    let data = "data sudoku --size 4 --train 2000 --test 1 --givens 8-12 --out small/data";
+    let data = session.run(&data.split(' ').collect::<Vec<_>>());
+    assert_eq!(data.status.code(), Some(1));
+    assert!(!small.join("data").exists());
     let output = session.run(&["train", "recipe.toml", "--out", "small/run"]);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     let names: Vec<String> = session.files().iter().map(|p| p.display().to_string()).collect();

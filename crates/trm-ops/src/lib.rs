@@ -29,6 +29,7 @@
 //! every sum is taken by one thread in one order: results are equal bit for bit for any number of
 //! threads.
 
+mod bfloat16;
 mod device;
 mod dtype;
 mod math;

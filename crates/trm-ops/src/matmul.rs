@@ -141,29 +141,6 @@ pub(crate) fn matmul_sum(dst: MatMut<'_>, pairs: &[(Mat<'_>, Mat<'_>)], accumula
     });
 }
 
-/// Gives `f` the values as f32: the slice itself if it is f32 already, else a scratch copy.
-pub(crate) fn with_f32<T: Element, R>(values: &[T], f: impl FnOnce(&[f32]) -> R) -> R {
-    if T::DTYPE == crate::DType::F32 {
-        return f(bytemuck::cast_slice(values));
-    }
-    crate::storage::with_scratch(values.len(), |scratch| {
-        load(scratch, values);
-        f(scratch)
-    })
-}
-
-/// Lets `f` write f32 results: into the target itself if it is f32, else into scratch that is then
-/// rounded. `f` must write every element.
-pub(crate) fn with_f32_out<T: Element>(target: &mut [T], f: impl FnOnce(&mut [f32])) {
-    if T::DTYPE == crate::DType::F32 {
-        return f(bytemuck::cast_slice_mut(target));
-    }
-    crate::storage::with_scratch(target.len(), |scratch| {
-        f(scratch);
-        store(target, scratch);
-    })
-}
-
 /// `target = source`, converted to f32.
 pub(crate) fn load<T: Element>(target: &mut [f32], source: &[T]) {
     crate::math::vectorized(|| {

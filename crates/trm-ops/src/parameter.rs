@@ -1,5 +1,7 @@
+use crate::bfloat16::{PackedRhs, even_rows};
 use crate::dtype::DType;
 use crate::tensor::Tensor;
+use half::bf16;
 use std::sync::{Arc, OnceLock};
 
 /// A trained tensor: an f32 master with its name, and the forms that products want it in, made when
@@ -12,13 +14,14 @@ pub struct Parameter {
     forms: Arc<Forms>,
 }
 
-/// Copies of the master for products, by the activations' dtype. They hold f32 values; for bf16
-/// activations these are rounded to bf16 first.
+/// Copies of the master that products read.
 #[derive(Debug, Default)]
 struct Forms {
     transposed: OnceLock<Tensor>,
-    rounded: OnceLock<Tensor>,
-    rounded_transposed: OnceLock<Tensor>,
+    columns: OnceLock<Vec<PackedRhs>>,
+    rows: OnceLock<PackedRhs>,
+    left: OnceLock<Tensor>,
+    left_transposed: OnceLock<Tensor>,
 }
 
 impl Parameter {
@@ -61,7 +64,7 @@ impl Parameter {
     ///
     /// # Panics
     /// If a row does not exist.
-    pub fn rows(&self, ids: &[u32]) -> Tensor {
+    pub fn select(&self, ids: &[u32]) -> Tensor {
         let width = self.value.last_dim();
         let table = self.value.slice::<f32>();
         let values: Vec<f32> =
@@ -75,25 +78,55 @@ impl Parameter {
         &mut self.value
     }
 
-    /// The matrix as stored, `[N, K]`, in the precision that `dtype` activations see.
-    pub(crate) fn native(&self, dtype: DType) -> &Tensor {
-        match dtype {
-            DType::F32 => &self.value,
-            DType::Bf16 => self
-                .forms
-                .rounded
-                .get_or_init(|| self.value.to_dtype(DType::Bf16).to_dtype(DType::F32)),
-        }
+    /// The transposed matrix, `[K, N]`, f32: products with it read memory in order.
+    pub(crate) fn transposed(&self) -> &Tensor {
+        self.forms.transposed.get_or_init(|| transpose(&self.value))
     }
 
-    /// The transposed matrix, `[K, N]`: products with it read memory in order.
-    pub(crate) fn transposed(&self, dtype: DType) -> &Tensor {
-        let form = match dtype {
-            DType::F32 => &self.forms.transposed,
-            DType::Bf16 => &self.forms.rounded_transposed,
+    /// `Wᵀ` as a right operand in bf16, for `x · Wᵀ`; its columns in `parts` equal parts.
+    pub(crate) fn columns(&self, parts: usize) -> &[PackedRhs] {
+        let [n, k] = self.extent();
+        let pack = || {
+            let rounded = self.value.to_dtype(DType::Bf16);
+            let parts = rounded.slice::<bf16>().chunks_exact(n / parts * k);
+            parts.map(|w| PackedRhs::from_columns(self.value.device(), w, w.len() / k, k)).collect()
         };
-        form.get_or_init(|| transpose(self.native(dtype)))
+        self.forms.columns.get_or_init(pack)
     }
+
+    /// `W` as a right operand in bf16, for `dY · W`.
+    pub(crate) fn rows(&self) -> &PackedRhs {
+        let [n, k] = self.extent();
+        self.forms.rows.get_or_init(|| {
+            let rounded = self.value.to_dtype(DType::Bf16);
+            PackedRhs::from_rows(self.value.device(), rounded.slice(), n, k)
+        })
+    }
+
+    /// `W` as a left operand in bf16, rows padded to an even length, for `W · h`.
+    pub(crate) fn left(&self) -> &Tensor {
+        self.forms.left.get_or_init(|| left_operand(&self.value))
+    }
+
+    /// `Wᵀ` as a left operand in bf16, rows padded to an even length, for `Wᵀ · dY`.
+    pub(crate) fn left_transposed(&self) -> &Tensor {
+        self.forms.left_transposed.get_or_init(|| left_operand(&transpose(&self.value)))
+    }
+
+    fn extent(&self) -> [usize; 2] {
+        let [n, k] = *self.value.shape() else { panic!("{} is not a matrix", self.name) };
+        [n, k]
+    }
+}
+
+fn left_operand(matrix: &Tensor) -> Tensor {
+    let [rows, k] = *matrix.shape() else { panic!("{:?} is not a matrix", matrix.shape()) };
+    let rounded = matrix.to_dtype(DType::Bf16);
+    let even = even_rows(rounded.slice(), k);
+    let shape = [rows, k.next_multiple_of(2)];
+    let mut padded = Tensor::uninit(matrix.device(), &shape, DType::Bf16);
+    padded.slice_mut::<bf16>().copy_from_slice(&even);
+    padded
 }
 
 fn transpose(matrix: &Tensor) -> Tensor {
@@ -116,12 +149,12 @@ mod tests {
     #[test]
     fn forms_follow_the_master() {
         let device = Device::cpu(1);
-        let value = Tensor::from_f32(&device, &[2, 2], &[1.0, 2.0, 3.0, 4.001]);
+        let value = Tensor::from_f32(&device, &[2, 3], &[1.0, 2.0, 3.0, 4.001, 5.0, 6.0]);
         let mut parameter = Parameter::new(0, "w", value);
-        assert_eq!(parameter.transposed(DType::F32).to_f32_vec(), [1.0, 3.0, 2.0, 4.001]);
-        assert_eq!(parameter.transposed(DType::Bf16).to_f32_vec(), [1.0, 3.0, 2.0, 4.0]);
-        parameter.set(Tensor::from_f32(&device, &[2, 2], &[5.0, 6.0, 7.0, 8.0]));
-        assert_eq!(parameter.transposed(DType::F32).to_f32_vec(), [5.0, 7.0, 6.0, 8.0]);
-        assert_eq!(parameter.native(DType::Bf16).to_f32_vec(), [5.0, 6.0, 7.0, 8.0]);
+        assert_eq!(parameter.transposed().to_f32_vec(), [1.0, 4.001, 2.0, 5.0, 3.0, 6.0]);
+        assert_eq!(parameter.left().to_f32_vec(), [1.0, 2.0, 3.0, 0.0, 4.0, 5.0, 6.0, 0.0]);
+        parameter.set(Tensor::from_f32(&device, &[2, 3], &[9.0; 6]));
+        assert_eq!(parameter.transposed().to_f32_vec(), [9.0; 6]);
+        assert_eq!(parameter.left_transposed().to_f32_vec(), [9.0; 6]);
     }
 }

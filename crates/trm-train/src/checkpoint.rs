@@ -62,13 +62,16 @@ pub fn save_checkpoint(
 pub fn restore_checkpoint(folder: &Path, trainer: &mut Trainer) -> Result<Progress, Error> {
     let path = folder.join("progress.json");
     let progress: Progress = serde_json::from_slice(&read(&path)?)
-        .map_err(|error| Error::file(&path, format!("damaged: {error}")))?;
+        .map_err(|error| damaged(&path, &format!("damaged: {error}")))?;
     let path = folder.join("state.safetensors");
-    trainer
-        .restore_state(&read(&path)?)
-        .map_err(|what| Error::file(&path, format!("{what}; resume from an older checkpoint")))?;
+    trainer.restore_state(&read(&path)?).map_err(|what| damaged(&path, &what))?;
     trainer.step = progress.step;
     Ok(progress)
+}
+
+fn damaged(file: &Path, what: &str) -> Error {
+    let folder = file.parent().unwrap_or(file).display();
+    Error::file(file, format!("{what}; remove {folder} to resume from the checkpoint before it"))
 }
 
 /// Bytes of one stored array.
@@ -170,7 +173,7 @@ impl Trainer {
         carry.steps = reader.integers("carry/steps", carry.steps.len())?;
         let halted = reader.bytes("carry/halted", carry.halted.len())?;
         carry.halted = halted.into_iter().map(|h| h != 0).collect();
-        Ok(())
+        self.model.check(self.carry.question()).map_err(|error| error.to_string())
     }
 }
 
@@ -207,6 +210,9 @@ impl Reader<'_> {
         let values = self.values(name)?;
         if values.len() != like.len() {
             return Err(format!("{name} has {} values, not {}", values.len(), like.len()));
+        }
+        if values.iter().any(|x| !x.is_finite()) {
+            return Err(format!("{name} contains a NaN or an infinity"));
         }
         let tensor = Tensor::from_f32(self.like.device(), like.shape(), &values);
         Ok(if like.dtype() == DType::F32 { tensor } else { tensor.to_dtype(like.dtype()) })

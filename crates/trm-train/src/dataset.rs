@@ -134,7 +134,7 @@ impl Dataset {
         self.metadata.ignore_label_id.unwrap_or(self.metadata.pad_id)
     }
 
-    /// Digest of everything a training run sees: 64 hexadecimal digits.
+    /// Digest of questions, answers and their grouping: 64 hexadecimal digits.
     pub fn digest(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&(self.metadata.seq_len as u64).to_le_bytes());
@@ -203,6 +203,9 @@ impl Dataset {
             whole.puzzle_identifiers.extend(read_npy::<u32>(&file("puzzle_identifiers"))?);
             let offsets = |key: &str, start: usize| {
                 let offsets = read_npy::<u32>(&file(key))?;
+                if offsets.first() != Some(&0) {
+                    return Err(Error::file(&file(key), "offsets must begin with 0"));
+                }
                 let rest = offsets.get(1..).unwrap_or_default();
                 Ok::<Vec<usize>, Error>(rest.iter().map(|o| start + *o as usize).collect())
             };
@@ -301,6 +304,9 @@ fn read_npy<T: TryFrom<i64>>(path: &Path) -> Result<Vec<T>, Error> {
     let npyz::DType::Plain(kind) = file.dtype() else {
         return Err(Error::file(path, "a structured array; expected integers"));
     };
+    if file.order() == npyz::Order::Fortran && file.shape().len() > 1 {
+        return Err(Error::file(path, "stored column by column; save it in C order"));
+    }
     let count = file.shape().iter().try_fold(1u64, |n, extent| n.checked_mul(*extent));
     let size = count.and_then(|n| n.checked_mul(kind.size_field()));
     if size.is_none_or(|size| size > bytes.len() as u64) {

@@ -34,12 +34,12 @@ pub enum Error {
     Model(#[from] trm::Error),
     /// Training left the numbers that a computer can hold.
     #[error(
-        "the loss is {loss} at step {step}: lower the learning rate or set train.grad_clip; \
-         the last checkpoint is intact"
+        "the {what} is not a finite number at step {step}: lower the learning rate or set \
+         train.grad_clip, and start again or resume from the last checkpoint"
     )]
     NotFinite {
-        /// The loss.
-        loss: f32,
+        /// What is not finite.
+        what: &'static str,
         /// The optimiser step.
         step: u64,
     },

@@ -48,7 +48,7 @@ pub fn write_folder_atomic(
             let old = path.with_extension("old.tmp");
             let _ = fs::remove_dir_all(&old);
             fs::rename(path, &old)?;
-            fs::rename(&temporary, path)?;
+            fs::rename(&temporary, path).inspect_err(|_| drop(fs::rename(&old, path)))?;
             fs::remove_dir_all(&old)?;
         } else {
             fs::rename(&temporary, path)?;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 use trm::{Config, Model};
 use trm_ops::{DType, Device};
+use trm_puzzles::Domain;
 
 /// Writes a model folder, whole or not at all.
 ///
@@ -36,6 +37,12 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<Model, Error> {
     let config: Config =
         crate::keys::parse_known(table, &known).map_err(|message| Error::file(&path, message))?;
     config.check().map_err(|error| Error::file(&path, error.to_string()))?;
+    if let Ok(domain) = config.domain.parse::<Domain>()
+        && (domain.seq_len(), domain.vocab_size()) != (config.seq_len, config.vocab_size)
+    {
+        let message = format!("seq_len and vocab_size are not those of {domain}");
+        return Err(Error::file(&path, message));
+    }
     let path = folder.join("model.safetensors");
     Model::from_safetensors(&config, device, &read(&path)?)
         .map_err(|error| Error::file(&path, error.to_string()))

@@ -193,10 +193,13 @@ impl TrainConfig {
             ("muon_momentum", self.muon_momentum, 1.0),
             ("label_smoothing", self.label_smoothing, 1.0),
             ("ema", self.ema, 1.0),
-            ("lr_min_ratio", self.lr_min_ratio, 1.001),
-            ("exploration", self.exploration, 1.001),
-            ("target", self.target, 1.001),
+            ("lr_min_ratio", self.lr_min_ratio, 1.0f32.next_up()),
+            ("exploration", self.exploration, 1.0f32.next_up()),
+            ("target", self.target, 1.0f32.next_up()),
         ];
+        if self.batch > 1 << 20 {
+            return refuse("batch", self.batch.to_string(), "at most 1048576");
+        }
         if let Some((key, value, _)) = shares.iter().find(|(_, v, end)| !(0.0..*end).contains(v)) {
             return refuse(key, value.to_string(), "between 0 and 1");
         }

@@ -94,8 +94,9 @@ impl Run {
         recipe: Recipe,
         device: &Device,
     ) -> Result<Run, Error> {
-        let checkpoint = newest_checkpoint(folder)
-            .ok_or_else(|| Error::file(folder, "holds no checkpoint to resume from"))?;
+        let checkpoint = newest_checkpoint(folder).ok_or_else(|| {
+            Error::file(folder, "holds no checkpoint to resume from: start a new run")
+        })?;
         let mut run = Run::prepare(folder, recipe, data, device)?;
         let expected = run.progress.data_digest.clone();
         run.progress = restore_checkpoint(&checkpoint, &mut run.trainer)?;
@@ -106,6 +107,7 @@ impl Run {
             );
             return Err(Error::file(folder, message));
         }
+        write_atomic(&folder.join("recipe.toml"), run.recipe.to_toml().as_bytes())?;
         Ok(run)
     }
 
@@ -193,6 +195,7 @@ impl Run {
 
     /// Evaluates the averaged model on the held-out groups and keeps it if it is the best so far.
     fn validate(&mut self, log: &mut Log, on: &mut dyn FnMut(Event<'_>)) -> Result<f64, Error> {
+        self.check_finite()?;
         let model = self.trainer.averaged_model();
         let evaluation = evaluate(&model, &self.validation, self.eval_options(), &mut |_| ())?;
         let (step, exact) = (self.progress.step, evaluation.exact());
@@ -210,10 +213,22 @@ impl Run {
     }
 
     fn checkpoint(&self, on: &mut dyn FnMut(Event<'_>)) -> Result<(), Error> {
+        self.check_finite()?;
         let keep = self.recipe.train.keep;
         let path = save_checkpoint(&self.folder, &self.trainer, &self.progress, keep)?;
         on(Event::Checkpoint(&path));
         Ok(())
+    }
+
+    /// Refuses to keep weights that an update has made infinite.
+    fn check_finite(&self) -> Result<(), Error> {
+        let parameters = self.trainer.model().parameters();
+        match parameters.iter().all(|p| p.value().square_sum().is_finite()) {
+            true => Ok(()),
+            false => {
+                Err(Error::NotFinite { what: "size of the weights", step: self.progress.step })
+            }
+        }
     }
 
     /// How this run evaluates.
@@ -247,12 +262,22 @@ impl Run {
 /// # Errors
 /// If it names none or an unknown one, so that its symmetries are not known either.
 pub fn domain_of(data: &Dataset) -> Result<Domain, Error> {
-    data.metadata.domain.parse().map_err(|error| {
+    let domain: Domain = data.metadata.domain.parse().map_err(|error| {
         Error::Mismatch(format!(
             "the data set names no domain whose symmetries are known ({error}): \
              set train.symmetries = false"
         ))
-    })
+    })?;
+    let (cells, tokens) = (data.metadata.seq_len, data.metadata.vocab_size);
+    if (cells, tokens) != (domain.seq_len(), domain.vocab_size()) {
+        return Err(Error::Mismatch(format!(
+            "the data set has {cells} cells and {tokens} tokens, but names the domain {domain}, \
+             which has {} and {}: correct dataset.json",
+            domain.seq_len(),
+            domain.vocab_size()
+        )));
+    }
+    Ok(domain)
 }
 
 /// Splits off groups to validate on, chosen by the seed.

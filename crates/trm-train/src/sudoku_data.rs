@@ -2,12 +2,18 @@
 
 use crate::Error;
 use crate::dataset::{Dataset, Metadata, Origin};
+use crate::files::{create_folder, write_atomic, write_folder_atomic};
 use crate::random::{Purpose, stream};
 use rand::seq::SliceRandom;
 use std::collections::HashSet;
 use std::path::Path;
 use trm_puzzles::Domain;
-use trm_puzzles::sudoku::{Givens, Grid, Shape, class_hash, generate, read_csv_file};
+use trm_puzzles::sudoku::{
+    Givens, Grid, Shape, check_question, class_hash, generate, read_csv_file,
+};
+
+/// Offsets in the files are 32-bit.
+const MAX_PUZZLES: usize = 20_000_000;
 
 /// The two splits of a data set.
 pub struct Splits {
@@ -17,6 +23,26 @@ pub struct Splits {
     pub test: Dataset,
     /// Puzzles left out because their class was there already.
     pub duplicates: usize,
+}
+
+impl Splits {
+    /// Writes both splits and the list of identifiers, all or nothing.
+    ///
+    /// # Errors
+    /// If the folder exists, or the operating system refuses.
+    pub fn save(&self, folder: &Path) -> Result<(), Error> {
+        if folder.exists() {
+            return Err(Error::file(folder, "exists already: choose another --out"));
+        }
+        if let Some(parent) = folder.parent() {
+            create_folder(parent)?;
+        }
+        write_folder_atomic(folder, |folder| {
+            self.train.save(folder, "train")?;
+            self.test.save(folder, "test")?;
+            write_atomic(&folder.join("identifiers.json"), b"[\"<blank>\"]\n")
+        })
+    }
 }
 
 /// What to generate.
@@ -43,7 +69,11 @@ pub fn generate_sudoku(
     wanted: &Generated,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Splits, Error> {
-    let total = wanted.train + wanted.test;
+    let total = wanted.train.saturating_add(wanted.test);
+    if total > MAX_PUZZLES {
+        let message = format!("{total} puzzles: a data set holds at most {MAX_PUZZLES}");
+        return Err(Error::Mismatch(message));
+    }
     let mut classes = HashSet::new();
     let mut pairs = Vec::new();
     let mut draws = 0u64;
@@ -92,25 +122,26 @@ pub fn sudoku_from_csv(
 ) -> Result<Splits, Error> {
     let mut train = read_pairs(train_file)?;
     let shape = train[0].0.shape();
-    let test_pairs = match test_file {
+    let mut test_pairs = match test_file {
         Some(file) => read_pairs(file)?,
         None => {
-            if test >= train.len() {
-                let message =
-                    format!("--test {test} leaves none of {} puzzles to train on", train.len());
+            if test == 0 || test >= train.len() {
+                let count = train.len();
+                let message = format!("cannot split off {test} of {count} puzzles to test on");
                 return Err(Error::file(train_file, message));
             }
             train.shuffle(&mut stream(seed, Purpose::Data, 0));
             train.split_off(train.len() - test)
         }
     };
-    let mixed =
-        |pairs: &[(Grid, Grid)]| pairs.iter().any(|(question, _)| question.shape() != shape);
-    if mixed(&train) || mixed(&test_pairs) {
-        return Err(Error::file(train_file, "puzzles of several sizes: make one data set of each"));
+    if let Some((question, _)) = test_pairs.iter().find(|(q, _)| q.shape() != shape) {
+        let (found, size) = (question.shape().size(), shape.size());
+        let message = format!("puzzles of size {found}, but those to train on have size {size}");
+        return Err(Error::file(test_file.unwrap_or(train_file), message));
     }
-    let mut classes: HashSet<u128> = test_pairs.iter().map(|(q, _)| class_hash(q)).collect();
-    let before = train.len();
+    let before = train.len() + test_pairs.len();
+    let mut classes = HashSet::new();
+    test_pairs.retain(|(question, _)| classes.insert(class_hash(question)));
     train.retain(|(question, _)| classes.insert(class_hash(question)));
     if train.is_empty() {
         return Err(Error::file(train_file, "every puzzle's class occurs in the test split too"));
@@ -121,7 +152,7 @@ pub fn sudoku_from_csv(
         Ok(Origin { source, seed, digest })
     };
     Ok(Splits {
-        duplicates: before - train.len(),
+        duplicates: before - train.len() - test_pairs.len(),
         train: dataset(shape, &train, &origin(train_file)?),
         test: dataset(shape, &test_pairs, &origin(test_file.unwrap_or(train_file))?),
     })
@@ -133,6 +164,10 @@ fn read_pairs(file: &Path) -> Result<Vec<(Grid, Grid)>, Error> {
     let records = read_csv_file(file).map_err(|error| Error::Mismatch(error.to_string()))?;
     if records.is_empty() {
         return Err(Error::file(file, "no puzzles"));
+    }
+    for (row, record) in (1..).zip(&records) {
+        check_question(&record.question)
+            .map_err(|error| Error::file(file, format!("puzzle {row}: {error}")))?;
     }
     Ok(records.into_iter().map(|r| (r.question, r.answer)).collect())
 }

@@ -72,7 +72,7 @@ impl Trainer {
     /// for a row whose last one is done.
     ///
     /// # Errors
-    /// If the loss is not finite; then nothing has been updated.
+    /// If the loss or the gradient is not finite; then no parameter has been changed.
     pub fn step(&mut self, fresh: impl FnMut(usize) -> Example) -> Result<StepMetrics, Error> {
         let device = self.model.device().clone();
         let batch = self.config.batch;
@@ -91,12 +91,15 @@ impl Trainer {
         let [lm_loss, halt_loss] = [&lm, &halt].map(|t| mean(&t.to_f32_vec()));
         let loss = lm_loss + halt_weight * halt_loss;
         if !loss.is_finite() {
-            return Err(Error::NotFinite { loss, step: self.step + 1 });
+            return Err(Error::NotFinite { what: "loss", step: self.step + 1 });
         }
         let weight = |w: f32| Tensor::from_f32(&device, &[batch], &vec![w / batch as f32; batch]);
         let seeds = [(&lm, &weight(1.0)), (&halt, &weight(halt_weight))];
         let mut gradients = tape.backward(&seeds);
         let grad_norm = clip(&mut gradients, self.config.grad_clip);
+        if !grad_norm.is_finite() {
+            return Err(Error::NotFinite { what: "norm of the gradient", step: self.step + 1 });
+        }
         self.step += 1;
         let lr = self.update(&gradients, &out);
 

@@ -1,6 +1,9 @@
 use crate::error::ConfigError;
 use serde::{Deserialize, Serialize};
 
+/// Far beyond what any published search uses, and small enough for every counter.
+const MAX_STEPS: usize = 1 << 20;
+
 /// Sizes and choices of a tiny recursive model. Defaults are the public preset for Sudoku except
 /// for `vocab_size` and `seq_len`, which follow from the data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -142,6 +145,9 @@ impl Config {
         ];
         if let Some((key, _)) = sizes.iter().find(|(_, size)| *size == 0) {
             return Err(ConfigError::Zero { key });
+        }
+        if self.supervision_steps > MAX_STEPS {
+            return Err(ConfigError::TooManySteps(self.supervision_steps));
         }
         if self.vocab_size > 256 {
             return Err(ConfigError::Vocabulary(self.vocab_size));

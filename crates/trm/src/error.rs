@@ -70,6 +70,9 @@ pub enum ConfigError {
         /// Room in the prefix.
         room: usize,
     },
+    /// More supervision steps than counters are made for.
+    #[error("supervision_steps = {0}: at most 1048576")]
+    TooManySteps(usize),
     /// Tokens are single bytes.
     #[error("vocab_size = {0}: tokens are bytes, so at most 256")]
     Vocabulary(usize),

@@ -147,7 +147,7 @@ impl Model {
     /// The embedded question `[B, L, D]` and the puzzle vectors in its prefix.
     fn embed(&self, tape: &Tape, question: Question<'_>, dtype: DType) -> (Tensor, Option<Tensor>) {
         let vectors = self.puzzle_embedding.as_ref();
-        let vectors = vectors.map(|table| tape.watch(&table.rows(question.puzzles)));
+        let vectors = vectors.map(|table| tape.watch(&table.select(question.puzzles)));
         let prefix = (self.config.prefix_len, vectors.as_ref());
         let (table, positions) = (&self.token_embedding, self.positions.as_ref());
         let form = (question.puzzles.len(), dtype);

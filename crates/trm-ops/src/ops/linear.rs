@@ -1,5 +1,6 @@
+use crate::bfloat16;
 use crate::dtype::Element;
-use crate::matmul::{Mat, MatMut, ROW_BLOCK, matmul, matmul_sum, with_f32, with_f32_out};
+use crate::matmul::{Mat, MatMut, ROW_BLOCK, matmul, matmul_sum};
 use crate::tape::{Backward, Gradients};
 use crate::tensor::dispatch;
 use crate::{DType, Parameter, Tape, Tensor};
@@ -14,7 +15,10 @@ impl Tape {
         let [n, k] = *weight.value().shape() else { panic!("{} is not a matrix", weight.name()) };
         assert_eq!(x.last_dim(), k, "input width of {}", weight.name());
         let out = self.device().install(|| {
-            let mut out = times(x, weight.transposed(x.dtype()));
+            let mut out = match x.dtype() {
+                DType::F32 => times(x, weight.transposed()),
+                DType::Bf16 => bfloat16::times(x, &weight.columns(1)[0], n),
+            };
             if let Some(bias) = bias {
                 assert_eq!(bias.value().shape(), [n], "{}", bias.name());
                 dispatch!(x.dtype(), T => add_bias::<T>(&mut out, bias));
@@ -26,41 +30,42 @@ impl Tape {
     }
 }
 
-/// `x · M` for x `[.., K]` and an f32 matrix M `[K, N]`; the output has the dtype of `x`.
-pub(crate) fn times(x: &Tensor, matrix: &Tensor) -> Tensor {
-    fn run<T: Element>(x: &Tensor, matrix: &Tensor, out: &mut Tensor) {
-        let [k, n] = *matrix.shape() else { panic!("a matrix") };
-        let rows = x.slice::<T>().par_chunks(ROW_BLOCK * k);
-        out.slice_mut::<T>().par_chunks_mut(ROW_BLOCK * n).zip(rows).for_each(|(out, x)| {
-            let rows = x.len() / k;
-            let m = Mat::new(matrix.slice(), k, n);
-            with_f32(x, |x| {
-                with_f32_out(out, |out| {
-                    matmul(MatMut::new(out, rows, n), Mat::new(x, rows, k), m, false);
-                });
-            });
-        });
-    }
+/// `x · M` for f32 x `[.., K]` and M `[K, N]`.
+fn times(x: &Tensor, matrix: &Tensor) -> Tensor {
+    let [k, n] = *matrix.shape() else { panic!("a matrix") };
     let mut shape = x.shape().to_vec();
-    *shape.last_mut().expect("a dimension") = matrix.shape()[1];
-    let mut out = Tensor::uninit(x.device(), &shape, x.dtype());
-    dispatch!(x.dtype(), T => run::<T>(x, matrix, &mut out));
+    *shape.last_mut().expect("a dimension") = n;
+    let mut out = Tensor::uninit(x.device(), &shape, DType::F32);
+    let matrix = Mat::new(matrix.slice(), k, n);
+    let rows = x.slice::<f32>().par_chunks(ROW_BLOCK * k);
+    out.slice_mut::<f32>().par_chunks_mut(ROW_BLOCK * n).zip(rows).for_each(|(out, x)| {
+        let rows = x.len() / k;
+        matmul(MatMut::new(out, rows, n), Mat::new(x, rows, k), matrix, false);
+    });
     out
 }
 
-/// Adds `d_outᵀ · x`, summed over all rows, to the gradient of `weight`.
+/// Adds `d_outᵀ · x`, summed over all rows, to the gradient of `weight`; both of one dtype.
 pub(crate) fn add_weight_gradient(
     gradients: &mut Gradients,
     weight: &Parameter,
     d_out: &Tensor,
     x: &Tensor,
 ) {
-    let (d_out, x) = (d_out.to_dtype(DType::F32), x.to_dtype(DType::F32));
     let (n, k) = (d_out.last_dim(), x.last_dim());
     let rows = x.len() / k;
     let (sum, started) = gradients.parameter_sum(weight);
-    let pair = (Mat::new(d_out.slice(), rows, n).t(), Mat::new(x.slice(), rows, k));
-    matmul_sum(MatMut::new(sum.slice_mut(), n, k), &[pair], started);
+    let sum = sum.slice_mut::<f32>();
+    match x.dtype() {
+        DType::F32 => {
+            let pair = (Mat::new(d_out.slice(), rows, n).t(), Mat::new(x.slice(), rows, k));
+            matmul_sum(MatMut::new(sum, n, k), &[pair], started);
+        }
+        DType::Bf16 => {
+            let (d_out, inputs) = ((d_out.slice(), n), (x.slice(), k));
+            bfloat16::add_transposed_product(x.device(), sum, d_out, inputs, started);
+        }
+    }
 }
 
 fn add_bias<T: Element>(out: &mut Tensor, bias: &Parameter) {
@@ -81,7 +86,11 @@ struct Linear {
 impl Backward for Linear {
     fn backward(self: Box<Self>, d_out: Tensor, gradients: &mut Gradients) {
         if gradients.wants(&self.x) {
-            gradients.add(&self.x, times(&d_out, self.weight.native(d_out.dtype())));
+            let d_x = match d_out.dtype() {
+                DType::F32 => times(&d_out, self.weight.value()),
+                DType::Bf16 => bfloat16::times(&d_out, self.weight.rows(), self.x.last_dim()),
+            };
+            gradients.add(&self.x, d_x);
         }
         add_weight_gradient(gradients, &self.weight, &d_out, &self.x);
         if let Some(bias) = &self.bias {

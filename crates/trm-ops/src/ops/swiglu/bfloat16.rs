@@ -1,0 +1,98 @@
+use super::{activate, activate_backward};
+use crate::bfloat16::{Lhs, PANEL, ROW_BLOCK, even_rows, panel_product, scratch, times_block};
+use crate::matmul::{load, store};
+use crate::{Parameter, Tensor};
+use half::bf16;
+use rayon::prelude::*;
+
+/// Keeps the pre-activations in `pre` unless that has no rows.
+pub(super) fn forward(
+    x: &Tensor,
+    gate_up: &Parameter,
+    down: &Parameter,
+    pre: &mut Tensor,
+    out: &mut Tensor,
+) {
+    let [d, inner] = *down.value().shape() else { panic!("a matrix") };
+    let [gate, up] = gate_up.columns(2) else { panic!("two halves") };
+    let down = &down.columns(1)[0];
+    let block = |x: &[bf16], mut kept: Option<&mut [bf16]>, out: &mut [bf16]| {
+        let rows = x.len() / d;
+        let x = even_rows(x, d);
+        let lhs = Lhs::row_major(&x, rows, d.next_multiple_of(2));
+        scratch(rows * inner, 3 * rows * PANEL, |act, tiles| {
+            let (g, rest) = tiles.split_at_mut(rows * PANEL);
+            let (u, a) = rest.split_at_mut(rows * PANEL);
+            for ((cols, gate), (_, up)) in gate.panels().zip(up.panels()) {
+                panel_product(lhs, gate, g, false);
+                panel_product(lhs, up, u, false);
+                activate(g, u, a);
+                store_columns(act, inner, cols.start, cols.len(), a);
+                if let Some(kept) = kept.as_deref_mut() {
+                    store_columns(kept, 2 * inner, cols.start, cols.len(), g);
+                    store_columns(kept, 2 * inner, inner + cols.start, cols.len(), u);
+                }
+            }
+            times_block(act, inner, down, out, d);
+        });
+    };
+    let xs = x.slice::<bf16>().par_chunks(ROW_BLOCK * d);
+    let outs = out.slice_mut::<bf16>().par_chunks_mut(ROW_BLOCK * d);
+    if pre.is_empty() {
+        outs.zip(xs).for_each(|(out, x)| block(x, None, out));
+    } else {
+        let pres = pre.slice_mut::<bf16>().par_chunks_mut(ROW_BLOCK * 2 * inner);
+        outs.zip(xs).zip(pres).for_each(|((out, x), pre)| block(x, Some(pre), out));
+    }
+}
+
+/// Writes a tile `[rows, 32]` into columns of a row-major matrix.
+fn store_columns(matrix: &mut [bf16], stride: usize, start: usize, width: usize, tile: &[f32]) {
+    for (row, tile) in matrix.chunks_exact_mut(stride).zip(tile.chunks_exact(PANEL)) {
+        store(&mut row[start..start + width], &tile[..width]);
+    }
+}
+
+/// Reads columns of a row-major matrix into a tile `[rows, 32]`.
+fn load_columns(matrix: &[bf16], stride: usize, start: usize, width: usize, tile: &mut [f32]) {
+    for (row, tile) in matrix.chunks_exact(stride).zip(tile.chunks_exact_mut(PANEL)) {
+        load(&mut tile[..width], &row[start..start + width]);
+        tile[width..].fill(0.0);
+    }
+}
+
+/// Turns the pre-activations in `d_pre` into their gradients; fills `act` and `d_x`.
+pub(super) fn backward(
+    [gate_up, down]: [&Parameter; 2],
+    d_out: &Tensor,
+    d_pre: &mut Tensor,
+    act: &mut Tensor,
+    d_x: &mut Tensor,
+) {
+    let [d, inner] = *down.value().shape() else { panic!("a matrix") };
+    let (gate_up, down) = (gate_up.rows(), down.rows());
+    let d_outs = d_out.slice::<bf16>().par_chunks(ROW_BLOCK * d);
+    let d_pres = d_pre.slice_mut::<bf16>().par_chunks_mut(ROW_BLOCK * 2 * inner);
+    let acts = act.slice_mut::<bf16>().par_chunks_mut(ROW_BLOCK * inner);
+    let d_xs = d_x.slice_mut::<bf16>().par_chunks_mut(ROW_BLOCK * d);
+    d_outs.zip(d_pres).zip(acts.zip(d_xs)).for_each(|((d_out, d_pre), (act, d_x))| {
+        let rows = d_out.len() / d;
+        let d_out = even_rows(d_out, d);
+        let lhs = Lhs::row_major(&d_out, rows, d.next_multiple_of(2));
+        scratch(0, 3 * rows * PANEL, |_, tiles| {
+            let (g, rest) = tiles.split_at_mut(rows * PANEL);
+            let (u, a) = rest.split_at_mut(rows * PANEL);
+            for (cols, down) in down.panels() {
+                let (start, width) = (cols.start, cols.len());
+                panel_product(lhs, down, a, false);
+                load_columns(d_pre, 2 * inner, start, width, g);
+                load_columns(d_pre, 2 * inner, inner + start, width, u);
+                activate_backward(g, u, a);
+                store_columns(act, inner, start, width, a);
+                store_columns(d_pre, 2 * inner, start, width, g);
+                store_columns(d_pre, 2 * inner, inner + start, width, u);
+            }
+        });
+        times_block(d_pre, 2 * inner, gate_up, d_x, d);
+    });
+}

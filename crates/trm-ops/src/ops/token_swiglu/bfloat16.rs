@@ -1,0 +1,194 @@
+//! Every column of a puzzle's `[L, D]` matrix is independent of the others, so a task takes 32 of them
+//! from beginning to end; nothing leaves its caches in between.
+
+#![allow(unsafe_code)]
+
+use crate::bfloat16::{
+    Lhs, PANEL, Shared, even_rows, interleave, pack_columns, pack_rows, panel_product, scratch,
+};
+use crate::matmul::load;
+use crate::ops::swiglu::{activate, activate_backward};
+use crate::tape::Gradients;
+use crate::{DType, Parameter, Tensor};
+use half::bf16;
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Calls `f` for every puzzle and every panel of its columns, on all threads.
+fn for_each_panel(h: &Tensor, f: impl Fn(usize, Range<usize>) + Sync) {
+    let [batch, _, d] = *h.shape() else { panic!("[B, L, D]") };
+    let panels = d.div_ceil(PANEL);
+    (0..batch * panels).into_par_iter().for_each(|task| {
+        let (puzzle, panel) = (task / panels, task % panels);
+        f(puzzle, panel * PANEL..((panel + 1) * PANEL).min(d));
+    });
+}
+
+/// Rounds a tile `[rows, 32]` into columns of a row-major matrix that begins at `at`.
+///
+/// # Safety
+/// No other task may store to these columns.
+unsafe fn store_tile(shared: &Shared<'_>, at: usize, d: usize, cols: &Range<usize>, tile: &[f32]) {
+    for (row, tile) in tile.chunks_exact(PANEL).enumerate() {
+        // SAFETY: by the caller's promise.
+        unsafe { shared.store(at + row * d + cols.start, &tile[..cols.len()]) };
+    }
+}
+
+fn even(n: usize) -> usize {
+    n.next_multiple_of(2)
+}
+
+/// Keeps the pre-activations in `pre` unless that has no rows.
+pub(super) fn forward(
+    h: &Tensor,
+    gate_up: &Parameter,
+    down: &Parameter,
+    pre: &mut Tensor,
+    out: &mut Tensor,
+) {
+    let [l, inner] = *down.value().shape() else { panic!("a matrix") };
+    let d = h.last_dim();
+    let gate_up = Lhs::row_major(gate_up.left().slice(), 2 * inner, even(l));
+    let down = Lhs::row_major(down.left().slice(), l, even(inner));
+    let keep = !pre.is_empty();
+    let (pre, out) = (Shared::new(pre.slice_mut()), Shared::new(out.slice_mut()));
+    for_each_panel(h, |puzzle, cols| {
+        let h = &h.slice::<bf16>()[puzzle * l * d..][..l * d];
+        let panels = (even(l) + even(inner)) * PANEL;
+        scratch(panels, (3 * inner + l) * PANEL, |panels, tiles| {
+            let (h_panel, act_panel) = panels.split_at_mut(even(l) * PANEL);
+            let (products, tiles) = tiles.split_at_mut(2 * inner * PANEL);
+            let (act, y) = tiles.split_at_mut(inner * PANEL);
+            pack_rows(h, d, cols.clone(), h_panel);
+            panel_product(gate_up, h_panel, products, false);
+            let (gate, up) = products.split_at(inner * PANEL);
+            activate(gate, up, act);
+            interleave(act, act_panel);
+            panel_product(down, act_panel, y, false);
+            // SAFETY: the columns of a puzzle belong to this task.
+            unsafe {
+                store_tile(&out, puzzle * l * d, d, &cols, y);
+                if keep {
+                    store_tile(&pre, puzzle * 2 * inner * d, d, &cols, products);
+                }
+            }
+        });
+    });
+}
+
+/// Turns the pre-activations in `d_pre` into their gradients; fills `act` and `d_h`.
+pub(super) fn backward(
+    [gate_up, down]: [&Parameter; 2],
+    d_out: &Tensor,
+    d_pre: &mut Tensor,
+    act: &mut Tensor,
+    d_h: &mut Tensor,
+) {
+    let [l, inner] = *down.value().shape() else { panic!("a matrix") };
+    let d = d_out.last_dim();
+    let gate_up = Lhs::row_major(gate_up.left_transposed().slice(), l, 2 * inner);
+    let down = Lhs::row_major(down.left_transposed().slice(), inner, even(l));
+    let pre = d_pre.clone();
+    let d_pre = Shared::new(d_pre.slice_mut());
+    let (act, d_h) = (Shared::new(act.slice_mut()), Shared::new(d_h.slice_mut()));
+    for_each_panel(d_out, |puzzle, cols| {
+        let d_out = &d_out.slice::<bf16>()[puzzle * l * d..][..l * d];
+        let pre = &pre.slice::<bf16>()[puzzle * 2 * inner * d..][..2 * inner * d];
+        let panels = (even(l) + 2 * inner) * PANEL;
+        scratch(panels, (3 * inner + l) * PANEL, |panels, tiles| {
+            let (d_out_panel, d_pre_panel) = panels.split_at_mut(even(l) * PANEL);
+            let (products, tiles) = tiles.split_at_mut(2 * inner * PANEL);
+            let (a, d_x) = tiles.split_at_mut(inner * PANEL);
+            pack_rows(d_out, d, cols.clone(), d_out_panel);
+            panel_product(down, d_out_panel, a, false);
+            for (row, tile) in products.chunks_exact_mut(PANEL).enumerate() {
+                load(&mut tile[..cols.len()], &pre[row * d..][cols.clone()]);
+                tile[cols.len()..].fill(0.0);
+            }
+            let (gate, up) = products.split_at_mut(inner * PANEL);
+            activate_backward(gate, up, a);
+            interleave(products, d_pre_panel);
+            panel_product(gate_up, d_pre_panel, d_x, false);
+            // SAFETY: the columns of a puzzle belong to this task.
+            unsafe {
+                store_tile(&d_h, puzzle * l * d, d, &cols, d_x);
+                store_tile(&act, puzzle * inner * d, d, &cols, a);
+                store_tile(&d_pre, puzzle * 2 * inner * d, d, &cols, products);
+            }
+        });
+    });
+}
+
+/// Adds `Σ_b d_out_b · act_bᵀ`, `[L, I]`, to the gradient of `W_down`.
+pub(super) fn add_down_gradient(
+    gradients: &mut Gradients,
+    down: &Parameter,
+    d_out: &Tensor,
+    act: &Tensor,
+) {
+    let [l, inner] = *down.value().shape() else { panic!("a matrix") };
+    let (sum, started) = gradients.parameter_sum(down);
+    let sum = sum.slice_mut::<f32>();
+    sum_of_products((d_out, l), (act, inner), |cols, tile| {
+        for (row, tile) in tile.chunks_exact(PANEL).enumerate() {
+            add(&mut sum[row * inner..][cols.clone()], tile, started);
+        }
+    });
+}
+
+/// Adds `Σ_b d_pre_b · h_bᵀ`, `[2I, L]`, to the gradient of `W_gate_up`. Its transpose is computed:
+/// L rows and 2I columns fill the micro-tiles better than the other way round.
+pub(super) fn add_gate_up_gradient(
+    gradients: &mut Gradients,
+    gate_up: &Parameter,
+    d_pre: &Tensor,
+    h: &Tensor,
+) {
+    let [n, l] = *gate_up.value().shape() else { panic!("a matrix") };
+    let (sum, started) = gradients.parameter_sum(gate_up);
+    let sum = sum.slice_mut::<f32>();
+    sum_of_products((h, l), (d_pre, n), |cols, tile| {
+        for (row, tile) in tile.chunks_exact(PANEL).enumerate() {
+            for (col, value) in cols.clone().zip(tile) {
+                let place = &mut sum[col * l + row];
+                *place = if started { *place + value } else { *value };
+            }
+        }
+    });
+}
+
+fn add(sum: &mut [f32], terms: &[f32], started: bool) {
+    for (sum, term) in sum.iter_mut().zip(terms) {
+        *sum = if started { *sum + term } else { *term };
+    }
+}
+
+/// `Σ_b a_b · b_bᵀ` for bf16 a `[B, M, D]` and b `[B, N, D]`: every panel of 32 columns of the
+/// `[M, N]` result is handed to `take` as (columns, `[M, 32]` tile). Tasks own panels; each sums over
+/// the puzzles in order.
+fn sum_of_products(
+    (a, m): (&Tensor, usize),
+    (b, n): (&Tensor, usize),
+    mut take: impl FnMut(Range<usize>, &[f32]),
+) {
+    let [batch, _, d] = *a.shape() else { panic!("[B, M, D]") };
+    let panels = n.div_ceil(PANEL);
+    let mut tiles = Tensor::uninit(a.device(), &[panels, m * PANEL], DType::F32);
+    let all = tiles.slice_mut::<f32>().par_chunks_exact_mut(m * PANEL).enumerate();
+    all.for_each(|(panel, tile)| {
+        let cols = panel * PANEL..((panel + 1) * PANEL).min(n);
+        for puzzle in 0..batch {
+            let left = even_rows(&a.slice::<bf16>()[puzzle * m * d..][..m * d], d);
+            let lhs = Lhs::row_major(&left, m, even(d));
+            let rows = &b.slice::<bf16>()[(puzzle * n + cols.start) * d..][..cols.len() * d];
+            scratch(even(d) * PANEL, 0, |packed, _| {
+                pack_columns(rows, d, packed);
+                panel_product(lhs, packed, tile, puzzle > 0);
+            });
+        }
+    });
+    for (panel, tile) in tiles.slice::<f32>().chunks_exact(m * PANEL).enumerate() {
+        take(panel * PANEL..((panel + 1) * PANEL).min(n), tile);
+    }
+}

@@ -1,0 +1,78 @@
+use crate::matmul::{Mat, MatMut, matmul, matmul_sum};
+use crate::ops::swiglu::{activate, activate_backward};
+use crate::storage::with_scratch;
+use crate::tape::Gradients;
+use crate::{Parameter, Tensor};
+use rayon::prelude::*;
+
+/// Keeps the pre-activations in `pre` unless that has no rows.
+pub(super) fn forward(
+    h: &Tensor,
+    gate_up: &Parameter,
+    down: &Parameter,
+    pre: &mut Tensor,
+    out: &mut Tensor,
+) {
+    let [l, inner] = *down.value().shape() else { panic!("a matrix") };
+    let d = h.last_dim();
+    let gate_up = Mat::new(gate_up.value().slice(), 2 * inner, l);
+    let down = Mat::new(down.value().slice(), l, inner);
+    let puzzle = |h: &[f32], pre: &mut [f32], out: &mut [f32]| {
+        matmul(MatMut::new(pre, 2 * inner, d), gate_up, Mat::new(h, l, d), false);
+        with_scratch(inner * d, |act| {
+            let (gate, up) = pre.split_at(inner * d);
+            activate(gate, up, act);
+            matmul(MatMut::new(out, l, d), down, Mat::new(act, inner, d), false);
+        });
+    };
+    let hs = h.slice::<f32>().par_chunks(l * d);
+    let outs = out.slice_mut::<f32>().par_chunks_mut(l * d);
+    if pre.is_empty() {
+        outs.zip(hs).for_each(|(out, h)| {
+            with_scratch(2 * inner * d, |pre| puzzle(h, pre, out));
+        });
+    } else {
+        let pres = pre.slice_mut::<f32>().par_chunks_mut(2 * inner * d);
+        outs.zip(hs).zip(pres).for_each(|((out, h), pre)| puzzle(h, pre, out));
+    }
+}
+
+/// Turns the pre-activations in `d_pre` into their gradients; fills `act` and `d_h`.
+pub(super) fn backward(
+    [gate_up, down]: [&Parameter; 2],
+    d_out: &Tensor,
+    d_pre: &mut Tensor,
+    act: &mut Tensor,
+    d_h: &mut Tensor,
+) {
+    let [l, inner] = *down.value().shape() else { panic!("a matrix") };
+    let d = d_out.last_dim();
+    let gate_up = Mat::new(gate_up.transposed().slice(), l, 2 * inner);
+    let down = Mat::new(down.transposed().slice(), inner, l);
+    let d_outs = d_out.slice::<f32>().par_chunks(l * d);
+    let d_pres = d_pre.slice_mut::<f32>().par_chunks_mut(2 * inner * d);
+    let acts = act.slice_mut::<f32>().par_chunks_mut(inner * d);
+    let d_hs = d_h.slice_mut::<f32>().par_chunks_mut(l * d);
+    d_outs.zip(d_pres).zip(acts.zip(d_hs)).for_each(|((d_out, d_pre), (act, d_h))| {
+        matmul(MatMut::new(act, inner, d), down, Mat::new(d_out, l, d), false);
+        let (gate, up) = d_pre.split_at_mut(inner * d);
+        activate_backward(gate, up, act);
+        matmul(MatMut::new(d_h, l, d), gate_up, Mat::new(d_pre, 2 * inner, d), false);
+    });
+}
+
+/// Adds `Σ_b d_out_b · x_bᵀ` to the gradient of a weight that multiplied from the left.
+pub(super) fn add_weight_gradient(
+    gradients: &mut Gradients,
+    weight: &Parameter,
+    d_out: &Tensor,
+    x: &Tensor,
+) {
+    let [n, k] = *weight.value().shape() else { panic!("a matrix") };
+    let d = x.last_dim();
+    let d_outs = d_out.slice::<f32>().chunks_exact(n * d).map(|m| Mat::new(m, n, d));
+    let xs = x.slice::<f32>().chunks_exact(k * d).map(|m| Mat::new(m, k, d).t());
+    let pairs: Vec<_> = d_outs.zip(xs).collect();
+    let (sum, started) = gradients.parameter_sum(weight);
+    matmul_sum(MatMut::new(sum.slice_mut(), n, k), &pairs, started);
+}

@@ -1,0 +1,93 @@
+mod bfloat16;
+mod float32;
+
+use crate::tape::{Backward, Gradients};
+use crate::{DType, Parameter, Tape, Tensor};
+
+impl Tape {
+    /// SwiGLU along the token axis, the mixer: for each puzzle, with h as an `[L, D]` matrix,
+    /// `W_down · (silu(G) ∘ U)` where `[G ; U] = W_gate_up · h`. Multiplying from the left makes the
+    /// transposes of the usual formulation unnecessary.
+    ///
+    /// # Shapes
+    /// h `[B, L, D]`, gate_up `[2I, L]`, down `[L, I]`, output `[B, L, D]`.
+    pub fn token_swiglu(&self, h: &Tensor, gate_up: &Parameter, down: &Parameter) -> Tensor {
+        let [batch, l, d] = *h.shape() else { panic!("{:?} is not [B, L, D]", h.shape()) };
+        let inner = gate_up.value().shape()[0] / 2;
+        assert_eq!(gate_up.value().shape(), [2 * inner, l], "{}", gate_up.name());
+        assert_eq!(down.value().shape(), [l, inner], "{}", down.name());
+        let mut out = Tensor::uninit(self.device(), h.shape(), h.dtype());
+        // the pre-activations [G ; U] of every puzzle, kept only for the gradient
+        let kept = if self.is_recording() { batch } else { 0 };
+        let mut pre = Tensor::uninit(self.device(), &[kept, 2 * inner, d], h.dtype());
+        self.device().install(|| match h.dtype() {
+            DType::F32 => float32::forward(h, gate_up, down, &mut pre, &mut out),
+            DType::Bf16 => bfloat16::forward(h, gate_up, down, &mut pre, &mut out),
+        });
+        let (gate_up, down) = (gate_up.clone(), down.clone());
+        self.record(out, || TokenSwiglu { h: h.clone(), pre, gate_up, down })
+    }
+}
+
+struct TokenSwiglu {
+    h: Tensor,
+    pre: Tensor,
+    gate_up: Parameter,
+    down: Parameter,
+}
+
+impl Backward for TokenSwiglu {
+    fn backward(self: Box<Self>, d_out: Tensor, gradients: &mut Gradients) {
+        let TokenSwiglu { h, pre: mut d_pre, gate_up, down } = *self;
+        let [batch, rows, d] = *d_pre.shape() else { panic!("made so") };
+        let mut act = Tensor::uninit(h.device(), &[batch, rows / 2, d], h.dtype());
+        let mut d_h = Tensor::uninit(h.device(), h.shape(), h.dtype());
+        let weights = [&gate_up, &down];
+        match h.dtype() {
+            DType::F32 => {
+                float32::backward(weights, &d_out, &mut d_pre, &mut act, &mut d_h);
+                float32::add_weight_gradient(gradients, &down, &d_out, &act);
+                float32::add_weight_gradient(gradients, &gate_up, &d_pre, &h);
+            }
+            DType::Bf16 => {
+                bfloat16::backward(weights, &d_out, &mut d_pre, &mut act, &mut d_h);
+                bfloat16::add_down_gradient(gradients, &down, &d_out, &act);
+                bfloat16::add_gate_up_gradient(gradients, &gate_up, &d_pre, &h);
+            }
+        }
+        gradients.add(&h, d_h);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Case, check_gradients, close, random_tensor};
+    use crate::{Device, Parameter, Tape};
+
+    #[test]
+    fn gradients_equal_finite_differences() {
+        let case = Case::new().input(&[3, 5, 4]).parameter(&[12, 5]).parameter(&[5, 6]);
+        check_gradients(&case, |tape, h, w| tape.token_swiglu(&h[0], &w[0], &w[1]));
+    }
+
+    #[test]
+    fn equals_swiglu_of_the_transposed_tokens() {
+        let device = Device::cpu(2);
+        let (batch, l, d, inner) = (3, 7, 5, 6);
+        let h = random_tensor(&device, &[batch, l, d], 1);
+        let gate_up = Parameter::new(0, "gate_up", random_tensor(&device, &[2 * inner, l], 2));
+        let down = Parameter::new(1, "down", random_tensor(&device, &[l, inner], 3));
+        let tape = Tape::off(&device);
+        let transpose = |values: Vec<f32>, rows: usize, cols: usize| -> Vec<f32> {
+            let at = |b: usize, i: usize, j: usize| values[(b * rows + i) * cols + j];
+            (0..batch)
+                .flat_map(|b| (0..cols).flat_map(move |j| (0..rows).map(move |i| (b, i, j))))
+                .map(|(b, i, j)| at(b, i, j))
+                .collect()
+        };
+        let turned = transpose(h.to_f32_vec(), l, d);
+        let turned = crate::Tensor::from_f32(&device, &[batch, d, l], &turned);
+        let want = transpose(tape.swiglu(&turned, &gate_up, &down).to_f32_vec(), d, l);
+        close(&tape.token_swiglu(&h, &gate_up, &down).to_f32_vec(), &want, 1e-5);
+    }
+}
