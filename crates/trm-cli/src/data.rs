@@ -1,7 +1,7 @@
 //! `trm data …`: make and check data sets.
 
-use crate::Outcome;
 use crate::display::{heading, progress_bar};
+use crate::{Failed, Outcome};
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use std::collections::HashMap;
@@ -135,7 +135,9 @@ fn check_puzzles(folder: &Path, domain: Domain, train: &Dataset, test: &Dataset)
         for i in 0..data.len() {
             let verdict = domain.verify(data.input(i), data.label(i));
             if !verdict.is_solved() {
-                bail!("{}: {name} example {i}: the answer is {verdict}", folder.display());
+                let folder = folder.display();
+                let message = format!("{folder}: {name} example {i}: the answer is {verdict}");
+                return Err(Failed(message).into());
             }
         }
     }
@@ -152,10 +154,11 @@ fn check_puzzles(folder: &Path, domain: Domain, train: &Dataset, test: &Dataset)
         shared.len()
     );
     match shared.iter().min() {
-        Some((train, test)) => bail!(
+        Some((train, test)) => Err(Failed(format!(
             "{}: train example {train} and test example {test} are the same puzzle up to symmetry",
             folder.display()
-        ),
+        ))
+        .into()),
         None => Ok(()),
     }
 }

@@ -73,6 +73,6 @@ pub(crate) fn print_trail(domain: Domain, trail: &Trail) {
         };
         anstream::println!("{}", domain.render(&step.answer, &paint));
     }
-    let style = if trail.verdict.is_solved() { GOOD } else { BAD };
-    anstream::println!("{style}{}{style:#}", trail.verdict);
+    let style = if trail.last().verdict.is_solved() { GOOD } else { BAD };
+    anstream::println!("{style}{}{style:#}", trail.last().verdict);
 }

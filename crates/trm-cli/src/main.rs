@@ -80,8 +80,23 @@ fn end_quietly_when_nobody_reads() {
     }));
 }
 
+/// Something was looked for and not found, or checked and found wrong: exit code 1.
+#[derive(Debug)]
+pub(crate) struct Failed(pub(crate) String);
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failed {}
+
 /// 2 for what cannot be done as asked, 1 for what failed.
 fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.is::<Failed>() {
+        return 1;
+    }
     let misuse = error.downcast_ref::<trm_train::Error>().is_none_or(trm_train::Error::is_misuse);
     let io = error.downcast_ref::<std::io::Error>().is_some();
     if misuse && !io { 2 } else { 1 }

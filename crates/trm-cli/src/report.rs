@@ -45,7 +45,7 @@ pub(crate) fn most_thoughtful(run: &Run, data: &Dataset, limit: usize) -> Result
     let revised = |t: &Trail| t.steps.iter().map(|s| s.changed.len()).sum::<usize>();
     let best = trails
         .into_iter()
-        .max_by_key(|t| (t.verdict.is_solved(), revised(t), t.steps.len(), blanks(t)));
+        .max_by_key(|t| (t.last().verdict.is_solved(), revised(t), t.steps.len(), blanks(t)));
     best.context("there are no puzzles to think about")
 }
 
@@ -254,7 +254,7 @@ fn thinking(domain: Domain, trail: &Trail) -> Thinking {
                 text,
                 given: given(i),
                 changed: step.changed.contains(&i),
-                wrong: trail.verdict.is_solved() && step.answer[i] != trail.answer()[i],
+                wrong: trail.last().verdict.is_solved() && step.answer[i] != trail.last().answer[i],
                 ..Cell::default()
             })
             .collect(),

@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         } else {
             print_trail(domain, &trail);
         }
-        if !trail.verdict.is_solved() {
+        if !trail.last().verdict.is_solved() {
             outcome = Outcome::NotSolved;
         }
     }
@@ -114,9 +114,9 @@ fn as_json(domain: Domain, trail: &Trail) -> Value {
         .collect();
     json!({
         "question": domain.format_line(&trail.question),
-        "answer": domain.format_line(trail.answer()),
-        "solved": trail.verdict.is_solved(),
-        "verdict": trail.verdict.to_string(),
+        "answer": domain.format_line(&trail.last().answer),
+        "solved": trail.last().verdict.is_solved(),
+        "verdict": trail.last().verdict.to_string(),
         "steps": steps,
     })
 }

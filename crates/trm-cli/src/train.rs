@@ -1,9 +1,9 @@
 //! `trm train`: the run, its progress bar, its end.
 
-use crate::Outcome;
 use crate::display::{duration, heading, percent, progress_bar};
 use crate::machine::{Machine, PrecisionArgument};
 use crate::report;
+use crate::{Failed, Outcome};
 use anyhow::{Result, bail};
 use clap::Args;
 use indicatif::ProgressBar;
@@ -109,11 +109,12 @@ fn load_training_data(recipe: &Recipe) -> Result<Dataset> {
         bail!("the recipe names no data set: set data = \"DIR\" or give --data DIR");
     }
     if !recipe.data.exists() {
-        bail!(
+        let message = format!(
             "no data set at {}: make it with `trm data …` (the recipe's first lines say how), \
              or give --data DIR",
             recipe.data.display()
         );
+        return Err(Failed(message).into());
     }
     Ok(Dataset::load(&recipe.data, "train")?)
 }

@@ -230,7 +230,7 @@ fn bad_recipes_are_refused_by_key() {
     assert!(rope.contains("even head width"), "{rope}");
     assert!(
         session
-            .refuse(&["train", "recipe.toml", "--data", "none"], 2)
+            .refuse(&["train", "recipe.toml", "--data", "none"], 1)
             .contains("no data set at none")
     );
     assert!(session.refuse(&["train", "none.toml"], 1).contains("none.toml: no such file"));

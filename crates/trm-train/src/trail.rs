@@ -8,10 +8,8 @@ use trm_puzzles::{Domain, Verdict};
 pub struct Trail {
     /// `[S]` tokens of the question.
     pub question: Vec<u8>,
-    /// The drafts, one per supervision step.
+    /// The drafts, one per supervision step; at least one.
     pub steps: Vec<TrailStep>,
-    /// What the rules say of the last draft.
-    pub verdict: Verdict,
 }
 
 /// One draft.
@@ -54,12 +52,11 @@ impl Trail {
                 break;
             }
         }
-        let verdict = domain.verify(question, &steps[steps.len() - 1].answer);
-        Ok(Trail { question: question.to_vec(), steps, verdict })
+        Ok(Trail { question: question.to_vec(), steps })
     }
 
     /// The last draft.
-    pub fn answer(&self) -> &[u8] {
-        self.steps.last().map_or(&self.question, |s| &s.answer)
+    pub fn last(&self) -> &TrailStep {
+        &self.steps[self.steps.len() - 1]
     }
 }
