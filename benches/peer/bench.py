@@ -22,7 +22,7 @@ def arguments():
     p.add_argument("--scope", choices=("net", "cycle", "step"), default="net",
                    help="what torch.compile gets: one network call, one cycle, or the whole step (slow to compile)")
     p.add_argument("--optimizer", choices=("adamw", "atan2"), default="adamw",
-                   help="torch's fused AdamW (faster) or the recipe's AdamATan2")
+                   help="torch's fused AdamW (one pass) or the recipe's AdamATan2")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--seconds", type=float, default=6, help="how long to measure, after the warm-up")
     p.add_argument("--json", action="store_true", help="print JSON only")
