@@ -1,3 +1,4 @@
+use crate::math::vectorized;
 use half::bf16;
 use std::fmt;
 
@@ -62,6 +63,28 @@ impl Element for bf16 {
         let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16;
         let nan = (bits >> 16) | 0x40;
         bf16::from_bits(if x.is_nan() { nan } else { rounded } as u16)
+    }
+}
+
+/// `target = source`, converted to f32.
+pub(crate) fn load<T: Element>(target: &mut [f32], source: &[T]) {
+    vectorized!({
+        for (t, s) in target.iter_mut().zip(source) {
+            *t = s.to_f32();
+        }
+    });
+}
+
+/// `target = source`, rounded to the element type.
+pub(crate) fn store<T: Element>(target: &mut [T], source: &[f32]) {
+    vectorized!(round(target, source));
+}
+
+/// [`store`] for use inside of [`vectorized`].
+#[inline(always)]
+pub(crate) fn round<T: Element>(target: &mut [T], source: &[f32]) {
+    for (t, s) in target.iter_mut().zip(source) {
+        *t = T::from_f32(*s);
     }
 }
 

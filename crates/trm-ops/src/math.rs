@@ -1,11 +1,23 @@
 //! Elementary functions that vectorise, and the run-time dispatch that lets them.
 
-/// Runs `f` compiled for the best instruction set of this processor. Loops inside vectorise to its
-/// width; the operations are the same on every machine (no contraction to fused multiply-add).
+/// Runs `f` compiled for the best instruction set of this processor. Only what is inlined into it
+/// counts: mark closures and functions `#[inline(always)]`. Loops inside vectorise to its width; the operations are the same on every machine (a multiply-add is fused where it is written,
+/// and nowhere else).
 #[inline(always)]
-pub(crate) fn vectorized<R>(f: impl FnOnce() -> R) -> R {
+pub(crate) fn with_best_instructions<R>(f: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(f)
 }
+
+/// [`with_best_instructions`] for a block, inlined as it must be.
+macro_rules! vectorized {
+    ($body:expr) => {
+        $crate::math::with_best_instructions(
+            #[inline(always)]
+            || $body,
+        )
+    };
+}
+pub(crate) use vectorized;
 
 /// e^x with a relative error below 2e-7 for x in [-87, 88]; clamped outside.
 ///
@@ -19,17 +31,35 @@ pub(crate) fn exp(x: f32) -> f32 {
     let x = x.clamp(-87.0, 88.0);
     let shifted = x * std::f32::consts::LOG2_E + MAGIC;
     let n = shifted - MAGIC;
-    let r = (x - n * LN2_HI) - n * LN2_LO;
-    let p = 1.0 / 5040.0;
-    let p = p * r + 1.0 / 720.0;
-    let p = p * r + 1.0 / 120.0;
-    let p = p * r + 1.0 / 24.0;
-    let p = p * r + 1.0 / 6.0;
-    let p = p * r + 0.5;
-    let p = p * r + 1.0;
-    let p = p * r + 1.0;
+    let r = n.mul_add(-LN2_LO, n.mul_add(-LN2_HI, x));
+    let p = 1.0f32 / 5040.0;
+    let p = p.mul_add(r, 1.0 / 720.0);
+    let p = p.mul_add(r, 1.0 / 120.0);
+    let p = p.mul_add(r, 1.0 / 24.0);
+    let p = p.mul_add(r, 1.0 / 6.0);
+    let p = p.mul_add(r, 0.5);
+    let p = p.mul_add(r, 1.0);
+    let p = p.mul_add(r, 1.0);
     let scale = f32::from_bits((shifted.to_bits().wrapping_add(127)) << 23);
     p * scale
+}
+
+/// 2^x with a relative error below 4e-6 for x in [-126, 126], clamped outside: for results that are
+/// rounded to bf16 anyway.
+#[inline(always)]
+pub(crate) fn exp2_coarse(x: f32) -> f32 {
+    const MAGIC: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer
+    let x = x.clamp(-126.0, 126.0);
+    let shifted = x + MAGIC;
+    let r = x - (shifted - MAGIC);
+    // Taylor's polynomial of 2^r, |r| <= 1/2
+    let p = 1.333_355_8e-3f32;
+    let p = p.mul_add(r, 9.618_129e-3);
+    let p = p.mul_add(r, 5.550_411e-2);
+    let p = p.mul_add(r, 2.402_265e-1);
+    let p = p.mul_add(r, std::f32::consts::LN_2);
+    let p = p.mul_add(r, 1.0);
+    p * f32::from_bits((shifted.to_bits().wrapping_add(127)) << 23)
 }
 
 /// 1 / (1 + e^-x), relative error below 4e-7 for x above -87.
@@ -73,6 +103,19 @@ mod tests {
         }
         assert_eq!(exp(0.0), 1.0);
         assert!(exp(1e30).is_finite() && exp(-1e30) < 1e-37);
+    }
+
+    #[test]
+    fn coarse_powers_of_two_are_accurate() {
+        let mut x = -126.0f32;
+        while x < 126.0 {
+            let exact = (x as f64).exp2();
+            let error = ((exp2_coarse(x) as f64 - exact) / exact).abs();
+            assert!(error < 4e-6, "2^{x}: relative error {error:e}");
+            x += 0.001_37;
+        }
+        assert_eq!((exp2_coarse(0.0), exp2_coarse(-3.0)), (1.0, 0.125));
+        assert!(exp2_coarse(f32::NEG_INFINITY) < 2e-38);
     }
 
     #[test]

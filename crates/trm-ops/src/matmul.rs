@@ -2,7 +2,6 @@
 
 #![allow(unsafe_code)]
 
-use crate::dtype::Element;
 use rayon::prelude::*;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -137,24 +136,6 @@ pub(crate) fn matmul_sum(dst: MatMut<'_>, pairs: &[(Mat<'_>, Mat<'_>)], accumula
         for (i, (a, b)) in pairs.iter().enumerate() {
             let (a, b) = (a.block(rows.clone(), 0..a.cols), b.block(0..b.rows, cols.clone()));
             matmul(out.reborrow(), a, b, accumulate || i > 0);
-        }
-    });
-}
-
-/// `target = source`, converted to f32.
-pub(crate) fn load<T: Element>(target: &mut [f32], source: &[T]) {
-    crate::math::vectorized(|| {
-        for (t, s) in target.iter_mut().zip(source) {
-            *t = s.to_f32();
-        }
-    });
-}
-
-/// `target = source`, rounded to the element type.
-pub(crate) fn store<T: Element>(target: &mut [T], source: &[f32]) {
-    crate::math::vectorized(|| {
-        for (t, s) in target.iter_mut().zip(source) {
-            *t = T::from_f32(*s);
         }
     });
 }

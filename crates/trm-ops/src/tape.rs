@@ -182,7 +182,7 @@ pub(crate) fn accumulate(sum: &mut Tensor, term: &Tensor) {
     fn run<T: Element>(sum: &mut Tensor, term: &Tensor) {
         let blocks = sum.slice_mut::<T>().par_chunks_mut(BLOCK);
         blocks.zip(term.slice::<T>().par_chunks(BLOCK)).for_each(|(s, t)| {
-            vectorized(|| {
+            vectorized!({
                 for (s, t) in s.iter_mut().zip(t) {
                     *s = T::from_f32(s.to_f32() + t.to_f32());
                 }

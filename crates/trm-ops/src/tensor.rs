@@ -92,7 +92,7 @@ impl Tensor {
     /// The same values in another number format (itself, if it has that format already).
     pub fn to_dtype(&self, dtype: DType) -> Tensor {
         fn convert<S: Element, T: Element>(source: &[S], target: &mut [T]) {
-            vectorized(|| {
+            vectorized!({
                 for (t, s) in target.iter_mut().zip(source) {
                     *t = T::from_f32(s.to_f32());
                 }

@@ -88,7 +88,7 @@ fn for_each(
         let ms = m.slice_mut::<f32>().par_chunks_mut(BLOCK);
         let vs = v.slice_mut::<f32>().par_chunks_mut(BLOCK);
         ps.zip(gs).zip(ms.zip(vs)).for_each(|((p, g), (m, v))| {
-            vectorized(|| {
+            vectorized!({
                 for (((p, g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
                     f(p, *g, m, v);
                 }
@@ -131,7 +131,7 @@ pub fn lerp(average: &mut Tensor, value: &Tensor, rate: f32) {
     device.install(|| {
         let averages = average.slice_mut::<f32>().par_chunks_mut(BLOCK);
         averages.zip(value.slice::<f32>().par_chunks(BLOCK)).for_each(|(average, value)| {
-            vectorized(|| {
+            vectorized!({
                 for (a, v) in average.iter_mut().zip(value) {
                     *a = rate * *a + (1.0 - rate) * v;
                 }

@@ -16,8 +16,14 @@ pub(crate) struct Lhs<'a> {
 impl<'a> Lhs<'a> {
     /// A row-major matrix `[rows, k]` with an even k.
     pub(crate) fn row_major(data: &'a [bf16], rows: usize, k: usize) -> Lhs<'a> {
-        assert!(k.is_multiple_of(2) && data.len() >= rows * k, "{rows} x {k}: {}", data.len());
-        Lhs { data, rows, pairs: k / 2, row_stride: k, pair_stride: 2 }
+        Lhs::strided(data, rows, k, k)
+    }
+
+    /// The first k columns, an even number, of a row-major matrix `[rows, stride]`.
+    pub(crate) fn strided(data: &'a [bf16], rows: usize, k: usize, stride: usize) -> Lhs<'a> {
+        assert!(k.is_multiple_of(2) && k <= stride, "{k} of {stride} columns");
+        assert!(data.len() >= rows * stride, "{rows} x {stride}: {}", data.len());
+        Lhs { data, rows, pairs: k / 2, row_stride: stride, pair_stride: 2 }
     }
 
     /// A tile of `rows` rows packed pair by pair: `[pairs, TILE_ROWS, 2]`.

@@ -19,5 +19,12 @@ pub(crate) const PANEL: usize = 32;
 /// Rows of a full micro-tile: 14 x 2 vectors of sums leave four registers for the operands.
 pub(crate) const TILE_ROWS: usize = 14;
 
-/// Rows that one task works on: eight micro-tiles.
-pub(crate) const ROW_BLOCK: usize = 8 * TILE_ROWS;
+/// Most rows that one task works on: eight micro-tiles.
+const MAX_ROW_BLOCK: usize = 8 * TILE_ROWS;
+
+/// Rows per task, so that every thread gets the same number of tasks, of whole or half micro-tiles.
+/// A row's result does not depend on the rows beside it.
+pub(crate) fn row_block(rows: usize) -> usize {
+    let tasks = rows.div_ceil(MAX_ROW_BLOCK).next_multiple_of(rayon::current_num_threads());
+    rows.div_ceil(tasks).next_multiple_of(TILE_ROWS / 2).min(MAX_ROW_BLOCK)
+}

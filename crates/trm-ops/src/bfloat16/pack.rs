@@ -70,7 +70,7 @@ pub(crate) fn pack_columns(rows: &[bf16], k: usize, panel: &mut [bf16]) {
 pub(crate) fn pack_rows(matrix: &[bf16], stride: usize, cols: Range<usize>, panel: &mut [bf16]) {
     let width = cols.len();
     let row = |k: usize| matrix.get(k * stride + cols.start..k * stride + cols.end);
-    vectorized(|| {
+    vectorized!({
         for (pair, panel) in panel.chunks_exact_mut(PANEL * 2).enumerate() {
             match (row(2 * pair), row(2 * pair + 1)) {
                 (Some(even), Some(odd)) => {
@@ -94,7 +94,7 @@ pub(crate) fn pack_rows(matrix: &[bf16], stride: usize, cols: Range<usize>, pane
 
 /// Rounds a tile `[K, 32]` into a panel `[pairs, 32, 2]`.
 pub(crate) fn interleave(tile: &[f32], panel: &mut [bf16]) {
-    vectorized(|| {
+    vectorized!({
         for (rows, panel) in tile.chunks(2 * PANEL).zip(panel.chunks_exact_mut(2 * PANEL)) {
             let (even, odd) = rows.split_at(PANEL);
             for (i, pair) in panel.chunks_exact_mut(2).enumerate() {

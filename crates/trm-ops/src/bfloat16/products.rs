@@ -3,10 +3,9 @@
 #![allow(unsafe_code)]
 
 use super::pack::PackedLhs;
-use super::{Lhs, PANEL, PackedRhs, ROW_BLOCK, TILE_ROWS, even_rows, panel_product};
-use crate::dtype::Element;
+use super::{Lhs, MAX_ROW_BLOCK, PANEL, PackedRhs, TILE_ROWS, even_rows, panel_product, row_block};
+use crate::dtype::{Element, store};
 use crate::math::vectorized;
-use crate::matmul::store;
 use crate::storage::with_scratch;
 use crate::{DType, Device, Tensor};
 use half::bf16;
@@ -33,8 +32,9 @@ pub(crate) fn times(x: &Tensor, matrix: &PackedRhs, n: usize) -> Tensor {
     let mut shape = x.shape().to_vec();
     *shape.last_mut().expect("a dimension") = n;
     let mut out = Tensor::uninit(x.device(), &shape, DType::Bf16);
-    let rows = x.slice::<bf16>().par_chunks(ROW_BLOCK * k);
-    out.slice_mut::<bf16>().par_chunks_mut(ROW_BLOCK * n).zip(rows).for_each(|(out, x)| {
+    let block = row_block(x.len() / k);
+    let rows = x.slice::<bf16>().par_chunks(block * k);
+    out.slice_mut::<bf16>().par_chunks_mut(block * n).zip(rows).for_each(|(out, x)| {
         times_block(x, k, matrix, out, n);
     });
     out
@@ -67,8 +67,8 @@ pub(crate) fn add_transposed_product(
     let rows = a.len() / n;
     let left = PackedLhs::from_transposed(device, a, rows, n);
     let right = PackedRhs::from_rows(device, b, rows, k);
-    sum.par_chunks_mut(ROW_BLOCK * k).enumerate().for_each(|(block, sum)| {
-        let tiles = block * ROW_BLOCK / TILE_ROWS..;
+    sum.par_chunks_mut(MAX_ROW_BLOCK * k).enumerate().for_each(|(block, sum)| {
+        let tiles = block * MAX_ROW_BLOCK / TILE_ROWS..;
         with_scratch(TILE_ROWS * PANEL, |out| {
             for (cols, panel) in right.panels() {
                 for (i, sum) in tiles.clone().zip(sum.chunks_mut(TILE_ROWS * k)) {
@@ -85,7 +85,7 @@ pub(crate) fn add_transposed_product(
 }
 
 fn add_to(sum: &mut [f32], terms: &[f32], started: bool) {
-    vectorized(|| {
+    vectorized!({
         for (sum, term) in sum.iter_mut().zip(terms) {
             *sum = if started { *sum + term } else { *term };
         }
@@ -116,7 +116,7 @@ impl<'a> Shared<'a> {
         assert!(at + values.len() <= self.len, "a store beyond the end");
         // SAFETY: in bounds (checked above), and nobody else writes here, by the caller's promise.
         let target = unsafe { std::slice::from_raw_parts_mut(self.data.add(at), values.len()) };
-        vectorized(|| {
+        vectorized!({
             for (target, value) in target.iter_mut().zip(values) {
                 *target = Element::from_f32(*value);
             }

@@ -68,11 +68,15 @@ fn over_features<T: Element>(h: &Tensor, r: &Tensor, out: &mut Tensor, inverse: 
     let outs = out.slice_mut::<T>().par_chunks_mut(ROWS * d);
     let inverses = inverse.slice_mut::<f32>().par_chunks_mut(ROWS);
     outs.zip(inverses).zip(hs.zip(rs)).for_each(|((out, inverse), (h, r))| {
-        vectorized(|| {
+        vectorized!({
             for (i, inverse) in inverse.iter_mut().enumerate() {
                 let row = i * d..(i + 1) * d;
                 let (h, r, out) = (&h[row.clone()], &r[row.clone()], &mut out[row]);
-                let squares = sum_lanes(d, |j| (h[j].to_f32() + r[j].to_f32()).powi(2));
+                let squares = sum_lanes(
+                    d,
+                    #[inline(always)]
+                    |j| (h[j].to_f32() + r[j].to_f32()).powi(2),
+                );
                 *inverse = 1.0 / (squares / d as f32 + NORM_EPS).sqrt();
                 for ((out, h), r) in out.iter_mut().zip(h).zip(r) {
                     *out = T::from_f32((h.to_f32() + r.to_f32()) * *inverse);
@@ -89,7 +93,7 @@ fn over_tokens<T: Element>(h: &Tensor, r: &Tensor, out: &mut Tensor, inverse: &m
     let outs = out.slice_mut::<T>().par_chunks_mut(l * d);
     let inverses = inverse.slice_mut::<f32>().par_chunks_mut(d);
     outs.zip(inverses).zip(hs.zip(rs)).for_each(|((out, inverse), (h, r))| {
-        vectorized(|| {
+        vectorized!({
             inverse.fill(0.0);
             for (h, r) in h.chunks_exact(d).zip(r.chunks_exact(d)) {
                 for ((sum, h), r) in inverse.iter_mut().zip(h).zip(r) {
@@ -138,8 +142,12 @@ impl ResidualNorm {
         let inverses = self.inverse.slice::<f32>().par_iter();
         let outs = d_sum.slice_mut::<T>().par_chunks_exact_mut(d).with_min_len(ROWS);
         outs.zip(inverses).zip(ys.zip(dys)).for_each(|((out, inverse), (y, dy))| {
-            vectorized(|| {
-                let mean = sum_lanes(d, |j| y[j].to_f32() * dy[j].to_f32()) / d as f32;
+            vectorized!({
+                let mean = sum_lanes(
+                    d,
+                    #[inline(always)]
+                    |j| y[j].to_f32() * dy[j].to_f32(),
+                ) / d as f32;
                 for ((out, y), dy) in out.iter_mut().zip(y).zip(dy) {
                     *out = T::from_f32(inverse * (dy.to_f32() - y.to_f32() * mean));
                 }
@@ -155,7 +163,7 @@ impl ResidualNorm {
         let outs = d_sum.slice_mut::<T>().par_chunks_mut(l * d);
         outs.zip(inverses).zip(ys.zip(dys)).for_each(|((out, inverse), (y, dy))| {
             with_scratch(d, |mean| {
-                vectorized(|| {
+                vectorized!({
                     mean.fill(0.0);
                     for (y, dy) in y.chunks_exact(d).zip(dy.chunks_exact(d)) {
                         for ((mean, y), dy) in mean.iter_mut().zip(y).zip(dy) {

@@ -1,6 +1,6 @@
 use super::{activate, activate_backward};
-use crate::bfloat16::{Lhs, PANEL, ROW_BLOCK, even_rows, panel_product, scratch, times_block};
-use crate::matmul::{load, store};
+use crate::bfloat16::{Lhs, PANEL, even_rows, panel_product, row_block, scratch, times_block};
+use crate::dtype::{load, store};
 use crate::{Parameter, Tensor};
 use half::bf16;
 use rayon::prelude::*;
@@ -36,12 +36,13 @@ pub(super) fn forward(
             times_block(act, inner, down, out, d);
         });
     };
-    let xs = x.slice::<bf16>().par_chunks(ROW_BLOCK * d);
-    let outs = out.slice_mut::<bf16>().par_chunks_mut(ROW_BLOCK * d);
+    let row_block = row_block(x.len() / d);
+    let xs = x.slice::<bf16>().par_chunks(row_block * d);
+    let outs = out.slice_mut::<bf16>().par_chunks_mut(row_block * d);
     if pre.is_empty() {
         outs.zip(xs).for_each(|(out, x)| block(x, None, out));
     } else {
-        let pres = pre.slice_mut::<bf16>().par_chunks_mut(ROW_BLOCK * 2 * inner);
+        let pres = pre.slice_mut::<bf16>().par_chunks_mut(row_block * 2 * inner);
         outs.zip(xs).zip(pres).for_each(|((out, x), pre)| block(x, Some(pre), out));
     }
 }
@@ -71,10 +72,11 @@ pub(super) fn backward(
 ) {
     let [d, inner] = *down.value().shape() else { panic!("a matrix") };
     let (gate_up, down) = (gate_up.rows(), down.rows());
-    let d_outs = d_out.slice::<bf16>().par_chunks(ROW_BLOCK * d);
-    let d_pres = d_pre.slice_mut::<bf16>().par_chunks_mut(ROW_BLOCK * 2 * inner);
-    let acts = act.slice_mut::<bf16>().par_chunks_mut(ROW_BLOCK * inner);
-    let d_xs = d_x.slice_mut::<bf16>().par_chunks_mut(ROW_BLOCK * d);
+    let row_block = row_block(d_out.len() / d);
+    let d_outs = d_out.slice::<bf16>().par_chunks(row_block * d);
+    let d_pres = d_pre.slice_mut::<bf16>().par_chunks_mut(row_block * 2 * inner);
+    let acts = act.slice_mut::<bf16>().par_chunks_mut(row_block * inner);
+    let d_xs = d_x.slice_mut::<bf16>().par_chunks_mut(row_block * d);
     d_outs.zip(d_pres).zip(acts.zip(d_xs)).for_each(|((d_out, d_pre), (act, d_x))| {
         let rows = d_out.len() / d;
         let d_out = even_rows(d_out, d);

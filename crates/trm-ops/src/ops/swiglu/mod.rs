@@ -31,7 +31,7 @@ impl Tape {
 
 /// `act = silu(gate) ∘ up`.
 pub(crate) fn activate(gate: &[f32], up: &[f32], act: &mut [f32]) {
-    vectorized(|| {
+    vectorized!({
         for ((act, g), u) in act.iter_mut().zip(gate).zip(up) {
             *act = g * sigmoid(*g) * u;
         }
@@ -42,7 +42,7 @@ pub(crate) fn activate(gate: &[f32], up: &[f32], act: &mut [f32]) {
 /// pre-activations and are overwritten by their gradients; `act` holds the gradient of the product
 /// and is overwritten by the product itself.
 pub(crate) fn activate_backward(gate: &mut [f32], up: &mut [f32], act: &mut [f32]) {
-    vectorized(|| {
+    vectorized!({
         for ((act, gate), up) in act.iter_mut().zip(gate).zip(up) {
             let (g, u, d) = (*gate, *up, *act);
             let s = sigmoid(g);

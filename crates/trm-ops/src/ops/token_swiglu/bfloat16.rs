@@ -6,7 +6,7 @@
 use crate::bfloat16::{
     Lhs, PANEL, Shared, even_rows, interleave, pack_columns, pack_rows, panel_product, scratch,
 };
-use crate::matmul::load;
+use crate::dtype::load;
 use crate::ops::swiglu::{activate, activate_backward};
 use crate::tape::Gradients;
 use crate::{DType, Parameter, Tensor};
