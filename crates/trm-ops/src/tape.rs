@@ -145,9 +145,15 @@ impl Gradients {
     /// Adds to the gradient of an operation's input; constants are ignored.
     pub(crate) fn add(&mut self, input: &Tensor, gradient: Tensor) {
         let Some(index) = self.index_of(input) else { return };
+        let mut gradient = gradient.detach();
         match &mut self.vars[index] {
-            Some(sum) => accumulate(sum, &gradient),
-            empty => *empty = Some(gradient.detach()),
+            Some(sum) => {
+                if !sum.is_unique() {
+                    std::mem::swap(sum, &mut gradient); // spares a copy of the shared one
+                }
+                accumulate(sum, &gradient);
+            }
+            empty => *empty = Some(gradient),
         }
     }
 

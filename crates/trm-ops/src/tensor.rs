@@ -150,6 +150,11 @@ impl Tensor {
         self.storage.slice(self.len())
     }
 
+    /// Whether no other tensor shares the storage.
+    pub(crate) fn is_unique(&self) -> bool {
+        Arc::strong_count(&self.storage) == 1
+    }
+
     /// Write access; copies the storage first if another tensor shares it.
     pub(crate) fn slice_mut<T: Element>(&mut self) -> &mut [T] {
         assert_eq!(T::DTYPE, self.dtype, "storage type");

@@ -29,7 +29,7 @@ impl PackedRhs {
         let size = packed.pairs * PANEL * 2;
         let panels = packed.data.slice_mut::<bf16>().par_chunks_exact_mut(size);
         panels.enumerate().for_each(|(i, panel)| {
-            pack_rows(matrix, n, i * PANEL..((i + 1) * PANEL).min(n), panel);
+            pack_rows::<PANEL>(matrix, n, i * PANEL..((i + 1) * PANEL).min(n), panel);
         });
         packed
     }
@@ -59,37 +59,48 @@ pub(crate) fn pack_columns(rows: &[bf16], k: usize, panel: &mut [bf16]) {
         panel.fill(bf16::ZERO);
     }
     for (col, row) in rows.chunks_exact(k).enumerate() {
-        for (values, target) in row.chunks(2).zip(panel.chunks_exact_mut(PANEL * 2)) {
-            target[2 * col..][..values.len()].copy_from_slice(values);
+        let (pairs, odd) = row.as_chunks::<2>();
+        for (i, pair) in pairs.iter().enumerate() {
+            panel.as_chunks_mut::<2>().0[i * PANEL + col] = *pair;
+        }
+        if let [last] = odd {
+            panel[(pairs.len() * PANEL + col) * 2] = *last;
         }
     }
 }
 
-/// Packs some columns of a row-major matrix `[.., stride]` into one panel `[pairs, 32, 2]`; what the
-/// matrix does not cover becomes zero.
-pub(crate) fn pack_rows(matrix: &[bf16], stride: usize, cols: Range<usize>, panel: &mut [bf16]) {
-    let width = cols.len();
+/// Packs some columns, at most W, of a row-major matrix `[.., stride]` into one panel `[pairs, W, 2]`;
+/// what the matrix does not cover becomes zero.
+pub(crate) fn pack_rows<const W: usize>(
+    matrix: &[bf16],
+    stride: usize,
+    cols: Range<usize>,
+    panel: &mut [bf16],
+) {
     let row = |k: usize| matrix.get(k * stride + cols.start..k * stride + cols.end);
     vectorized!({
-        for (pair, panel) in panel.chunks_exact_mut(PANEL * 2).enumerate() {
-            match (row(2 * pair), row(2 * pair + 1)) {
-                (Some(even), Some(odd)) => {
-                    for ((p, even), odd) in panel.chunks_exact_mut(2).zip(even).zip(odd) {
-                        p[0] = *even;
-                        p[1] = *odd;
+        for (pair, panel) in panel.as_chunks_mut::<2>().0.chunks_exact_mut(W).enumerate() {
+            let (even, odd) = (row(2 * pair), row(2 * pair + 1));
+            match (even.map(<&[bf16; W]>::try_from), odd.map(<&[bf16; W]>::try_from)) {
+                (Some(Ok(even)), Some(Ok(odd))) => interleave_rows(even, odd, panel),
+                _ => {
+                    let value = |row: Option<&[bf16]>, i: usize| {
+                        row.and_then(|row| row.get(i)).copied().unwrap_or(bf16::ZERO)
+                    };
+                    for (i, pair) in panel.iter_mut().enumerate() {
+                        *pair = [value(even, i), value(odd, i)];
                     }
                 }
-                (Some(even), None) => {
-                    for (p, even) in panel.chunks_exact_mut(2).zip(even) {
-                        p[0] = *even;
-                        p[1] = bf16::ZERO;
-                    }
-                }
-                _ => panel.fill(bf16::ZERO),
             }
-            panel[2 * width..].fill(bf16::ZERO);
         }
     });
+}
+
+#[inline(always)]
+fn interleave_rows<const W: usize>(even: &[bf16; W], odd: &[bf16; W], panel: &mut [[bf16; 2]]) {
+    for i in 0..W {
+        panel[i] = [even[i], odd[i]];
+    }
 }
 
 /// Rounds a tile `[K, 32]` into a panel `[pairs, 32, 2]`.
@@ -122,15 +133,7 @@ impl PackedLhs {
         let targets = data.slice_mut::<bf16>().par_chunks_exact_mut(size).enumerate();
         targets.for_each(|(tile, target)| {
             let cols = tile * TILE_ROWS..((tile + 1) * TILE_ROWS).min(n);
-            if cols.len() < TILE_ROWS || !k.is_multiple_of(2) {
-                target.fill(bf16::ZERO);
-            }
-            for (i, row) in matrix.chunks_exact(n).enumerate() {
-                let target = &mut target[i / 2 * TILE_ROWS * 2 + i % 2..];
-                for (target, value) in target.iter_mut().step_by(2).zip(&row[cols.clone()]) {
-                    *target = *value;
-                }
-            }
+            pack_rows::<TILE_ROWS>(matrix, n, cols, target);
         });
         PackedLhs { data, pairs, rows: n }
     }

@@ -4,7 +4,7 @@
 
 use super::pack::PackedLhs;
 use super::{Lhs, MAX_ROW_BLOCK, PANEL, PackedRhs, TILE_ROWS, even_rows, panel_product, row_block};
-use crate::dtype::{Element, store};
+use crate::dtype::{Element, load, store};
 use crate::math::vectorized;
 use crate::storage::with_scratch;
 use crate::{DType, Device, Tensor};
@@ -92,15 +92,15 @@ fn add_to(sum: &mut [f32], terms: &[f32], started: bool) {
     });
 }
 
-/// A bf16 array that several tasks write disjoint parts of: columns of row-major matrices cannot be
-/// split into slices.
+/// A bf16 array that several tasks work on in disjoint parts: columns of row-major matrices cannot
+/// be split into slices.
 pub(crate) struct Shared<'a> {
     data: *mut bf16,
     len: usize,
     lifetime: PhantomData<&'a mut [bf16]>,
 }
 
-// SAFETY: writes go through `store`, whose callers promise to keep apart.
+// SAFETY: access goes through `load` and `store`, whose callers promise to keep apart.
 unsafe impl Sync for Shared<'_> {}
 
 impl<'a> Shared<'a> {
@@ -121,5 +121,15 @@ impl<'a> Shared<'a> {
                 *target = Element::from_f32(*value);
             }
         });
+    }
+
+    /// Reads values from `at` on.
+    ///
+    /// # Safety
+    /// While the tasks run, no other one may store to these elements.
+    pub(crate) unsafe fn load(&self, at: usize, values: &mut [f32]) {
+        assert!(at + values.len() <= self.len, "a load beyond the end");
+        // SAFETY: in bounds (checked above), and nobody else writes here, by the caller's promise.
+        load(values, unsafe { std::slice::from_raw_parts(self.data.add(at), values.len()) });
     }
 }

@@ -86,7 +86,7 @@ impl Extent {
         let panels = packed.chunks_exact_mut(PANEL * self.even_len()).enumerate();
         panels.for_each(|(i, panel)| {
             let cols = start + i * PANEL..start + ((i + 1) * PANEL).min(self.width);
-            pack_rows(matrix, stride, cols, panel);
+            pack_rows::<PANEL>(matrix, stride, cols, panel);
         });
     }
 

@@ -6,7 +6,6 @@
 use crate::bfloat16::{
     Lhs, PANEL, Shared, even_rows, interleave, pack_columns, pack_rows, panel_product, scratch,
 };
-use crate::dtype::load;
 use crate::ops::swiglu::{activate, activate_backward};
 use crate::tape::Gradients;
 use crate::{DType, Parameter, Tensor};
@@ -60,7 +59,7 @@ pub(super) fn forward(
             let (h_panel, act_panel) = panels.split_at_mut(even(l) * PANEL);
             let (products, tiles) = tiles.split_at_mut(2 * inner * PANEL);
             let (act, y) = tiles.split_at_mut(inner * PANEL);
-            pack_rows(h, d, cols.clone(), h_panel);
+            pack_rows::<PANEL>(h, d, cols.clone(), h_panel);
             panel_product(gate_up, h_panel, products, false);
             let (gate, up) = products.split_at(inner * PANEL);
             activate(gate, up, act);
@@ -89,21 +88,21 @@ pub(super) fn backward(
     let d = d_out.last_dim();
     let gate_up = Lhs::row_major(gate_up.left_transposed().slice(), l, 2 * inner);
     let down = Lhs::row_major(down.left_transposed().slice(), inner, even(l));
-    let pre = d_pre.clone();
     let d_pre = Shared::new(d_pre.slice_mut());
     let (act, d_h) = (Shared::new(act.slice_mut()), Shared::new(d_h.slice_mut()));
     for_each_panel(d_out, |puzzle, cols| {
         let d_out = &d_out.slice::<bf16>()[puzzle * l * d..][..l * d];
-        let pre = &pre.slice::<bf16>()[puzzle * 2 * inner * d..][..2 * inner * d];
         let panels = (even(l) + 2 * inner) * PANEL;
         scratch(panels, (3 * inner + l) * PANEL, |panels, tiles| {
             let (d_out_panel, d_pre_panel) = panels.split_at_mut(even(l) * PANEL);
             let (products, tiles) = tiles.split_at_mut(2 * inner * PANEL);
             let (a, d_x) = tiles.split_at_mut(inner * PANEL);
-            pack_rows(d_out, d, cols.clone(), d_out_panel);
+            pack_rows::<PANEL>(d_out, d, cols.clone(), d_out_panel);
             panel_product(down, d_out_panel, a, false);
             for (row, tile) in products.chunks_exact_mut(PANEL).enumerate() {
-                load(&mut tile[..cols.len()], &pre[row * d..][cols.clone()]);
+                let at = (puzzle * 2 * inner + row) * d + cols.start;
+                // SAFETY: the columns of a puzzle belong to this task.
+                unsafe { d_pre.load(at, &mut tile[..cols.len()]) };
                 tile[cols.len()..].fill(0.0);
             }
             let (gate, up) = products.split_at_mut(inner * PANEL);
