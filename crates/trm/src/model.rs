@@ -4,7 +4,7 @@
 
 use crate::config::Config;
 use crate::error::{Error, InputError};
-use trm_ops::{Axis, DType, Device, Parameter, Rope, Tape, Tensor};
+use trm_ops::{DType, Device, Parameter, Rope, Tape, Tensor};
 
 mod build;
 mod weights;
@@ -88,17 +88,15 @@ impl Block {
     fn forward(&self, tape: &Tape, h: &Tensor) -> Tensor {
         let h = match &self.mix {
             Mixing::Mixer { gate_up, down } => {
-                let mixed = tape.token_swiglu(h, gate_up, down);
-                tape.residual_norm(h, &mixed, Axis::Tokens) // over L, as in the transposed layout
+                tape.residual_token_swiglu(h, gate_up, down) // norm over L, as in the transposed layout
             }
             Mixing::Attention { qkv, out, heads, rope } => {
                 let qkv = tape.linear(h, qkv, None); // [B, L, 3D]
                 let attended = tape.attention(&qkv, *heads, rope.as_ref());
-                tape.residual_norm(h, &tape.linear(&attended, out, None), Axis::Features)
+                tape.residual_linear(h, &attended, out)
             }
         };
-        let transformed = tape.swiglu(&h, &self.gate_up, &self.down);
-        tape.residual_norm(&h, &transformed, Axis::Features)
+        tape.residual_swiglu(&h, &self.gate_up, &self.down)
     }
 }
 

@@ -69,20 +69,36 @@ fn over_features<T: Element>(h: &Tensor, r: &Tensor, out: &mut Tensor, inverse: 
     let inverses = inverse.slice_mut::<f32>().par_chunks_mut(ROWS);
     outs.zip(inverses).zip(hs.zip(rs)).for_each(|((out, inverse), (h, r))| {
         vectorized!({
-            for (i, inverse) in inverse.iter_mut().enumerate() {
-                let row = i * d..(i + 1) * d;
-                let (h, r, out) = (&h[row.clone()], &r[row.clone()], &mut out[row]);
-                let squares = sum_lanes(
-                    d,
-                    #[inline(always)]
-                    |j| (h[j].to_f32() + r[j].to_f32()).powi(2),
-                );
-                *inverse = 1.0 / (squares / d as f32 + NORM_EPS).sqrt();
-                for ((out, h), r) in out.iter_mut().zip(h).zip(r) {
-                    *out = T::from_f32((h.to_f32() + r.to_f32()) * *inverse);
-                }
+            let rows = out.chunks_exact_mut(d).zip(h.chunks_exact(d)).zip(r.chunks_exact(d));
+            for (((out, h), r), inverse) in rows.zip(inverse) {
+                *inverse = norm_row(h, r, out);
             }
         });
+    });
+}
+
+/// `out = rms_norm(h + r)` for one row of features; returns what the sum was multiplied by.
+#[inline(always)]
+fn norm_row<T: Element>(h: &[T], r: &[T], out: &mut [T]) -> f32 {
+    let d = h.len();
+    let squares = sum_lanes(
+        d,
+        #[inline(always)]
+        |j| (h[j].to_f32() + r[j].to_f32()).powi(2),
+    );
+    let inverse = 1.0 / (squares / d as f32 + NORM_EPS).sqrt();
+    for ((out, h), r) in out.iter_mut().zip(h).zip(r) {
+        *out = T::from_f32((h.to_f32() + r.to_f32()) * inverse);
+    }
+    inverse
+}
+
+/// `out = rms_norm(h + r)` for rows of d features.
+pub(super) fn norm_rows<T: Element>(h: &[T], r: &[T], out: &mut [T], d: usize) {
+    vectorized!({
+        for ((out, h), r) in out.chunks_exact_mut(d).zip(h.chunks_exact(d)).zip(r.chunks_exact(d)) {
+            norm_row(h, r, out);
+        }
     });
 }
 

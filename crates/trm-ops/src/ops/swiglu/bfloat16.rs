@@ -1,25 +1,29 @@
 use super::{activate, activate_backward};
-use crate::bfloat16::{Lhs, PANEL, even_rows, panel_product, row_block, scratch, times_block};
+use crate::bfloat16::{
+    Lhs, PANEL, PackedRhs, even_rows, panel_product, row_block, scratch, times_block,
+};
 use crate::dtype::{load, store};
-use crate::{Parameter, Tensor};
+use crate::ops::residual_norm::norm_rows;
+use crate::{DType, Parameter, Tensor};
 use half::bf16;
 use rayon::prelude::*;
 
-/// Keeps the pre-activations in `pre` unless that has no rows.
-pub(super) fn forward(
+/// Keeps the pre-activations in `pre` unless that has no rows; `finish` turns a block of inputs and
+/// the block's product with `W_down` into outputs.
+fn run(
     x: &Tensor,
-    gate_up: &Parameter,
-    down: &Parameter,
+    [gate_up, down]: [&Parameter; 2],
     pre: &mut Tensor,
     out: &mut Tensor,
+    finish: impl Fn(&[bf16], &[bf16], &PackedRhs, &mut [bf16]) + Sync,
 ) {
     let [d, inner] = *down.value().shape() else { panic!("a matrix") };
     let [gate, up] = gate_up.columns(2) else { panic!("two halves") };
     let down = &down.columns(1)[0];
     let block = |x: &[bf16], mut kept: Option<&mut [bf16]>, out: &mut [bf16]| {
         let rows = x.len() / d;
-        let x = even_rows(x, d);
-        let lhs = Lhs::row_major(&x, rows, d.next_multiple_of(2));
+        let even = even_rows(x, d);
+        let lhs = Lhs::row_major(&even, rows, d.next_multiple_of(2));
         scratch(rows * inner, 3 * rows * PANEL, |act, tiles| {
             let (g, rest) = tiles.split_at_mut(rows * PANEL);
             let (u, a) = rest.split_at_mut(rows * PANEL);
@@ -33,7 +37,7 @@ pub(super) fn forward(
                     store_columns(kept, 2 * inner, inner + cols.start, cols.len(), u);
                 }
             }
-            times_block(act, inner, down, out, d);
+            finish(x, act, down, out);
         });
     };
     let row_block = row_block(x.len() / d);
@@ -45,6 +49,24 @@ pub(super) fn forward(
         let pres = pre.slice_mut::<bf16>().par_chunks_mut(row_block * 2 * inner);
         outs.zip(xs).zip(pres).for_each(|((out, x), pre)| block(x, Some(pre), out));
     }
+}
+
+/// Keeps the pre-activations in `pre` unless that has no rows.
+pub(super) fn forward(x: &Tensor, weights: [&Parameter; 2], pre: &mut Tensor, out: &mut Tensor) {
+    let [d, inner] = *weights[1].value().shape() else { panic!("a matrix") };
+    run(x, weights, pre, out, |_, act, down, out| times_block(act, inner, down, out, d));
+}
+
+/// `out = rms_norm(x + swiglu(x))`, block by block while it is in the caches.
+pub(super) fn residual_forward(x: &Tensor, weights: [&Parameter; 2], out: &mut Tensor) {
+    let [d, inner] = *weights[1].value().shape() else { panic!("a matrix") };
+    let mut nothing_kept = Tensor::uninit(x.device(), &[0, 2 * inner], DType::Bf16);
+    run(x, weights, &mut nothing_kept, out, |x, act, down, out| {
+        scratch(x.len(), 0, |product, _| {
+            times_block(act, inner, down, product, d);
+            norm_rows(x, product, out, d);
+        });
+    });
 }
 
 /// Writes a tile `[rows, 32]` into columns of a row-major matrix.

@@ -6,6 +6,9 @@
 use crate::bfloat16::{
     Lhs, PANEL, Shared, even_rows, interleave, pack_columns, pack_rows, panel_product, scratch,
 };
+use crate::dtype::Element;
+use crate::math::vectorized;
+use crate::ops::residual_norm::NORM_EPS;
 use crate::ops::swiglu::{activate, activate_backward};
 use crate::tape::Gradients;
 use crate::{DType, Parameter, Tensor};
@@ -38,13 +41,14 @@ fn even(n: usize) -> usize {
     n.next_multiple_of(2)
 }
 
-/// Keeps the pre-activations in `pre` unless that has no rows.
-pub(super) fn forward(
+/// Keeps the pre-activations in `pre` unless that has no rows; `finish` may change the result, given
+/// the puzzle's `[L, D]`, the columns and their `[L, 32]` tile.
+fn run(
     h: &Tensor,
-    gate_up: &Parameter,
-    down: &Parameter,
+    [gate_up, down]: [&Parameter; 2],
     pre: &mut Tensor,
     out: &mut Tensor,
+    finish: impl Fn(&[bf16], Range<usize>, &mut [f32]) + Sync,
 ) {
     let [l, inner] = *down.value().shape() else { panic!("a matrix") };
     let d = h.last_dim();
@@ -65,12 +69,40 @@ pub(super) fn forward(
             activate(gate, up, act);
             interleave(act, act_panel);
             panel_product(down, act_panel, y, false);
+            finish(h, cols.clone(), y);
             // SAFETY: the columns of a puzzle belong to this task.
             unsafe {
                 store_tile(&out, puzzle * l * d, d, &cols, y);
                 if keep {
                     store_tile(&pre, puzzle * 2 * inner * d, d, &cols, products);
                 }
+            }
+        });
+    });
+}
+
+/// Keeps the pre-activations in `pre` unless that has no rows.
+pub(super) fn forward(h: &Tensor, weights: [&Parameter; 2], pre: &mut Tensor, out: &mut Tensor) {
+    run(h, weights, pre, out, |_, _, _| {});
+}
+
+/// `out = rms_norm(h + token_swiglu(h))` over tokens.
+pub(super) fn residual_forward(h: &Tensor, weights: [&Parameter; 2], out: &mut Tensor) {
+    let [l, inner] = *weights[1].value().shape() else { panic!("a matrix") };
+    let d = h.last_dim();
+    let mut nothing_kept = Tensor::uninit(h.device(), &[0, 2 * inner, d], DType::Bf16);
+    run(h, weights, &mut nothing_kept, out, |h, cols, tile| {
+        vectorized!({
+            let mut squares = [0.0f32; PANEL];
+            for (row, tile) in h.chunks_exact(d).zip(tile.as_chunks_mut::<PANEL>().0) {
+                for ((r, h), sum) in tile.iter_mut().zip(&row[cols.clone()]).zip(&mut squares) {
+                    *r = Element::to_f32(*h) + Element::to_f32(<bf16 as Element>::from_f32(*r)); // as if it had been stored
+                    *sum += *r * *r;
+                }
+            }
+            let inverse = squares.map(|sum| 1.0 / (sum / l as f32 + NORM_EPS).sqrt());
+            for tile in tile.as_chunks_mut::<PANEL>().0 {
+                tile.iter_mut().zip(&inverse).for_each(|(s, inverse)| *s *= inverse);
             }
         });
     });
