@@ -1,4 +1,4 @@
-//! `trm eval`: accuracy after every supervision step.
+//! `trm eval`: accuracy by supervision step.
 
 use crate::Outcome;
 use crate::display::{duration, heading, percent, progress_bar};
@@ -29,13 +29,18 @@ pub(crate) struct Arguments {
     /// Only the first N groups.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+    /// Let every puzzle stop at the first step at which the model is sure, and the next one take
+    /// its place: faster. Without it every puzzle gets all steps, as in published results. In the
+    /// table, a puzzle that has stopped keeps its answer in the rows of later steps.
+    #[arg(long)]
+    halt: bool,
     /// Puzzles at a time.
     #[arg(long, default_value_t = 64)]
     batch: usize,
     /// Print JSON.
     #[arg(long)]
     json: bool,
-    /// Save the last step's logits, preds and q_halt_logits here.
+    /// Save logits, preds and q_halt_logits of every puzzle's last step here.
     #[arg(long, value_name = "FILE.safetensors")]
     save_outputs: Option<PathBuf>,
     /// Number format of activations.
@@ -63,6 +68,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let options = EvalOptions {
         steps,
         batch: arguments.batch,
+        halt: arguments.halt,
         dtype: Precision::from(arguments.precision).into(),
         keep_outputs: arguments.save_outputs.is_some(),
     };
@@ -89,18 +95,21 @@ fn print(arguments: &Arguments, evaluation: &Evaluation, data: &Dataset) {
         arguments.split
     ));
     print_steps(evaluation);
+    let steps = match evaluation.halt {
+        true => format!("stopped when sure, after {:.1} steps", evaluation.mean_steps),
+        false => format!("sure after {:.1} steps", evaluation.mean_halt_step),
+    };
     println!(
-        "{} in {}: {:.1} puzzles/s; halts after {:.1} steps on average, calibration error {}",
+        "{} in {}: {:.1} puzzles/s; {steps} on average, calibration error {}",
         evaluation.puzzles,
         duration(evaluation.seconds),
         evaluation.puzzles as f64 / evaluation.seconds.max(1e-9),
-        evaluation.mean_halt_step,
         percent(evaluation.calibration_error())
     );
     println!("data digest {}", data.digest());
 }
 
-/// A row per supervision step.
+/// A row per number of supervision steps.
 pub(crate) fn print_steps(evaluation: &Evaluation) {
     println!("step    exact   (95 % interval)     cells   sure of   and right");
     for (i, step) in evaluation.steps.iter().enumerate() {

@@ -35,7 +35,7 @@ enum Verb {
     Data(data::Verb),
     /// Train a model by a recipe, or go on with an interrupted run.
     Train(train::Arguments),
-    /// Measure a model on a data set, after every supervision step.
+    /// Measure a model on a data set, by supervision step.
     Eval(eval::Arguments),
     /// Let a model think about puzzles and show every draft.
     Solve(solve::Arguments),

@@ -3,13 +3,14 @@
 use crate::display::{duration, percent};
 use anyhow::{Context, Result};
 use std::path::PathBuf;
+use trm::{Limits, Question, Solver};
 use trm_puzzles::Domain;
 use trm_train::report::{
     Cell, Chart, Headline, Report, Series, Table, Thinking, ThinkingStep, render,
 };
 use trm_train::{
-    Dataset, Evaluation, Line, Run, Trail, evaluate, files::write_atomic, load_model, read_log,
-    wilson,
+    Dataset, EvalOptions, Evaluation, Line, Run, Trail, evaluate, files::write_atomic, load_model,
+    read_log, wilson,
 };
 
 /// The report of a run that has just ended, on its held-out puzzles.
@@ -37,15 +38,16 @@ pub(crate) fn write_for_run(run: &Run, command: &str) -> Result<PathBuf> {
 pub(crate) fn most_thoughtful(run: &Run, data: &Dataset, limit: usize) -> Result<Trail> {
     let model = load_model(&run.folder, run.trainer().model().device())?;
     let domain: Domain = model.config().domain.parse()?;
-    let options = run.eval_options();
-    let trails = (0..data.len().min(limit))
-        .map(|i| Trail::follow(&model, options.dtype, domain, data.input(i), options.steps))
-        .collect::<Result<Vec<Trail>, _>>()?;
+    let EvalOptions { steps, batch, dtype, .. } = run.eval_options();
+    let few = data.len().min(limit);
+    let tokens = &data.inputs[..few * data.metadata.seq_len];
+    let question = Question { tokens, puzzles: &vec![0; few] };
+    let limits = Limits { steps, batch, halt: true };
+    let trails = Trail::follow_all(Solver::new(&model, dtype), domain, question, limits)?;
     let blanks = |t: &Trail| t.question.iter().filter(|token| **token == domain.blank()).count();
     let revised = |t: &Trail| t.steps.iter().map(|s| s.changed.len()).sum::<usize>();
-    let best = trails
-        .into_iter()
-        .max_by_key(|t| (t.last().verdict.is_solved(), revised(t), t.steps.len(), blanks(t)));
+    let best =
+        trails.max_by_key(|t| (t.last().verdict.is_solved(), revised(t), t.steps.len(), blanks(t)));
     best.context("there are no puzzles to think about")
 }
 

@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use std::io::Read;
 use std::path::PathBuf;
+use trm::{Limits, Question, Solver};
 use trm_puzzles::Domain;
 use trm_train::{Precision, Trail, load_model};
 
@@ -24,6 +25,10 @@ pub(crate) struct Arguments {
     /// Supervision steps at most (default: the model's); it stops earlier when sure.
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
+    /// Puzzles at a time. One that is done leaves its place to the next; answers do not depend on
+    /// the number, and are printed in the order of the puzzles.
+    #[arg(long, default_value_t = 16, value_name = "N")]
+    batch: usize,
     /// Print one JSON object per puzzle and line.
     #[arg(long)]
     json: bool,
@@ -41,13 +46,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let domain: Domain = model.config().domain.parse()?;
     let questions = questions(domain, &place, &text)?;
     let steps = arguments.steps.unwrap_or(model.config().supervision_steps);
-    if steps == 0 {
-        bail!("--steps 0: a model needs at least one step");
+    if steps == 0 || arguments.batch == 0 {
+        bail!("--steps and --batch must be at least 1");
     }
-    let dtype = Precision::from(arguments.precision).into();
+    let solver = Solver::new(&model, Precision::from(arguments.precision).into());
+    let question = Question { tokens: &questions.concat(), puzzles: &vec![0; questions.len()] };
+    let limits = Limits { steps, batch: arguments.batch, halt: true };
     let mut outcome = Outcome::Done;
-    for question in questions {
-        let trail = Trail::follow(&model, dtype, domain, &question, steps)?;
+    for trail in Trail::follow_all(solver, domain, question, limits)? {
         if arguments.json {
             println!("{}", as_json(domain, &trail));
         } else {

@@ -36,6 +36,7 @@ mod math;
 mod matmul;
 mod ops;
 mod parameter;
+mod rows;
 mod storage;
 mod tape;
 mod tensor;

@@ -3,41 +3,49 @@ use crate::dataset::Dataset;
 use crate::score::Score;
 use serde::Serialize;
 use std::time::Instant;
-use trm::{Model, Solver};
+use trm::{Limits, Model, Question, Solver, Thought};
 use trm_ops::DType;
 
 /// How to evaluate.
 #[derive(Clone, Copy, Debug)]
 pub struct EvalOptions {
-    /// Supervision steps; every one is scored.
+    /// Supervision steps at most, at least 1; every one is scored.
     pub steps: usize,
-    /// Puzzles at a time.
+    /// Puzzles at a time; no number but the speed depends on it.
     pub batch: usize,
+    /// Whether a puzzle stops at the first step at which the model holds its answer to be right.
+    /// Published accuracies are those of the full number of steps.
+    pub halt: bool,
     /// Number format of activations.
     pub dtype: DType,
-    /// Keep the outputs of the last step.
+    /// Keep the outputs of every puzzle's last step.
     pub keep_outputs: bool,
 }
 
-/// Accuracy of a model on a data set, after every supervision step.
+/// Accuracy of a model on a data set, by supervision step.
 #[derive(Clone, Debug, Serialize)]
 pub struct Evaluation {
     /// Puzzles evaluated.
     pub puzzles: usize,
-    /// Scores by supervision step, from 1.
+    /// Whether puzzles stopped at the first step at which the model held its answer to be right.
+    pub halt: bool,
+    /// Scores if nothing thinks for longer than so many supervision steps, from 1: of the draft
+    /// after that step, or of the last draft of a puzzle that has stopped before.
     pub steps: Vec<StepScore>,
-    /// Halting probability of the last step against the truth, in ten bins.
+    /// Halting probability of the last draft against the truth, in ten bins.
     pub calibration: Vec<Bin>,
     /// Mean first step at which the model holds its answer to be right (the last if never).
     pub mean_halt_step: f64,
+    /// Mean number of supervision steps that were computed for a puzzle.
+    pub mean_steps: f64,
     /// Wall time of the forward passes.
     pub seconds: f64,
-    /// Outputs of the last step, if asked for.
+    /// Outputs of every puzzle's last step, if asked for.
     #[serde(skip)]
     pub outputs: Option<Outputs>,
 }
 
-/// Scores after one supervision step.
+/// Scores by a number of supervision steps.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct StepScore {
     /// Puzzles that are right in every cell.
@@ -61,7 +69,7 @@ pub struct Bin {
     pub exact: f64,
 }
 
-/// What the last supervision step gave for every puzzle.
+/// What the last supervision step of every puzzle gave, in the order of the data set.
 #[derive(Clone, Debug, Default)]
 pub struct Outputs {
     /// `[N, S, V]`.
@@ -133,8 +141,7 @@ pub fn check_fit(model: &Model, data: &Dataset) -> Result<(), Error> {
     Ok(())
 }
 
-/// Evaluates a model on every example, all supervision steps. `progress` hears how many puzzles are
-/// done.
+/// Evaluates a model on every example. `progress` hears how many puzzles are done.
 ///
 /// # Errors
 /// If the data do not fit the model.
@@ -145,89 +152,105 @@ pub fn evaluate(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Evaluation, Error> {
     check_fit(model, data)?;
-    let solver = Solver::new(model, options.dtype);
-    let cells = data.metadata.seq_len;
-    let mut tally = Tally::new(options, data.ignore_label());
+    let EvalOptions { steps, batch, halt, .. } = options;
     let identifiers = data.example_identifiers();
+    let question = Question { tokens: &data.inputs, puzzles: &identifiers };
+    let mut tally = Tally::new(options, data);
+    let mut done = 0;
     let started = Instant::now();
-    for start in (0..data.len()).step_by(options.batch.max(1)) {
-        let end = (start + options.batch.max(1)).min(data.len());
-        let inputs = &data.inputs[start * cells..end * cells];
-        let labels = &data.labels[start * cells..end * cells];
-        let mut session = solver.start(inputs, &identifiers[start..end])?;
-        let mut first_halt = vec![options.steps; end - start];
-        for step in 1..=options.steps {
-            let draft = session.step();
-            tally.step(step, &draft, labels, &mut first_halt);
+    let solver = Solver::new(model, options.dtype);
+    for thought in solver.solve_all(question, Limits { steps, batch, halt })? {
+        tally.add(&thought);
+        if thought.last {
+            done += 1;
+            progress(done);
         }
-        tally.evaluation.mean_halt_step += first_halt.iter().sum::<usize>() as f64;
-        progress(end);
     }
-    tally.evaluation.puzzles = data.len();
     tally.evaluation.seconds = started.elapsed().as_secs_f64();
     Ok(tally.finish())
 }
 
-/// Sums during an evaluation.
-struct Tally {
-    options: EvalOptions,
-    ignore: u8,
+/// Sums during an evaluation. Puzzles end in an order that depends on the batch; what is kept by
+/// puzzle is summed in the order of the data set, so that the result does not.
+struct Tally<'d> {
+    data: &'d Dataset,
     evaluation: Evaluation,
+    /// First step at which each puzzle was held to be right.
+    first_halt: Vec<Option<usize>>,
+    /// Each puzzle's last halting logit, and whether its last draft is right.
+    last: Vec<(f32, bool)>,
 }
 
-impl Tally {
-    fn new(options: EvalOptions, ignore: u8) -> Tally {
+impl<'d> Tally<'d> {
+    fn new(options: EvalOptions, data: &'d Dataset) -> Tally<'d> {
+        let (n, cells, vocab) = (data.len(), data.metadata.seq_len, data.metadata.vocab_size);
+        let outputs = || Outputs {
+            logits: vec![0.0; n * cells * vocab],
+            answers: vec![0; n * cells],
+            halt_logits: vec![0.0; n],
+        };
         let evaluation = Evaluation {
-            puzzles: 0,
-            steps: vec![StepScore::default(); options.steps],
+            puzzles: n,
+            halt: options.halt,
+            steps: vec![StepScore::default(); options.steps.max(1)],
             calibration: vec![Bin::default(); 10],
             mean_halt_step: 0.0,
+            mean_steps: 0.0,
             seconds: 0.0,
-            outputs: options.keep_outputs.then(Outputs::default),
+            outputs: options.keep_outputs.then(outputs),
         };
-        Tally { options, ignore, evaluation }
+        Tally { data, evaluation, first_halt: vec![None; n], last: vec![(0.0, false); n] }
     }
 
-    fn step(&mut self, step: usize, draft: &trm::Draft, labels: &[u8], first_halt: &mut [usize]) {
-        let batch = draft.halt_logits.len();
-        let score = Score::new(&draft.answers, labels, batch, self.ignore);
-        let sums = &mut self.evaluation.steps[step - 1];
-        for row in 0..batch {
-            let halted = draft.halt_logits[row] > 0.0;
-            sums.exact += usize::from(score.exact[row]);
-            sums.cells += f64::from(score.cells[row]);
+    fn add(&mut self, thought: &Thought) {
+        let (label, ignore) = (self.data.label(thought.puzzle), self.data.ignore_label());
+        let score = Score::new(&thought.answer, label, 1, ignore);
+        let (exact, halted) = (score.exact[0], thought.halt_logit > 0.0);
+        // a puzzle keeps its last draft
+        let end = if thought.last { self.evaluation.steps.len() } else { thought.step };
+        for sums in &mut self.evaluation.steps[thought.step - 1..end] {
+            sums.exact += usize::from(exact);
+            // shares are f32: their sum is exact in f64 for any order of half a million puzzles
+            sums.cells += f64::from(score.cells[0]);
             sums.halted += usize::from(halted);
-            sums.halted_exact += usize::from(halted && score.exact[row]);
-            if halted {
-                first_halt[row] = first_halt[row].min(step);
-            }
+            sums.halted_exact += usize::from(halted && exact);
         }
-        if step == self.options.steps {
-            self.last_step(draft, &score);
+        if halted {
+            self.first_halt[thought.puzzle].get_or_insert(thought.step);
+        }
+        if thought.last {
+            self.evaluation.mean_steps += thought.step as f64;
+            self.last[thought.puzzle] = (thought.halt_logit, exact);
+            self.keep_outputs(thought);
         }
     }
 
-    fn last_step(&mut self, draft: &trm::Draft, score: &Score) {
-        for (logit, exact) in draft.halt_logits.iter().zip(&score.exact) {
-            let probability = 1.0 / (1.0 + (-f64::from(*logit)).exp());
-            let bin = &mut self.evaluation.calibration[((probability * 10.0) as usize).min(9)];
-            bin.puzzles += 1;
-            bin.probability += probability;
-            bin.exact += f64::from(u8::from(*exact));
-        }
-        if let Some(outputs) = &mut self.evaluation.outputs {
-            outputs.logits.extend(draft.logits.to_f32_vec());
-            outputs.answers.extend(&draft.answers);
-            outputs.halt_logits.extend(&draft.halt_logits);
-        }
+    fn keep_outputs(&mut self, thought: &Thought) {
+        let Some(outputs) = &mut self.evaluation.outputs else { return };
+        let (puzzle, cells) = (thought.puzzle, thought.answer.len());
+        let values = thought.logits.len();
+        outputs.logits[puzzle * values..][..values].copy_from_slice(&thought.logits);
+        outputs.answers[puzzle * cells..][..cells].copy_from_slice(&thought.answer);
+        outputs.halt_logits[puzzle] = thought.halt_logit;
     }
 
     /// From sums to means.
     fn finish(mut self) -> Evaluation {
-        let puzzles = self.evaluation.puzzles.max(1) as f64;
-        self.evaluation.mean_halt_step /= puzzles;
-        self.evaluation.steps.iter_mut().for_each(|s| s.cells /= puzzles);
-        for bin in &mut self.evaluation.calibration {
+        let evaluation = &mut self.evaluation;
+        for (logit, exact) in &self.last {
+            let probability = 1.0 / (1.0 + (-f64::from(*logit)).exp());
+            let bin = &mut evaluation.calibration[((probability * 10.0) as usize).min(9)];
+            bin.puzzles += 1;
+            bin.probability += probability;
+            bin.exact += f64::from(u8::from(*exact));
+        }
+        let steps = evaluation.steps.len();
+        let halts = self.first_halt.iter().map(|step| step.unwrap_or(steps)).sum::<usize>();
+        let puzzles = evaluation.puzzles.max(1) as f64;
+        evaluation.mean_halt_step = halts as f64 / puzzles;
+        evaluation.mean_steps /= puzzles;
+        evaluation.steps.iter_mut().for_each(|s| s.cells /= puzzles);
+        for bin in &mut evaluation.calibration {
             bin.probability /= bin.puzzles.max(1) as f64;
             bin.exact /= bin.puzzles.max(1) as f64;
         }

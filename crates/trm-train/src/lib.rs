@@ -38,5 +38,5 @@ pub use sampler::Sampler;
 pub use schedule::Schedule;
 pub use score::Score;
 pub use sudoku_data::{Generated, Splits, generate_sudoku, sudoku_from_csv};
-pub use trail::{Trail, TrailStep};
+pub use trail::{Trail, TrailStep, Trails};
 pub use train::{StepMetrics, Trainer};

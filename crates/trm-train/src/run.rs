@@ -231,11 +231,13 @@ impl Run {
         }
     }
 
-    /// How this run evaluates.
+    /// How this run evaluates: all supervision steps for every puzzle, so that accuracies compare
+    /// with published ones and the best model is not chosen by its halting.
     pub fn eval_options(&self) -> EvalOptions {
         EvalOptions {
             steps: self.trainer.model().config().supervision_steps,
             batch: self.recipe.train.batch.min(128),
+            halt: false,
             dtype: self.recipe.train.precision.into(),
             keep_outputs: false,
         }

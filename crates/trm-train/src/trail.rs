@@ -1,10 +1,11 @@
 use crate::Error;
-use trm::{Model, Solver};
+use std::collections::BTreeMap;
+use trm::{Limits, Model, Question, Solver, Thought, Thoughts};
 use trm_ops::DType;
 use trm_puzzles::{Domain, Verdict};
 
 /// How a model thought its way through one puzzle.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Trail {
     /// `[S]` tokens of the question.
     pub question: Vec<u8>,
@@ -13,7 +14,7 @@ pub struct Trail {
 }
 
 /// One draft.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TrailStep {
     /// `[S]` tokens.
     pub answer: Vec<u8>,
@@ -38,25 +39,69 @@ impl Trail {
         question: &[u8],
         max_steps: usize,
     ) -> Result<Trail, Error> {
-        let mut session = Solver::new(model, dtype).start(question, &[0])?;
-        let mut steps: Vec<TrailStep> = Vec::new();
-        for _ in 0..max_steps.max(1) {
-            let draft = session.step();
-            let before = steps.last().map_or(&draft.answers, |s| &s.answer);
-            let changed = (0..question.len()).filter(|i| before[*i] != draft.answers[*i]).collect();
-            let verdict = domain.verify(question, &draft.answers);
-            let logit = f64::from(draft.halt_logits[0]);
-            let halt_probability = 1.0 / (1.0 + (-logit).exp());
-            steps.push(TrailStep { answer: draft.answers, halt_probability, changed, verdict });
-            if logit > 0.0 {
-                break;
-            }
-        }
-        Ok(Trail { question: question.to_vec(), steps })
+        let question = Question { tokens: question, puzzles: &[0] };
+        let limits = Limits { steps: max_steps, batch: 1, halt: true };
+        let mut trails = Trail::follow_all(Solver::new(model, dtype), domain, question, limits)?;
+        Ok(trails.next().expect("one trail per puzzle"))
+    }
+
+    /// Lets a model think about many puzzles, `limits.batch` at a time. The trails come in the
+    /// order of the question, each as soon as it and those before it are complete.
+    ///
+    /// # Errors
+    /// If the model does not read questions of this domain.
+    pub fn follow_all<'m, 'q>(
+        solver: Solver<'m>,
+        domain: Domain,
+        question: Question<'q>,
+        limits: Limits,
+    ) -> Result<Trails<'m, 'q>, Error> {
+        let thoughts = solver.solve_all(question, limits)?;
+        Ok(Trails { thoughts, domain, question, next: 0, begun: BTreeMap::new() })
     }
 
     /// The last draft.
     pub fn last(&self) -> &TrailStep {
         &self.steps[self.steps.len() - 1]
+    }
+
+    fn add(&mut self, domain: Domain, thought: Thought) {
+        let answer = thought.answer;
+        let before = self.steps.last().map_or(&answer, |step| &step.answer);
+        let changed = (0..answer.len()).filter(|i| before[*i] != answer[*i]).collect();
+        let verdict = domain.verify(&self.question, &answer);
+        let halt_probability = 1.0 / (1.0 + (-f64::from(thought.halt_logit)).exp());
+        self.steps.push(TrailStep { answer, halt_probability, changed, verdict });
+    }
+}
+
+/// Trails of many puzzles, from [`Trail::follow_all`].
+pub struct Trails<'m, 'q> {
+    thoughts: Thoughts<'m, 'q>,
+    domain: Domain,
+    question: Question<'q>,
+    next: usize,
+    /// By puzzle, trails that have not been given yet, and whether they are complete.
+    begun: BTreeMap<usize, (Trail, bool)>,
+}
+
+impl Iterator for Trails<'_, '_> {
+    type Item = Trail;
+
+    fn next(&mut self) -> Option<Trail> {
+        loop {
+            if let Some((_, true)) = self.begun.get(&self.next) {
+                let (trail, _) = self.begun.remove(&self.next)?;
+                self.next += 1;
+                return Some(trail);
+            }
+            let thought = self.thoughts.next()?;
+            let cells = thought.answer.len();
+            let question = &self.question.tokens[thought.puzzle * cells..][..cells];
+            let new = || (Trail { question: question.to_vec(), steps: Vec::new() }, false);
+            let (trail, complete) = self.begun.entry(thought.puzzle).or_insert_with(new);
+            *complete = thought.last;
+            trail.add(self.domain, thought);
+        }
     }
 }

@@ -22,9 +22,11 @@ mod config;
 mod error;
 mod initialize;
 mod model;
+mod queue;
 mod solver;
 
 pub use config::{Config, Mix, Positions};
 pub use error::{ConfigError, Error, InputError, WeightsError};
 pub use model::{Model, Question, State, Step};
+pub use queue::{Limits, Thought, Thoughts};
 pub use solver::{Draft, Session, Solver};

@@ -1,0 +1,244 @@
+//! What a puzzle gets does not depend on the batch, bit for bit: not on the puzzles beside it, not
+//! on its place, not on who leaves and joins. So halting early saves work and changes nothing.
+
+use rand::RngExt;
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use trm::{Config, Draft, Limits, Mix, Model, Positions, Question, Solver, Thought};
+use trm_ops::{DType, Device, Tensor};
+
+const CELLS: usize = 17;
+const PUZZLES: usize = 11;
+const STEPS: usize = 5;
+
+/// A model with a halting head that is sure of some puzzles at once, of others later or never.
+fn model(mix: Mix, positions: Positions) -> Model {
+    let config = Config {
+        vocab_size: 7,
+        seq_len: CELLS,
+        hidden: 40,
+        heads: 5,
+        inner_multiple: 8,
+        cycles: 2,
+        recursions: 2,
+        prefix_len: 2,
+        puzzle_embedding: 60,
+        puzzle_identifiers: 3,
+        mix,
+        positions,
+        ..Config::default()
+    };
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    let mut model = Model::new(&config, &Device::cpu(2), &mut rng).unwrap();
+    let device = model.device().clone();
+    let mut parameters = model.parameters_mut();
+    let head = parameters.len() - 2;
+    let weights: Vec<f32> = (0..80).map(|_| rng.random_range(-1.0..1.0)).collect();
+    parameters[head].set(Tensor::from_f32(&device, &[2, 40], &weights));
+    parameters[head + 1].set(Tensor::from_f32(&device, &[2], &[0.0, 0.0]));
+    model
+}
+
+/// Every variant of the network in both number formats.
+fn all(test: impl Fn(Solver<'_>, &str)) {
+    for (mix, positions) in [(Mix::Mixer, Positions::Learned), (Mix::Attention, Positions::Rope)] {
+        let model = model(mix, positions);
+        for dtype in [DType::F32, DType::Bf16] {
+            test(Solver::new(&model, dtype), &format!("{mix:?} {dtype}"));
+        }
+    }
+}
+
+/// Different puzzles, with different identifiers.
+fn question() -> (Vec<u8>, Vec<u32>) {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let tokens = (0..PUZZLES * CELLS).map(|_| rng.random_range(0..7)).collect();
+    (tokens, (0..PUZZLES as u32).map(|puzzle| puzzle % 3).collect())
+}
+
+/// Answer, halting logit and logits of a puzzle, to be compared bit for bit.
+type Bits = (Vec<u8>, u32, Vec<u32>);
+
+fn row(draft: &Draft, row: usize) -> Bits {
+    let logits = draft.logits.to_f32_vec();
+    let len = logits.len() / draft.halt_logits.len();
+    (
+        draft.answers[row * CELLS..][..CELLS].to_vec(),
+        draft.halt_logits[row].to_bits(),
+        logits[row * len..][..len].iter().map(|x| x.to_bits()).collect(),
+    )
+}
+
+/// All drafts of every puzzle, each alone in its batch: `[PUZZLES][STEPS]`.
+fn alone(solver: Solver<'_>) -> Vec<Vec<Bits>> {
+    let (tokens, puzzles) = question();
+    let drafts = |(tokens, puzzle): (&[u8], &u32)| {
+        let mut session = solver.start(tokens, &[*puzzle]).unwrap();
+        (0..STEPS).map(|_| row(&session.step(), 0)).collect()
+    };
+    tokens.chunks(CELLS).zip(&puzzles).map(drafts).collect()
+}
+
+#[test]
+fn a_puzzle_gets_the_same_alone_and_anywhere_in_any_batch() {
+    let (tokens, puzzles) = question();
+    all(|solver, what| {
+        let alone = alone(solver);
+        for size in [2, 3, 8, 9, PUZZLES] {
+            for turn in 0..size.min(3) {
+                // every batch turned, so that a puzzle stands at several places
+                let mut order: Vec<usize> = (0..size).collect();
+                order.rotate_left(turn);
+                let tokens: Vec<u8> =
+                    order.iter().flat_map(|p| &tokens[p * CELLS..][..CELLS]).copied().collect();
+                let puzzles: Vec<u32> = order.iter().map(|p| puzzles[*p]).collect();
+                let mut session = solver.start(&tokens, &puzzles).unwrap();
+                for step in 0..STEPS {
+                    let draft = session.step();
+                    for (place, puzzle) in order.iter().enumerate() {
+                        let same = row(&draft, place) == alone[*puzzle][step];
+                        assert!(same, "{what}: puzzle {puzzle} at {place} of {size}, step {step}");
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn puzzles_leave_and_join_without_a_trace() {
+    let (tokens, puzzles) = question();
+    let part = |from: usize, to: usize| Question {
+        tokens: &tokens[from * CELLS..to * CELLS],
+        puzzles: &puzzles[from..to],
+    };
+    all(|solver, what| {
+        let alone = alone(solver);
+        let expect = |draft: &Draft, rows: &[(usize, usize)]| {
+            assert_eq!(draft.halt_logits.len(), rows.len());
+            for (place, (puzzle, step)) in rows.iter().enumerate() {
+                let same = row(draft, place) == alone[*puzzle][step - 1];
+                assert!(same, "{what}: puzzle {puzzle}, step {step}");
+            }
+        };
+        let first = part(0, 4);
+        let mut session = solver.start(first.tokens, first.puzzles).unwrap();
+        expect(&session.step(), &[(0, 1), (1, 1), (2, 1), (3, 1)]);
+        session.retain(&[false, true, false, true]);
+        expect(&session.step(), &[(1, 2), (3, 2)]);
+        session.push(part(4, 7)).unwrap();
+        expect(&session.step(), &[(1, 3), (3, 3), (4, 1), (5, 1), (6, 1)]);
+        session.retain(&[true, false, false, false, true]);
+        session.push(part(8, 9)).unwrap();
+        expect(&session.step(), &[(1, 4), (6, 2), (8, 1)]);
+        assert!(session.push(Question { tokens: &[0; CELLS], puzzles: &[3] }).is_err());
+        expect(&session.step(), &[(1, 5), (6, 3), (8, 2)]);
+        session.retain(&[false; 3]);
+        assert!(session.is_empty() && session.step().answers.is_empty());
+        session.push(part(9, 11)).unwrap();
+        expect(&session.step(), &[(9, 1), (10, 1)]);
+    });
+}
+
+/// For every puzzle its drafts up to the first that its model is sure of, in at most `steps` steps.
+fn until_sure(solver: Solver<'_>, steps: usize) -> Vec<Vec<Bits>> {
+    let mut drafts = alone(solver);
+    for drafts in &mut drafts {
+        let sure = drafts.iter().position(|(_, logit, _)| f32::from_bits(*logit) > 0.0);
+        drafts.truncate(sure.map_or(steps, |step| (step + 1).min(steps)));
+    }
+    drafts
+}
+
+/// Runs the queue and sorts what it gives by puzzle.
+fn by_puzzle(solver: Solver<'_>, limits: Limits) -> Vec<Vec<Thought>> {
+    let (tokens, puzzles) = question();
+    let question = Question { tokens: &tokens, puzzles: &puzzles };
+    let mut found = vec![Vec::new(); PUZZLES];
+    for thought in solver.solve_all(question, limits).unwrap() {
+        found[thought.puzzle].push(thought);
+    }
+    found
+}
+
+fn assert_same(found: &[Vec<Thought>], wanted: &[Vec<Bits>], what: &str) {
+    for (puzzle, (found, wanted)) in found.iter().zip(wanted).enumerate() {
+        assert_eq!(found.len(), wanted.len(), "{what}: steps of puzzle {puzzle}");
+        for (i, (thought, wanted)) in found.iter().zip(wanted).enumerate() {
+            let logits = thought.logits.iter().map(|x| x.to_bits()).collect();
+            let got = (thought.answer.clone(), thought.halt_logit.to_bits(), logits);
+            assert!(got == *wanted, "{what}: puzzle {puzzle}, step {}", i + 1);
+            assert_eq!((thought.step, thought.last), (i + 1, i + 1 == found.len()));
+        }
+    }
+}
+
+#[test]
+fn a_refilled_batch_gives_what_every_puzzle_gives_alone_until_it_halts() {
+    all(|solver, what| {
+        let wanted = until_sure(solver, STEPS);
+        let mut steps: Vec<usize> = wanted.iter().map(Vec::len).collect();
+        steps.sort_unstable();
+        steps.dedup();
+        assert!(steps.len() > 2, "{what}: {steps:?} is too even to test anything");
+        // shorter than the queue, as long, longer
+        for batch in [1, 2, 4, PUZZLES, PUZZLES + 9, usize::MAX] {
+            let limits = Limits { steps: STEPS, batch, halt: true };
+            assert_same(&by_puzzle(solver, limits), &wanted, &format!("{what}, batch {batch}"));
+        }
+    });
+}
+
+#[test]
+fn the_limit_of_steps_ends_what_does_not_halt() {
+    all(|solver, what| {
+        let limits = Limits { steps: 2, batch: 3, halt: true };
+        assert_same(&by_puzzle(solver, limits), &until_sure(solver, 2), what);
+        let limits = Limits { steps: STEPS, batch: 3, halt: false };
+        assert_same(&by_puzzle(solver, limits), &alone(solver), what);
+        let nothing = Limits { steps: 0, batch: 0, halt: false };
+        assert!(
+            by_puzzle(solver, nothing).iter().all(|drafts| drafts.len() == 1 && drafts[0].last)
+        );
+    });
+}
+
+#[test]
+fn the_next_puzzle_joins_as_soon_as_there_is_room() {
+    let model = model(Mix::Mixer, Positions::Learned);
+    let solver = Solver::new(&model, DType::F32);
+    let steps: Vec<usize> = until_sure(solver, STEPS).iter().map(Vec::len).collect();
+    let (mut wanted, mut rows, mut next) = (Vec::new(), Vec::new(), 0);
+    while next < PUZZLES || !rows.is_empty() {
+        while rows.len() < 4 && next < PUZZLES {
+            rows.push((next, 0));
+            next += 1;
+        }
+        rows.iter_mut().for_each(|(_, step)| *step += 1);
+        wanted.extend(rows.iter().copied());
+        rows.retain(|(puzzle, step)| *step < steps[*puzzle]);
+    }
+    let (tokens, puzzles) = question();
+    let question = Question { tokens: &tokens, puzzles: &puzzles };
+    let limits = Limits { steps: STEPS, batch: 4, halt: true };
+    let thoughts = solver.solve_all(question, limits).unwrap();
+    let found: Vec<(usize, usize)> = thoughts.map(|t| (t.puzzle, t.step)).collect();
+    assert_eq!(found, wanted);
+}
+
+#[test]
+fn questions_that_do_not_fit_are_refused_before_anything_is_computed() {
+    let model = model(Mix::Mixer, Positions::None);
+    let solver = Solver::new(&model, DType::F32);
+    let limits = Limits { steps: STEPS, batch: 1, halt: true };
+    let error = |tokens: &[u8], puzzles: &[u32]| {
+        let question = Question { tokens, puzzles };
+        solver.solve_all(question, limits).err().expect("a refusal").to_string()
+    };
+    let mut tokens = vec![1; 3 * CELLS];
+    assert!(error(&tokens, &[0, 1]).starts_with("51 tokens for 2 puzzles"));
+    assert!(error(&tokens, &[0, 1, 3]).starts_with("puzzle identifier 3"));
+    tokens[2 * CELLS] = 7;
+    assert!(error(&tokens, &[0, 1, 2]).starts_with("token 7 at position 34"));
+    let empty = Question { tokens: &[], puzzles: &[] };
+    assert!(solver.solve_all(empty, limits).unwrap().next().is_none());
+}
