@@ -37,6 +37,7 @@ mod matmul;
 mod ops;
 mod parameter;
 mod rows;
+mod shared;
 mod storage;
 mod tape;
 mod tensor;

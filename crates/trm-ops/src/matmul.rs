@@ -11,8 +11,10 @@ use std::ops::Range;
 /// in that it must not depend on the number of threads.
 pub(crate) const ROW_BLOCK: usize = 128;
 
-/// Side of the output tiles of [`matmul_sum`], for one product and for a sum of small ones.
-const TILE: usize = 256;
+/// Columns of products that one task works on, so that few rows still make work for all threads.
+pub(crate) const COLUMN_BLOCK: usize = 256;
+
+/// Side of the output tiles of [`matmul_sum`].
 const SUM_TILE: usize = 64;
 
 /// A strided, read-only matrix.
@@ -43,7 +45,8 @@ impl<'a> Mat<'a> {
         }
     }
 
-    fn block(self, rows: Range<usize>, cols: Range<usize>) -> Mat<'a> {
+    /// Some rows and columns.
+    pub(crate) fn block(self, rows: Range<usize>, cols: Range<usize>) -> Mat<'a> {
         let start = rows.start * self.row_stride + cols.start * self.col_stride;
         Mat { data: &self.data[start..], rows: rows.len(), cols: cols.len(), ..self }
     }
@@ -72,9 +75,12 @@ impl<'a> MatMut<'a> {
         MatMut { lifetime: PhantomData, ..*self }
     }
 
-    /// Splits into tiles of at most `side` squared, each with its place.
-    fn tiles(self, side: usize) -> Vec<(Range<usize>, Range<usize>, MatMut<'a>)> {
-        let starts = |n: usize| (0..n).step_by(side).map(move |i| i..(i + side).min(n));
+    /// Splits into tiles of at most `height` x `width`, each with its place.
+    pub(crate) fn tiles(
+        self,
+        height: usize,
+        width: usize,
+    ) -> Vec<(Range<usize>, Range<usize>, MatMut<'a>)> {
         let tile = |rows: Range<usize>, cols: Range<usize>| MatMut {
             // SAFETY: the offset of an element inside the matrix; tiles do not overlap.
             data: unsafe { self.data.add(rows.start * self.row_stride + cols.start) },
@@ -83,11 +89,19 @@ impl<'a> MatMut<'a> {
             row_stride: self.row_stride,
             lifetime: PhantomData,
         };
-        starts(self.rows)
-            .flat_map(|rows| starts(self.cols).map(move |cols| (rows.clone(), cols)))
-            .map(|(rows, cols)| (rows.clone(), cols.clone(), tile(rows, cols)))
-            .collect()
+        let places = places([self.rows, self.cols], [height, width]);
+        places.map(|(rows, cols)| (rows.clone(), cols.clone(), tile(rows, cols))).collect()
     }
+}
+
+/// The places of tiles of at most `[height, width]` in a matrix of `[rows, cols]`.
+pub(crate) fn places(
+    [rows, cols]: [usize; 2],
+    [height, width]: [usize; 2],
+) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+    let starts = |n: usize, side| (0..n).step_by(side).map(move |i| i..(i + side).min(n));
+    starts(rows, height)
+        .flat_map(move |rows| starts(cols, width).map(move |cols| (rows.clone(), cols)))
 }
 
 /// `dst = a · b`, or `dst += a · b` when `accumulate`, on the calling thread.
@@ -125,14 +139,21 @@ pub(crate) fn matmul(dst: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, accumulate: bool) 
     }
 }
 
+/// [`matmul`] on all threads, in tiles of the output.
+pub(crate) fn parallel_matmul(dst: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, accumulate: bool) {
+    dst.tiles(ROW_BLOCK, COLUMN_BLOCK).into_par_iter().for_each(|(rows, cols, out)| {
+        let (a, b) = (a.block(rows, 0..a.cols), b.block(0..b.rows, cols));
+        matmul(out, a, b, accumulate);
+    });
+}
+
 /// `dst = Σ a · b` over the pairs, or `dst += …` when `accumulate`, on all threads, tile by tile of
 /// the output; each tile takes the pairs in order.
 pub(crate) fn matmul_sum(dst: MatMut<'_>, pairs: &[(Mat<'_>, Mat<'_>)], accumulate: bool) {
     for (a, b) in pairs {
         assert_eq!((a.rows, b.cols), (dst.rows, dst.cols), "shapes of a product");
     }
-    let tile = if pairs.len() == 1 { TILE } else { SUM_TILE };
-    dst.tiles(tile).into_par_iter().for_each(|(rows, cols, mut out)| {
+    dst.tiles(SUM_TILE, SUM_TILE).into_par_iter().for_each(|(rows, cols, mut out)| {
         for (i, (a, b)) in pairs.iter().enumerate() {
             let (a, b) = (a.block(rows.clone(), 0..a.cols), b.block(0..b.rows, cols.clone()));
             matmul(out.reborrow(), a, b, accumulate || i > 0);
@@ -168,6 +189,9 @@ mod tests {
                 let want = slow(a, b);
                 let mut got = vec![1.0; m * n];
                 matmul_sum(MatMut::new(&mut got, m, n), &[(a, b)], true);
+                let mut again = vec![1.0; m * n];
+                parallel_matmul(MatMut::new(&mut again, m, n), a, b, true);
+                assert_eq!(got, again);
                 for (g, w) in got.iter().zip(&want) {
                     assert!((g - 1.0 - w).abs() < 1e-5 * (k as f32).sqrt().max(4.0), "{g} {w}");
                 }

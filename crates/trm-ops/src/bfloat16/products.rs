@@ -1,16 +1,13 @@
 //! Whole products over the micro-kernel.
 
-#![allow(unsafe_code)]
-
 use super::pack::PackedLhs;
 use super::{Lhs, MAX_ROW_BLOCK, PANEL, PackedRhs, TILE_ROWS, even_rows, panel_product, row_block};
-use crate::dtype::{Element, load, store};
+use crate::dtype::store;
 use crate::math::vectorized;
 use crate::storage::with_scratch;
 use crate::{DType, Device, Tensor};
 use half::bf16;
 use rayon::prelude::*;
-use std::marker::PhantomData;
 
 /// Calls `f` with scratch of arbitrary contents: one part in bf16, one in f32.
 pub(crate) fn scratch<R>(
@@ -90,46 +87,4 @@ fn add_to(sum: &mut [f32], terms: &[f32], started: bool) {
             *sum = if started { *sum + term } else { *term };
         }
     });
-}
-
-/// A bf16 array that several tasks work on in disjoint parts: columns of row-major matrices cannot
-/// be split into slices.
-pub(crate) struct Shared<'a> {
-    data: *mut bf16,
-    len: usize,
-    lifetime: PhantomData<&'a mut [bf16]>,
-}
-
-// SAFETY: access goes through `load` and `store`, whose callers promise to keep apart.
-unsafe impl Sync for Shared<'_> {}
-
-impl<'a> Shared<'a> {
-    pub(crate) fn new(data: &'a mut [bf16]) -> Shared<'a> {
-        Shared { data: data.as_mut_ptr(), len: data.len(), lifetime: PhantomData }
-    }
-
-    /// Writes rounded values from `at` on.
-    ///
-    /// # Safety
-    /// While the tasks run, no two of them may store to the same element.
-    pub(crate) unsafe fn store(&self, at: usize, values: &[f32]) {
-        assert!(at + values.len() <= self.len, "a store beyond the end");
-        // SAFETY: in bounds (checked above), and nobody else writes here, by the caller's promise.
-        let target = unsafe { std::slice::from_raw_parts_mut(self.data.add(at), values.len()) };
-        vectorized!({
-            for (target, value) in target.iter_mut().zip(values) {
-                *target = Element::from_f32(*value);
-            }
-        });
-    }
-
-    /// Reads values from `at` on.
-    ///
-    /// # Safety
-    /// While the tasks run, no other one may store to these elements.
-    pub(crate) unsafe fn load(&self, at: usize, values: &mut [f32]) {
-        assert!(at + values.len() <= self.len, "a load beyond the end");
-        // SAFETY: in bounds (checked above), and nobody else writes here, by the caller's promise.
-        load(values, unsafe { std::slice::from_raw_parts(self.data.add(at), values.len()) });
-    }
 }

@@ -1,6 +1,6 @@
 use crate::bfloat16;
 use crate::dtype::Element;
-use crate::matmul::{Mat, MatMut, ROW_BLOCK, matmul, matmul_sum};
+use crate::matmul::{Mat, MatMut, parallel_matmul};
 use crate::ops::residual_norm::norm_rows;
 use crate::tape::{Backward, Gradients};
 use crate::tensor::dispatch;
@@ -63,12 +63,9 @@ fn times(x: &Tensor, matrix: &Tensor) -> Tensor {
     let mut shape = x.shape().to_vec();
     *shape.last_mut().expect("a dimension") = n;
     let mut out = Tensor::uninit(x.device(), &shape, DType::F32);
-    let matrix = Mat::new(matrix.slice(), k, n);
-    let rows = x.slice::<f32>().par_chunks(ROW_BLOCK * k);
-    out.slice_mut::<f32>().par_chunks_mut(ROW_BLOCK * n).zip(rows).for_each(|(out, x)| {
-        let rows = x.len() / k;
-        matmul(MatMut::new(out, rows, n), Mat::new(x, rows, k), matrix, false);
-    });
+    let (rows, matrix) = (x.len() / k, Mat::new(matrix.slice(), k, n));
+    let x = Mat::new(x.slice(), rows, k);
+    parallel_matmul(MatMut::new(out.slice_mut(), rows, n), x, matrix, false);
     out
 }
 
@@ -85,8 +82,8 @@ pub(crate) fn add_weight_gradient(
     let sum = sum.slice_mut::<f32>();
     match x.dtype() {
         DType::F32 => {
-            let pair = (Mat::new(d_out.slice(), rows, n).t(), Mat::new(x.slice(), rows, k));
-            matmul_sum(MatMut::new(sum, n, k), &[pair], started);
+            let (d_out, x) = (Mat::new(d_out.slice(), rows, n), Mat::new(x.slice(), rows, k));
+            parallel_matmul(MatMut::new(sum, n, k), d_out.t(), x, started);
         }
         DType::Bf16 => {
             let (d_out, inputs) = ((d_out.slice(), n), (x.slice(), k));

@@ -6,11 +6,10 @@
 
 use super::{Extent, Rope};
 use crate::Tensor;
-use crate::bfloat16::{
-    Lhs, PANEL, Shared, TILE_ROWS, pack_columns, pack_rows, panel_product, scratch,
-};
+use crate::bfloat16::{Lhs, PANEL, TILE_ROWS, pack_columns, pack_rows, panel_product, scratch};
 use crate::dtype::{load, round, store};
 use crate::math::{exp2_coarse, vectorized};
+use crate::shared::Shared;
 use half::bf16;
 use rayon::prelude::*;
 use std::f32::consts::LOG2_E;
@@ -169,7 +168,7 @@ pub(super) fn forward(qkv: &Tensor, extent: Extent, rope: Option<&Rope>, out: &m
     let parts = rayon::current_num_threads().div_ceil(batch * heads);
     let part_rows = len.div_ceil(parts).next_multiple_of(QUERY_BLOCK);
     let parts = len.div_ceil(part_rows);
-    let out = Shared::new(out.slice_mut());
+    let out = Shared::new(out.slice_mut::<bf16>());
     (0..batch * heads * parts).into_par_iter().for_each(|task| {
         let (puzzle, head) = (task / parts / heads, task / parts % heads);
         let first = task % parts * part_rows;

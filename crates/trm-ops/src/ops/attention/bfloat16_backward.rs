@@ -7,9 +7,10 @@
 use super::bfloat16::{exponentiate, mask, products};
 use super::{Extent, Rope};
 use crate::Tensor;
-use crate::bfloat16::{Lhs, PANEL, Shared, TILE_ROWS, scratch};
+use crate::bfloat16::{Lhs, PANEL, TILE_ROWS, scratch};
 use crate::dtype::round;
 use crate::math::{exp2_coarse, vectorized};
+use crate::shared::Shared;
 use half::bf16;
 use rayon::prelude::*;
 
@@ -55,7 +56,7 @@ pub(super) fn backward(
     let Extent { len, heads, width } = extent;
     let features = extent.features();
     let (rows, padded) = (len * extent.even_width(), extent.padded_len());
-    let d_qkv = Shared::new(d_qkv.slice_mut());
+    let d_qkv = Shared::new(d_qkv.slice_mut::<bf16>());
     (0..qkv.shape()[0] * heads).into_par_iter().for_each(|task| {
         let (puzzle, head) = (task / heads, task % heads);
         let qkv = &qkv.slice::<bf16>()[puzzle * len * 3 * features..][..len * 3 * features];

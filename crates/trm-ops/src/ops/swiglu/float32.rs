@@ -1,7 +1,10 @@
+#![allow(unsafe_code)]
+
 use super::{activate, activate_backward};
-use crate::matmul::{Mat, MatMut, ROW_BLOCK, matmul};
+use crate::matmul::{COLUMN_BLOCK, Mat, MatMut, ROW_BLOCK, matmul, parallel_matmul, places};
+use crate::shared::Shared;
 use crate::storage::with_scratch;
-use crate::{Parameter, Tensor};
+use crate::{DType, Parameter, Tensor};
 use rayon::prelude::*;
 
 /// Keeps the pre-activations in `pre` unless that has no rows.
@@ -13,29 +16,41 @@ pub(super) fn forward(
     out: &mut Tensor,
 ) {
     let [d, inner] = *down.value().shape() else { panic!("a matrix") };
+    let rows = x.len() / d;
+    let keep = !pre.is_empty();
+    let mut act = Tensor::uninit(x.device(), &[rows, inner], DType::F32);
+    let (pre, activated) =
+        (Shared::new(pre.slice_mut::<f32>()), Shared::new(act.slice_mut::<f32>()));
     let gate_up = Mat::new(gate_up.transposed().slice(), d, 2 * inner);
-    let down = Mat::new(down.transposed().slice(), inner, d);
-    let block = |x: &[f32], pre: &mut [f32], out: &mut [f32]| {
-        let rows = x.len() / d;
-        matmul(MatMut::new(pre, rows, 2 * inner), Mat::new(x, rows, d), gate_up, false);
-        with_scratch(rows * inner, |act| {
-            for (pre, act) in pre.chunks_exact(2 * inner).zip(act.chunks_exact_mut(inner)) {
-                let (gate, up) = pre.split_at(inner);
-                activate(gate, up, act);
+    let x = Mat::new(x.slice(), rows, d);
+    let tiles: Vec<_> = places([rows, inner], [ROW_BLOCK, COLUMN_BLOCK]).collect();
+    tiles.into_par_iter().for_each(|(rows, cols)| {
+        let width = cols.len();
+        let x = x.block(rows.clone(), 0..d);
+        with_scratch(3 * rows.len() * width, |scratch| {
+            let (g, rest) = scratch.split_at_mut(rows.len() * width);
+            let (u, a) = rest.split_at_mut(rows.len() * width);
+            for (target, start) in [(&mut *g, cols.start), (&mut *u, inner + cols.start)] {
+                let weight = gate_up.block(0..d, start..start + width);
+                matmul(MatMut::new(target, rows.len(), width), x, weight, false);
             }
-            matmul(MatMut::new(out, rows, d), Mat::new(act, rows, inner), down, false);
+            activate(g, u, a);
+            for (i, row) in rows.enumerate() {
+                let part = i * width..(i + 1) * width;
+                // SAFETY: these columns of these rows belong to this task.
+                unsafe {
+                    activated.store(row * inner + cols.start, &a[part.clone()]);
+                    if keep {
+                        pre.store(row * 2 * inner + cols.start, &g[part.clone()]);
+                        pre.store((2 * row + 1) * inner + cols.start, &u[part]);
+                    }
+                }
+            }
         });
-    };
-    let xs = x.slice::<f32>().par_chunks(ROW_BLOCK * d);
-    let outs = out.slice_mut::<f32>().par_chunks_mut(ROW_BLOCK * d);
-    if pre.is_empty() {
-        outs.zip(xs).for_each(|(out, x)| {
-            with_scratch(x.len() / d * 2 * inner, |pre| block(x, pre, out));
-        });
-    } else {
-        let pres = pre.slice_mut::<f32>().par_chunks_mut(ROW_BLOCK * 2 * inner);
-        outs.zip(xs).zip(pres).for_each(|((out, x), pre)| block(x, pre, out));
-    }
+    });
+    let (act, down) =
+        (Mat::new(act.slice(), rows, inner), Mat::new(down.transposed().slice(), inner, d));
+    parallel_matmul(MatMut::new(out.slice_mut(), rows, d), act, down, false);
 }
 
 /// Turns the pre-activations in `d_pre` into their gradients; fills `act` and `d_x`.

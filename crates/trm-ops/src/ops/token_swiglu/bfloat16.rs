@@ -4,12 +4,13 @@
 #![allow(unsafe_code)]
 
 use crate::bfloat16::{
-    Lhs, PANEL, Shared, even_rows, interleave, pack_columns, pack_rows, panel_product, scratch,
+    Lhs, PANEL, even_rows, interleave, pack_columns, pack_rows, panel_product, scratch,
 };
 use crate::dtype::Element;
 use crate::math::vectorized;
 use crate::ops::residual_norm::NORM_EPS;
 use crate::ops::swiglu::{activate, activate_backward};
+use crate::shared::Shared;
 use crate::tape::Gradients;
 use crate::{DType, Parameter, Tensor};
 use half::bf16;
@@ -30,7 +31,13 @@ fn for_each_panel(h: &Tensor, f: impl Fn(usize, Range<usize>) + Sync) {
 ///
 /// # Safety
 /// No other task may store to these columns.
-unsafe fn store_tile(shared: &Shared<'_>, at: usize, d: usize, cols: &Range<usize>, tile: &[f32]) {
+unsafe fn store_tile(
+    shared: &Shared<'_, bf16>,
+    at: usize,
+    d: usize,
+    cols: &Range<usize>,
+    tile: &[f32],
+) {
     for (row, tile) in tile.chunks_exact(PANEL).enumerate() {
         // SAFETY: by the caller's promise.
         unsafe { shared.store(at + row * d + cols.start, &tile[..cols.len()]) };

@@ -1,9 +1,15 @@
+#![allow(unsafe_code)]
+
 use crate::matmul::{Mat, MatMut, matmul, matmul_sum};
 use crate::ops::swiglu::{activate, activate_backward};
+use crate::shared::Shared;
 use crate::storage::with_scratch;
 use crate::tape::Gradients;
 use crate::{Parameter, Tensor};
 use rayon::prelude::*;
+
+/// Features that one task takes from beginning to end.
+const COLUMNS: usize = 64;
 
 /// Keeps the pre-activations in `pre` unless that has no rows.
 pub(super) fn forward(
@@ -17,24 +23,32 @@ pub(super) fn forward(
     let d = h.last_dim();
     let gate_up = Mat::new(gate_up.value().slice(), 2 * inner, l);
     let down = Mat::new(down.value().slice(), l, inner);
-    let puzzle = |h: &[f32], pre: &mut [f32], out: &mut [f32]| {
-        matmul(MatMut::new(pre, 2 * inner, d), gate_up, Mat::new(h, l, d), false);
-        with_scratch(inner * d, |act| {
-            let (gate, up) = pre.split_at(inner * d);
+    let keep = !pre.is_empty();
+    let pre = Shared::new(pre.slice_mut::<f32>());
+    let puzzles = out.slice_mut::<f32>().chunks_exact_mut(l * d).enumerate();
+    let tasks: Vec<_> = puzzles
+        .flat_map(|(puzzle, out)| {
+            MatMut::new(out, l, d).tiles(l, COLUMNS).into_iter().map(move |tile| (puzzle, tile))
+        })
+        .collect();
+    tasks.into_par_iter().for_each(|(puzzle, (_, cols, out))| {
+        let width = cols.len();
+        let h = Mat::new(&h.slice()[puzzle * l * d..][..l * d], l, d).block(0..l, cols.clone());
+        with_scratch(3 * inner * width, |scratch| {
+            let (products, act) = scratch.split_at_mut(2 * inner * width);
+            matmul(MatMut::new(products, 2 * inner, width), gate_up, h, false);
+            let (gate, up) = products.split_at(inner * width);
             activate(gate, up, act);
-            matmul(MatMut::new(out, l, d), down, Mat::new(act, inner, d), false);
+            matmul(out, down, Mat::new(act, inner, width), false);
+            if keep {
+                for (row, values) in products.chunks_exact(width).enumerate() {
+                    let at = (puzzle * 2 * inner + row) * d + cols.start;
+                    // SAFETY: the columns of a puzzle belong to this task.
+                    unsafe { pre.store(at, values) };
+                }
+            }
         });
-    };
-    let hs = h.slice::<f32>().par_chunks(l * d);
-    let outs = out.slice_mut::<f32>().par_chunks_mut(l * d);
-    if pre.is_empty() {
-        outs.zip(hs).for_each(|(out, h)| {
-            with_scratch(2 * inner * d, |pre| puzzle(h, pre, out));
-        });
-    } else {
-        let pres = pre.slice_mut::<f32>().par_chunks_mut(2 * inner * d);
-        outs.zip(hs).zip(pres).for_each(|((out, h), pre)| puzzle(h, pre, out));
-    }
+    });
 }
 
 /// Turns the pre-activations in `d_pre` into their gradients; fills `act` and `d_h`.
