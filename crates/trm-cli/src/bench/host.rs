@@ -24,6 +24,11 @@ impl Host {
             trm: env!("CARGO_PKG_VERSION"),
         }
     }
+
+    /// What fits above a chart.
+    pub(super) fn short_name(&self) -> String {
+        format!("{}, {} cores", self.processor, self.cores)
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -44,7 +49,6 @@ fn features() -> Vec<&'static str> {
 
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Host { processor, cores, features, trm } = self;
-        write!(f, "{processor}, {cores} cores, {}; trm {trm}", features.join(" "))
+        write!(f, "{}, {}; trm {}", self.short_name(), self.features.join(" "), self.trm)
     }
 }

@@ -57,7 +57,7 @@ pub(super) fn chart(all: &[Measurement], over_tokens: bool, host: &Host) -> Char
     }
     let most = all.iter().map(|m| m.ms_per_puzzle).fold(0.0, f64::max);
     Chart {
-        title: host.to_string(),
+        title: format!("Time per puzzle: {}", host.short_name()),
         caption: String::new(),
         x_label: if over_tokens { "tokens" } else { "batch" }.into(),
         y_label: "milliseconds per puzzle".into(),
