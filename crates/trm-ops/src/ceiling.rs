@@ -1,6 +1,6 @@
 //! What the machine can do at best, to judge everything else by.
 
-use crate::bfloat16::{Lhs, PANEL, ROW_BLOCK, panel_product};
+use crate::bfloat16::{Lhs, PANEL, TILE_ROWS, panel_product};
 use crate::matmul::{Mat, MatMut, matmul};
 use crate::{DType, Device};
 use half::bf16;
@@ -13,7 +13,10 @@ const WINDOWS: usize = 4;
 /// Depth of the product that is repeated: the width of the public presets.
 const DEPTH: usize = 512;
 
-/// Columns of the f32 product; with [`ROW_BLOCK`] rows, all three matrices fit the second cache.
+/// Rows of the left operands: full micro-tiles.
+const ROWS: usize = 8 * TILE_ROWS;
+
+/// Columns of the f32 product, so that all three matrices fit the second cache.
 const F32_COLS: usize = 256;
 
 /// Measures the best sustained rate of the products that operations are made of, in floating-point
@@ -31,18 +34,18 @@ pub fn ceiling(device: &Device, dtype: DType) -> f64 {
 }
 
 fn repeat_bf16() -> f64 {
-    let (lhs, panel) = (vec![bf16::ONE; ROW_BLOCK * DEPTH], vec![bf16::ONE; DEPTH * PANEL]);
-    let mut out = vec![0.0; ROW_BLOCK * PANEL];
-    let lhs = Lhs::row_major(&lhs, ROW_BLOCK, DEPTH);
-    rate(ROW_BLOCK * DEPTH * PANEL, || panel_product(lhs, &panel, black_box(&mut out), false))
+    let (lhs, panel) = (vec![bf16::ONE; ROWS * DEPTH], vec![bf16::ONE; DEPTH * PANEL]);
+    let mut out = vec![0.0; ROWS * PANEL];
+    let lhs = Lhs::row_major(&lhs, ROWS, DEPTH);
+    rate(ROWS * DEPTH * PANEL, || panel_product(lhs, &panel, black_box(&mut out), false))
 }
 
 fn repeat_f32() -> f64 {
-    let (a, b) = (vec![1.0; ROW_BLOCK * DEPTH], vec![1.0; DEPTH * F32_COLS]);
-    let mut out = vec![0.0; ROW_BLOCK * F32_COLS];
-    let (a, b) = (Mat::new(&a, ROW_BLOCK, DEPTH), Mat::new(&b, DEPTH, F32_COLS));
-    rate(ROW_BLOCK * DEPTH * F32_COLS, || {
-        let out = MatMut::new(black_box(&mut out), ROW_BLOCK, F32_COLS);
+    let (a, b) = (vec![1.0; ROWS * DEPTH], vec![1.0; DEPTH * F32_COLS]);
+    let mut out = vec![0.0; ROWS * F32_COLS];
+    let (a, b) = (Mat::new(&a, ROWS, DEPTH), Mat::new(&b, DEPTH, F32_COLS));
+    rate(ROWS * DEPTH * F32_COLS, || {
+        let out = MatMut::new(black_box(&mut out), ROWS, F32_COLS);
         matmul(out, a, b, false);
     })
 }
