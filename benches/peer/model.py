@@ -34,7 +34,7 @@ class Config:
 PRESETS = {
     "sudoku": Config(vocab=11, cells=81, attention=False),
     "attention": Config(vocab=11, cells=81, attention=True),
-    "attention916": Config(vocab=6, cells=900, attention=True, recursions=4),
+    "long": Config(vocab=6, cells=900, attention=True, recursions=4),
 }
 
 

@@ -1,5 +1,6 @@
 //! The command `trm`: train, evaluate and use tiny recursive models.
 
+mod bench;
 mod data;
 mod display;
 mod eval;
@@ -39,6 +40,8 @@ enum Verb {
     Eval(eval::Arguments),
     /// Let a model think about puzzles and show every draft.
     Solve(solve::Arguments),
+    /// Time this machine on models of known sizes, beside its own ceiling.
+    Bench(bench::Arguments),
 }
 
 /// How a command ended, if nothing went wrong.
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Verb::Train(arguments) => train::run(&arguments),
         Verb::Eval(arguments) => eval::run(&arguments),
         Verb::Solve(arguments) => solve::run(&arguments),
+        Verb::Bench(arguments) => bench::run(&arguments),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

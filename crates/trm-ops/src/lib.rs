@@ -30,6 +30,7 @@
 //! threads.
 
 mod bfloat16;
+mod ceiling;
 mod device;
 mod dtype;
 mod math;
@@ -46,6 +47,7 @@ mod update;
 #[cfg(test)]
 mod testing;
 
+pub use ceiling::ceiling;
 pub use device::Device;
 pub use dtype::DType;
 pub use ops::attention::Rope;

@@ -1,6 +1,7 @@
 //! Recipes: what to train and how, as overrides of defaults.
 
 use crate::Error;
+use crate::dataset::Dataset;
 use crate::files::read;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -256,6 +257,17 @@ impl Recipe {
         recipe.train.check().map_err(|error| error.to_string())?;
         recipe.model.check().map_err(|error| format!("model: {error}"))?;
         Ok(recipe)
+    }
+
+    /// The network with the sizes that follow from a data set.
+    pub fn model_for(&self, data: &Dataset) -> Config {
+        Config {
+            domain: data.metadata.domain.clone(),
+            vocab_size: data.metadata.vocab_size,
+            seq_len: data.metadata.seq_len,
+            puzzle_identifiers: data.metadata.num_puzzle_identifiers,
+            ..self.model.clone()
+        }
     }
 
     /// The complete recipe as TOML, readable by [`Recipe::parse`].

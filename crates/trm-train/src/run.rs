@@ -15,7 +15,7 @@ use rand::seq::SliceRandom;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-use trm::{Config, Model};
+use trm::Model;
 use trm_ops::Device;
 use trm_puzzles::Domain;
 
@@ -123,15 +123,8 @@ impl Run {
             false => None,
         };
         let (train, validation) = split(data, recipe.train.validation, recipe.seed)?;
-        let config = Config {
-            domain: data.metadata.domain.clone(),
-            vocab_size: data.metadata.vocab_size,
-            seq_len: data.metadata.seq_len,
-            puzzle_identifiers: data.metadata.num_puzzle_identifiers,
-            ..recipe.model.clone()
-        };
         let mut rng = stream(recipe.seed, Purpose::Weights, 0);
-        let model = Model::new(&config, device, &mut rng)?;
+        let model = Model::new(&recipe.model_for(data), device, &mut rng)?;
         let trainer = Trainer::new(model, &recipe.train, recipe.seed, data.ignore_label());
         let progress =
             Progress { data_digest: data.digest(), best_exact: -1.0, ..Progress::default() };

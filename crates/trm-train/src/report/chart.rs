@@ -5,9 +5,12 @@ use super::html::{coordinate, element, escape};
 use super::trace::{Sample, Trace};
 use super::{Chart, Scale, Series};
 
-const WIDTH: f64 = 520.0;
-const HEIGHT: f64 = 310.0;
-const LEFT: f64 = 56.0;
+/// Colours and lines of charts, on the page and alone.
+pub(super) const LOOKS: &str = include_str!("chart.css");
+
+pub(super) const WIDTH: f64 = 520.0;
+pub(super) const HEIGHT: f64 = 310.0;
+pub(super) const LEFT: f64 = 56.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 46.0;
@@ -22,12 +25,34 @@ const COLOURS: usize = 6;
 
 /// The figure of one chart: title, legend, drawing, caption.
 pub(super) fn render(chart: &Chart) -> String {
-    let traces: Vec<Trace> =
-        chart.series.iter().map(|series| Trace::new(series, chart.y_scale)).collect();
-    let empty = traces.iter().all(|trace| trace.lines.is_empty());
+    let traces = traces(chart);
     let axes = Axes::new(chart, &traces);
+    format!(
+        "<figure class=\"chart\">\n{title}{legend}\
+         <svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">\n\
+         {drawing}</svg>\n{caption}</figure>\n",
+        title = element("h3", "", &chart.title),
+        legend = legend(chart, &traces),
+        label = label(chart),
+        drawing = drawing(chart, &traces, &axes),
+        caption = caption(chart, &traces, &axes),
+    )
+}
+
+pub(super) fn traces(chart: &Chart) -> Vec<Trace> {
+    chart.series.iter().map(|series| Trace::new(series, chart.y_scale)).collect()
+}
+
+/// What those read who do not see the drawing.
+pub(super) fn label(chart: &Chart) -> String {
+    escape(&format!("{}: {} over {}", chart.title, chart.y_label, chart.x_label))
+}
+
+/// Axes and lines, [`WIDTH`] by [`HEIGHT`].
+pub(super) fn drawing(chart: &Chart, traces: &[Trace], axes: &Axes) -> String {
+    let empty = traces.iter().all(|trace| trace.lines.is_empty());
     let body: String =
-        traces.iter().enumerate().map(|(i, trace)| drawn_series(i, trace, &axes)).collect();
+        traces.iter().enumerate().map(|(i, trace)| drawn_series(i, trace, axes)).collect();
     let message = if empty {
         let (x, y) = (LEFT + PLOT_WIDTH / 2.0, TOP + PLOT_HEIGHT / 2.0);
         format!("<text class=\"empty\" x=\"{x}\" y=\"{y}\">nothing to draw yet</text>")
@@ -35,29 +60,23 @@ pub(super) fn render(chart: &Chart) -> String {
         String::new()
     };
     format!(
-        "<figure class=\"chart\">\n{title}{legend}\
-         <svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">\n{grid}\
-         <svg x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\" viewBox=\"{x} {y} {w} {h}\">\n{body}</svg>\n\
-         {message}</svg>\n{caption}</figure>\n",
-        title = element("h3", "", &chart.title),
-        legend = legend(chart, &traces),
-        label = escape(&format!("{}: {} over {}", chart.title, chart.y_label, chart.x_label)),
+        "{grid}<svg x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\" \
+         viewBox=\"{x} {y} {w} {h}\">\n{body}</svg>\n{message}",
         grid = if empty { frame() } else { axes.drawn(&chart.x_label, &chart.y_label) },
         x = LEFT - BLEED,
         y = TOP - BLEED,
         w = PLOT_WIDTH + 2.0 * BLEED,
         h = PLOT_HEIGHT + 2.0 * BLEED,
-        caption = caption(chart, &traces, &axes),
     )
 }
 
-struct Axes {
+pub(super) struct Axes {
     x: Axis,
     y: Axis,
 }
 
 impl Axes {
-    fn new(chart: &Chart, traces: &[Trace]) -> Self {
+    pub(super) fn new(chart: &Chart, traces: &[Trace]) -> Self {
         let samples = || traces.iter().flat_map(Trace::samples);
         let ends = traces.iter().filter_map(|t| t.extent).flat_map(|(a, b)| [a, b]);
         let places = samples().map(|s| s.x).chain(ends);
@@ -112,7 +131,7 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     values.map(|v| (v, v)).reduce(|(a, b), (c, d)| (a.min(c), b.max(d))).unwrap_or((1.0, 2.0))
 }
 
-fn colour_class(index: usize) -> String {
+pub(super) fn colour_class(index: usize) -> String {
     format!("c{} d{}", index % COLOURS, index / COLOURS % 3)
 }
 

@@ -109,6 +109,15 @@ fn a_full_page_is_well_formed_and_an_empty_one_too() {
 }
 
 #[test]
+fn a_chart_alone_is_a_well_formed_file() {
+    let file = render_chart(&nasty_chart());
+    assert_well_formed(&file);
+    assert!(file.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""));
+    assert_eq!(file.matches(&format!(">{}</text>", escape(NASTY))).count(), 8 + 3); // title, axes
+    assert_well_formed(&render_chart(&Chart::default()));
+}
+
+#[test]
 fn text_never_becomes_markup() {
     let page = render(&full());
     assert!(!page.contains("<b>&\"") && !page.contains("</script>") && !page.contains('\0'));

@@ -1,0 +1,154 @@
+//! `trm bench`: how fast this machine works, beside what it could do at best.
+
+mod host;
+mod measure;
+mod show;
+mod subject;
+
+use crate::Outcome;
+use crate::display::heading;
+use crate::machine::PrecisionArgument;
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+use host::Host;
+use measure::{Case, Duration, Measurement, measure};
+use serde::Serialize;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use subject::Subject;
+use trm_ops::Device;
+use trm_train::Precision;
+use trm_train::files::write_atomic;
+
+/// As in recipes.
+const MAX_BATCH: usize = 1 << 20;
+
+/// Times models with random weights on random puzzles. The lists, separated by commas, are
+/// combined: every preset with every batch with every kind of work and so on.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// sudoku, attention, long; or a model folder or a recipe, for its sizes.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "sudoku")]
+    preset: Vec<String>,
+    /// Square grids of N by N cells, instead of the preset's.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    side: Vec<usize>,
+    /// Puzzles at a time.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "1,16")]
+    batch: Vec<usize>,
+    /// What to time.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "forward,train")]
+    work: Vec<Work>,
+    /// Number formats of activations.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "f32,bf16")]
+    precision: Vec<PrecisionArgument>,
+    /// Threads to compute with; 0 for one per core.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "0", value_parser = clap::value_parser!(u16).range(..=1024))]
+    threads: Vec<u16>,
+    /// Time every case for so long, but at least three times.
+    #[arg(long, value_name = "S", default_value_t = 3.0)]
+    seconds: f64,
+    /// Time every case so many times.
+    #[arg(long, value_name = "N", conflicts_with = "seconds")]
+    runs: Option<usize>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    /// Draw the milliseconds per puzzle over the batch, or over the tokens if --side is given.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+}
+
+/// What is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Work {
+    /// One supervision step without gradient.
+    Forward,
+    /// One training step: forward, backward, update.
+    Train,
+    /// All supervision steps of a puzzle.
+    Solve,
+}
+
+impl Work {
+    fn name(self) -> &'static str {
+        match self {
+            Work::Forward => "forward",
+            Work::Train => "train",
+            Work::Solve => "solve",
+        }
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
+    let duration = check(arguments)?;
+    let cases = cases(arguments)?;
+    let host = Host::this();
+    if !arguments.json {
+        heading(&host.to_string());
+        show::header();
+    }
+    let mut ceilings = HashMap::new();
+    let mut measured: Vec<Measurement> = Vec::new();
+    for case in &cases {
+        let ceiling = *ceilings.entry((case.threads, case.dtype())).or_insert_with(|| {
+            let device = Device::cpu(case.threads);
+            trm_ops::ceiling(&device, case.dtype()) / 1e9
+        });
+        let measurement = measure(case, duration, ceiling)?;
+        if !arguments.json {
+            show::row(&measurement);
+        }
+        measured.push(measurement);
+    }
+    if arguments.json {
+        let all = serde_json::json!({ "machine": host, "cases": measured });
+        println!("{}", serde_json::to_string_pretty(&all)?);
+    }
+    if let Some(path) = &arguments.svg {
+        let chart = show::chart(&measured, !arguments.side.is_empty(), &host);
+        write_atomic(path, trm_train::report::render_chart(&chart).as_bytes())?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn check(arguments: &Arguments) -> Result<Duration> {
+    if let Some(batch) = arguments.batch.iter().find(|b| !(1..=MAX_BATCH).contains(*b)) {
+        bail!("--batch {batch}: must be between 1 and {MAX_BATCH}");
+    }
+    if let Some(side) = arguments.side.iter().find(|side| !(1..=1000).contains(*side)) {
+        bail!("--side {side}: must be between 1 and 1000");
+    }
+    match arguments.runs {
+        Some(0) => bail!("--runs 0: must be at least 1"),
+        Some(runs) => Ok(Duration::Runs(runs)),
+        None if (0.0..=3600.0).contains(&arguments.seconds) => {
+            Ok(Duration::Seconds(arguments.seconds))
+        }
+        None => bail!("--seconds {}: must be between 0 and 3600", arguments.seconds),
+    }
+}
+
+/// All combinations, batches and sides innermost, so that neighbouring rows can be compared.
+fn cases(arguments: &Arguments) -> Result<Vec<Case>> {
+    let subjects: Result<Vec<Subject>> = arguments.preset.iter().map(|p| p.parse()).collect();
+    let subjects = subjects?;
+    let subjects = subjects.iter().flat_map(|s| s.with_sides(&arguments.side));
+    let mut cases = Vec::new();
+    for subject in subjects {
+        subject.config.check().map_err(trm::Error::from)?;
+        for work in &arguments.work {
+            for precision in arguments.precision.iter().map(|p| Precision::from(*p)) {
+                for threads in arguments.threads.iter().map(|t| Device::cpu((*t).into()).threads())
+                {
+                    cases.extend(arguments.batch.iter().map(|batch| {
+                        let (subject, work, batch) = (subject.clone(), *work, *batch);
+                        Case { subject, work, precision, threads, batch }
+                    }));
+                }
+            }
+        }
+    }
+    Ok(cases)
+}

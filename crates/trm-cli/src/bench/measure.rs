@@ -1,0 +1,190 @@
+//! One case, timed as it is used: inference through the solver, training through the trainer.
+
+use super::Work;
+use super::subject::Subject;
+use anyhow::Result;
+use rand::RngExt;
+use serde::Serialize;
+use std::hint::black_box;
+use std::time::Instant;
+use trm::{Config, Model, Solver};
+use trm_ops::{DType, Device};
+use trm_train::{Example, Precision, Purpose, TrainConfig, Trainer, stream};
+
+const SEED: u64 = 1;
+/// Caches, packed weights, the recycler of buffers.
+const WARM_UP: usize = 2;
+const FEWEST_RUNS: usize = 3;
+
+/// What to time.
+pub(super) struct Case {
+    pub(super) subject: Subject,
+    pub(super) work: Work,
+    pub(super) precision: Precision,
+    pub(super) threads: usize,
+    pub(super) batch: usize,
+}
+
+/// When enough is measured.
+#[derive(Clone, Copy)]
+pub(super) enum Duration {
+    Runs(usize),
+    Seconds(f64),
+}
+
+/// What was found, as programs read it.
+#[derive(Serialize)]
+pub(super) struct Measurement {
+    pub(super) preset: String,
+    pub(super) work: Work,
+    pub(super) precision: Precision,
+    pub(super) threads: usize,
+    pub(super) batch: usize,
+    pub(super) tokens: usize,
+    pub(super) parameters: usize,
+    pub(super) runs: usize,
+    pub(super) median_ms: f64,
+    pub(super) least_ms: f64,
+    pub(super) most_ms: f64,
+    pub(super) ms_per_puzzle: f64,
+    pub(super) puzzles_per_second: f64,
+    pub(super) gflops: f64,
+    pub(super) ceiling_gflops: f64,
+    pub(super) share_of_ceiling: f64,
+    pub(super) allocated_bytes: usize,
+}
+
+impl Case {
+    pub(super) fn dtype(&self) -> DType {
+        self.precision.into()
+    }
+
+    /// Floating-point operations of one run.
+    fn flops(&self) -> f64 {
+        let config = &self.subject.config;
+        let puzzle = match self.work {
+            Work::Forward => config.forward_flops(),
+            Work::Train => config.training_flops(),
+            Work::Solve => config.forward_flops() * config.supervision_steps as f64,
+        };
+        puzzle * self.batch as f64
+    }
+}
+
+/// Times a case on a device of its own. `ceiling` is the machine's, in GFLOP/s.
+pub(super) fn measure(case: &Case, duration: Duration, ceiling: f64) -> Result<Measurement> {
+    let device = Device::cpu(case.threads);
+    let mut rng = stream(SEED, Purpose::Weights, 0);
+    let model = Model::new(&case.subject.config, &device, &mut rng)?;
+    let (parameters, _) = model.parameter_count();
+    let mut times = match case.work {
+        Work::Forward => time_forward(&model, case, duration)?,
+        Work::Solve => time_solve(&model, case, duration)?,
+        Work::Train => time_training(model, case, duration)?,
+    };
+    times.sort_by(f64::total_cmp);
+    let middle = times.len() / 2;
+    let median = (times[middle] + times[(times.len() - 1) / 2]) / 2.0;
+    let gflops = case.flops() / median / 1e9;
+    Ok(Measurement {
+        preset: case.subject.name.clone(),
+        work: case.work,
+        precision: case.precision,
+        threads: case.threads,
+        batch: case.batch,
+        tokens: case.subject.config.len(),
+        parameters,
+        runs: times.len(),
+        median_ms: 1e3 * median,
+        least_ms: 1e3 * times[0],
+        most_ms: 1e3 * times[times.len() - 1],
+        ms_per_puzzle: 1e3 * median / case.batch as f64,
+        puzzles_per_second: case.batch as f64 / median,
+        gflops,
+        ceiling_gflops: ceiling,
+        share_of_ceiling: gflops / ceiling,
+        allocated_bytes: device.allocated_bytes(),
+    })
+}
+
+/// Supervision steps of one batch, each from the state that the one before left.
+fn time_forward(model: &Model, case: &Case, duration: Duration) -> Result<Vec<f64>> {
+    let (tokens, puzzles) = questions(&case.subject.config, case.batch);
+    let mut session = Solver::new(model, case.dtype()).start(&tokens, &puzzles)?;
+    let mut step = || {
+        black_box(session.step());
+        Ok(())
+    };
+    repeat(WARM_UP, &mut step)?;
+    time(duration, step)
+}
+
+/// All supervision steps of a batch, without stopping early.
+fn time_solve(model: &Model, case: &Case, duration: Duration) -> Result<Vec<f64>> {
+    let (tokens, puzzles) = questions(&case.subject.config, case.batch);
+    let solver = Solver::new(model, case.dtype());
+    let solve = |steps| {
+        let mut session = solver.start(&tokens, &puzzles)?;
+        (0..steps).for_each(|_| drop(black_box(session.step())));
+        Ok(())
+    };
+    solve(WARM_UP)?;
+    time(duration, || solve(model.config().supervision_steps))
+}
+
+/// Training steps of one persistent batch.
+fn time_training(model: Model, case: &Case, duration: Duration) -> Result<Vec<f64>> {
+    let config = model.config().clone();
+    let (batch, precision) = (case.batch, case.precision);
+    let settings = TrainConfig { batch, precision, ..case.subject.train.clone() };
+    let mut trainer = Trainer::new(model, &settings, SEED, 0);
+    let mut drawn = 0;
+    let mut step = || {
+        let example = |_| {
+            drawn += 1;
+            let [question, answer] = [2 * drawn, 2 * drawn + 1].map(|i| puzzle(&config, i));
+            Example { question, answer, puzzle: 0 }
+        };
+        trainer.step(example)?;
+        Ok(())
+    };
+    repeat(WARM_UP, &mut step)?;
+    time(duration, step)
+}
+
+fn repeat(times: usize, run: &mut impl FnMut() -> Result<()>) -> Result<()> {
+    (0..times).try_for_each(|_| run())
+}
+
+/// Seconds of every run.
+fn time(duration: Duration, mut run: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
+    let mut times = Vec::new();
+    let begin = Instant::now();
+    loop {
+        let started = Instant::now();
+        run()?;
+        times.push(started.elapsed().as_secs_f64());
+        let enough = match duration {
+            Duration::Runs(runs) => times.len() >= runs,
+            Duration::Seconds(seconds) => {
+                times.len() >= FEWEST_RUNS && begin.elapsed().as_secs_f64() >= seconds
+            }
+        };
+        if enough {
+            return Ok(times);
+        }
+    }
+}
+
+/// Tokens and identifiers of a random batch.
+fn questions(config: &Config, batch: usize) -> (Vec<u8>, Vec<u32>) {
+    let tokens = (0..batch as u64).flat_map(|i| puzzle(config, i)).collect();
+    (tokens, vec![0; batch])
+}
+
+/// Random cells; none is PAD, so that all of them are learned.
+fn puzzle(config: &Config, number: u64) -> Vec<u8> {
+    let mut rng = stream(SEED, Purpose::Data, number);
+    let first = usize::from(config.vocab_size > 1);
+    (0..config.seq_len).map(|_| rng.random_range(first..config.vocab_size) as u8).collect()
+}
