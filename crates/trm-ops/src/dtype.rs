@@ -88,6 +88,15 @@ pub(crate) fn round<T: Element>(target: &mut [T], source: &[f32]) {
     }
 }
 
+/// Rounds to the element type and back: what storing and loading would give.
+pub(crate) fn round_in_place<T: Element>(values: &mut [f32]) {
+    vectorized!({
+        for x in values.iter_mut() {
+            *x = T::from_f32(*x).to_f32();
+        }
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

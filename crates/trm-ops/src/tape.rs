@@ -39,6 +39,7 @@ pub struct Tape {
     id: u64,
     device: Device,
     record: Option<Mutex<Record>>,
+    recompute: bool,
 }
 
 impl Tape {
@@ -46,12 +47,23 @@ impl Tape {
     pub fn recording(device: &Device) -> Tape {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Tape { id, device: device.clone(), record: Some(Mutex::default()) }
+        Tape { id, device: device.clone(), record: Some(Mutex::default()), recompute: false }
     }
 
     /// A tape that only runs: nothing is remembered, buffers are recycled at once.
     pub fn off(device: &Device) -> Tape {
-        Tape { id: u64::MAX, device: device.clone(), record: None }
+        Tape { id: u64::MAX, device: device.clone(), record: None, recompute: false }
+    }
+
+    /// Saves as little as possible: the large inner activations are computed again for the gradient.
+    /// Gradients stay the same, bit for bit.
+    pub fn recompute(self, recompute: bool) -> Tape {
+        Tape { recompute, ..self }
+    }
+
+    /// Whether inner activations are to be kept for the gradient.
+    pub(crate) fn keeps_activations(&self) -> bool {
+        self.is_recording() && !self.recompute
     }
 
     /// The device that operations run on.
@@ -106,7 +118,7 @@ impl Tape {
         for (output, seed) in seeds {
             assert_eq!(output.shape(), seed.shape(), "an output and its seed");
             assert!(output.var().is_some_and(|v| v.tape == self.id), "an output of this tape");
-            gradients.add(output, (*seed).clone());
+            gradients.add(output.var(), (*seed).clone());
         }
         self.device.install(|| {
             for node in record.nodes.into_iter().rev() {
@@ -134,7 +146,7 @@ impl Gradients {
 
     /// The gradient of a watched tensor; `None` if it was not used.
     pub fn of(&self, watched: &Tensor) -> Option<&Tensor> {
-        self.index_of(watched).and_then(|index| self.vars[index].as_ref())
+        self.index_of(watched.var()).and_then(|index| self.vars[index].as_ref())
     }
 
     /// All parameter gradients, by index; for scaling and clipping.
@@ -143,7 +155,7 @@ impl Gradients {
     }
 
     /// Adds to the gradient of an operation's input; constants are ignored.
-    pub(crate) fn add(&mut self, input: &Tensor, gradient: Tensor) {
+    pub(crate) fn add(&mut self, input: Option<Var>, gradient: Tensor) {
         let Some(index) = self.index_of(input) else { return };
         let mut gradient = gradient.detach();
         match &mut self.vars[index] {
@@ -158,7 +170,7 @@ impl Gradients {
     }
 
     /// Whether anybody asks for the gradient of this input.
-    pub(crate) fn wants(&self, input: &Tensor) -> bool {
+    pub(crate) fn wants(&self, input: Option<Var>) -> bool {
         self.index_of(input).is_some()
     }
 
@@ -177,8 +189,8 @@ impl Gradients {
         (sum, started)
     }
 
-    fn index_of(&self, tensor: &Tensor) -> Option<usize> {
-        tensor.var().filter(|var| var.tape == self.tape).map(|var| var.index)
+    fn index_of(&self, input: Option<Var>) -> Option<usize> {
+        input.filter(|var| var.tape == self.tape).map(|var| var.index)
     }
 }
 
@@ -214,7 +226,7 @@ mod tests {
     impl Backward for Probe {
         fn backward(self: Box<Self>, d_out: Tensor, gradients: &mut Gradients) {
             assert!(!self.must_be_last || Arc::strong_count(&self.saved) == 1);
-            gradients.add(&self.input, d_out);
+            gradients.add(self.input.var(), d_out);
         }
     }
 

@@ -33,6 +33,9 @@ pub struct TrainConfig {
     pub batch: usize,
     /// Number format of activations.
     pub precision: Precision,
+    /// Whether inner activations are computed again for the gradient instead of being kept: a
+    /// quarter of the memory for some more work, and the same weights bit for bit.
+    pub recompute: bool,
     /// Update rule of the trained parameters.
     pub optimizer: OptimizerKind,
     /// Learning rate.
@@ -144,6 +147,7 @@ impl Default for TrainConfig {
             steps: 65_000,
             batch: 768,
             precision: Precision::F32,
+            recompute: false,
             optimizer: OptimizerKind::AdamAtan2,
             lr: 1e-4,
             weight_decay: 1.0,

@@ -78,7 +78,7 @@ impl Trainer {
         let batch = self.config.batch;
         self.carry.refill(&self.model, fresh);
 
-        let tape = Tape::recording(&device);
+        let tape = Tape::recording(&device).recompute(self.config.recompute);
         let question = self.carry.question();
         let out = self.model.supervision_step(&tape, question, self.carry.state.clone());
         let score = self.score(&out);

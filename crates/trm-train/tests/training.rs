@@ -65,7 +65,7 @@ fn outcome(recipe: Recipe, threads: usize) -> String {
 }
 
 #[test]
-fn weights_do_not_depend_on_the_number_of_threads() {
+fn weights_do_not_depend_on_threads_or_recomputation() {
     for precision in ["f32", "bf16"] {
         let mixer = recipe(&[&format!("train.precision={precision}")]);
         let attention = recipe(&[
@@ -74,10 +74,12 @@ fn weights_do_not_depend_on_the_number_of_threads() {
             "model.positions=rope",
             "train.optimizer=muon",
         ]);
-        for recipe in [mixer, attention] {
+        for mut recipe in [mixer, attention] {
             let first = outcome(recipe.clone(), 1);
             assert_eq!(first, outcome(recipe.clone(), 2), "{precision}, 2 threads");
-            assert_eq!(first, outcome(recipe, 4), "{precision}, 4 threads");
+            assert_eq!(first, outcome(recipe.clone(), 4), "{precision}, 4 threads");
+            recipe.train.recompute = true;
+            assert_eq!(first, outcome(recipe, 2), "{precision}, recomputing");
         }
     }
 }

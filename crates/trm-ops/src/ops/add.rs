@@ -1,6 +1,6 @@
 use crate::dtype::Element;
 use crate::math::vectorized;
-use crate::tape::{Backward, Gradients};
+use crate::tape::{Backward, Gradients, Var};
 use crate::tensor::dispatch;
 use crate::{Tape, Tensor};
 use rayon::prelude::*;
@@ -16,7 +16,7 @@ impl Tape {
         assert_eq!((a.shape(), a.dtype()), (b.shape(), b.dtype()), "terms of a sum");
         let mut out = Tensor::uninit(self.device(), a.shape(), a.dtype());
         self.device().install(|| dispatch!(a.dtype(), T => forward::<T>(a, b, &mut out)));
-        self.record(out, || Add { a: a.clone(), b: b.clone() })
+        self.record(out, || Add { a: a.var(), b: b.var() })
     }
 }
 
@@ -32,14 +32,14 @@ fn forward<T: Element>(a: &Tensor, b: &Tensor, out: &mut Tensor) {
 }
 
 struct Add {
-    a: Tensor,
-    b: Tensor,
+    a: Option<Var>,
+    b: Option<Var>,
 }
 
 impl Backward for Add {
     fn backward(self: Box<Self>, d_out: Tensor, gradients: &mut Gradients) {
-        gradients.add(&self.a, d_out.clone());
-        gradients.add(&self.b, d_out);
+        gradients.add(self.a, d_out.clone());
+        gradients.add(self.b, d_out);
     }
 }
 

@@ -107,7 +107,7 @@ impl Backward for CrossEntropy {
         targets.enumerate().for_each(|(b, (target, scale))| {
             self.puzzle(b, |i, g| target[i] = (g * *scale as f64) as f32);
         });
-        gradients.add(&self.logits, d_logits);
+        gradients.add(self.logits.var(), d_logits);
     }
 }
 

@@ -100,12 +100,12 @@ impl Backward for Embed {
             let sum = start_sum(gradients, positions);
             rows.chunks_exact(len * d).for_each(|puzzle| add_scaled(sum, puzzle, scale));
         }
-        if let Some(prefix) = self.prefix.as_ref().filter(|p| gradients.wants(p)) {
+        if let Some(prefix) = self.prefix.as_ref().filter(|p| gradients.wants(p.var())) {
             let width = prefix.last_dim();
             let values: Vec<f32> =
                 rows.chunks_exact(len * d).flat_map(|p| &p[..width]).map(|g| scale * g).collect();
             let d_prefix = Tensor::from_f32(d_out.device(), &[batch, width], &values);
-            gradients.add(prefix, d_prefix);
+            gradients.add(prefix.var(), d_prefix);
         }
     }
 }

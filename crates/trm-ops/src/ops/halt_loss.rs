@@ -34,7 +34,7 @@ impl Backward for HaltLoss {
             .flat_map(|((q, t), d)| [d * (1.0 / (1.0 + (-q).exp()) - f32::from(*t as u8)), 0.0])
             .collect();
         let d_q = Tensor::from_f32(self.q.device(), self.q.shape(), &values);
-        gradients.add(&self.q, d_q);
+        gradients.add(self.q.var(), d_q);
     }
 }
 

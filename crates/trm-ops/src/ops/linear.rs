@@ -109,12 +109,12 @@ struct Linear {
 
 impl Backward for Linear {
     fn backward(self: Box<Self>, d_out: Tensor, gradients: &mut Gradients) {
-        if gradients.wants(&self.x) {
+        if gradients.wants(self.x.var()) {
             let d_x = match d_out.dtype() {
                 DType::F32 => times(&d_out, self.weight.value()),
                 DType::Bf16 => bfloat16::times(&d_out, self.weight.rows(), self.x.last_dim()),
             };
-            gradients.add(&self.x, d_x);
+            gradients.add(self.x.var(), d_x);
         }
         add_weight_gradient(gradients, &self.weight, &d_out, &self.x);
         if let Some(bias) = &self.bias {

@@ -1,7 +1,7 @@
 use crate::dtype::Element;
 use crate::math::vectorized;
 use crate::storage::with_scratch;
-use crate::tape::{Backward, Gradients};
+use crate::tape::{Backward, Gradients, Var};
 use crate::tensor::dispatch;
 use crate::{DType, Tape, Tensor};
 use rayon::prelude::*;
@@ -43,7 +43,7 @@ impl Tape {
             });
         });
         let normed = out.clone();
-        self.record(out, || ResidualNorm { h: h.clone(), r: r.clone(), normed, inverse, axis })
+        self.record(out, || ResidualNorm { h: h.var(), r: r.var(), normed, inverse, axis })
     }
 }
 
@@ -130,8 +130,8 @@ fn over_tokens<T: Element>(h: &Tensor, r: &Tensor, out: &mut Tensor, inverse: &m
 }
 
 struct ResidualNorm {
-    h: Tensor,
-    r: Tensor,
+    h: Option<Var>,
+    r: Option<Var>,
     normed: Tensor,
     inverse: Tensor,
     axis: Axis,
@@ -145,8 +145,8 @@ impl Backward for ResidualNorm {
             Axis::Features => self.features_backward::<T>(&d_out, &mut d_sum),
             Axis::Tokens => self.tokens_backward::<T>(&d_out, &mut d_sum),
         });
-        gradients.add(&self.h, d_sum.clone());
-        gradients.add(&self.r, d_sum);
+        gradients.add(self.h, d_sum.clone());
+        gradients.add(self.r, d_sum);
     }
 }
 

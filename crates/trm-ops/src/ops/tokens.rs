@@ -36,7 +36,7 @@ impl Backward for Tokens {
     fn backward(self: Box<Self>, d_out: Tensor, gradients: &mut Gradients) {
         let mut d_h = Tensor::zeros(self.h.device(), self.h.shape(), self.h.dtype());
         dispatch!(self.h.dtype(), T => place::<T>(&d_out, self.range, &mut d_h));
-        gradients.add(&self.h, d_h);
+        gradients.add(self.h.var(), d_h);
     }
 }
 

@@ -70,7 +70,7 @@ impl Backward for Attention {
                 bfloat16_backward::backward(&qkv, extent, rope.as_ref(), &d_out, &mut d_qkv);
             }
         }
-        gradients.add(&qkv, d_qkv);
+        gradients.add(qkv.var(), d_qkv);
     }
 }
 

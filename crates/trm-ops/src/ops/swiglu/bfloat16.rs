@@ -2,7 +2,7 @@ use super::{activate, activate_backward};
 use crate::bfloat16::{
     Lhs, PANEL, PackedRhs, even_rows, panel_product, row_block, scratch, times_block,
 };
-use crate::dtype::{load, store};
+use crate::dtype::{load, round_in_place, store};
 use crate::ops::residual_norm::norm_rows;
 use crate::{DType, Parameter, Tensor};
 use half::bf16;
@@ -84,33 +84,46 @@ fn load_columns(matrix: &[bf16], stride: usize, start: usize, width: usize, tile
     }
 }
 
-/// Turns the pre-activations in `d_pre` into their gradients; fills `act` and `d_x`.
+/// Turns the pre-activations in `d_pre` into their gradients; fills `act` and `d_x`. With `x` the
+/// pre-activations are computed again first.
 pub(super) fn backward(
     [gate_up, down]: [&Parameter; 2],
+    x: Option<&Tensor>,
     d_out: &Tensor,
-    d_pre: &mut Tensor,
-    act: &mut Tensor,
-    d_x: &mut Tensor,
+    [d_pre, act, d_x]: [&mut Tensor; 3],
 ) {
     let [d, inner] = *down.value().shape() else { panic!("a matrix") };
+    let [gate, up] = gate_up.columns(2) else { panic!("two halves") };
     let (gate_up, down) = (gate_up.rows(), down.rows());
     let row_block = row_block(d_out.len() / d);
     let d_outs = d_out.slice::<bf16>().par_chunks(row_block * d);
     let d_pres = d_pre.slice_mut::<bf16>().par_chunks_mut(row_block * 2 * inner);
     let acts = act.slice_mut::<bf16>().par_chunks_mut(row_block * inner);
     let d_xs = d_x.slice_mut::<bf16>().par_chunks_mut(row_block * d);
-    d_outs.zip(d_pres).zip(acts.zip(d_xs)).for_each(|((d_out, d_pre), (act, d_x))| {
+    let blocks = d_outs.zip(d_pres).zip(acts.zip(d_xs)).enumerate();
+    blocks.for_each(|(i, ((d_out, d_pre), (act, d_x)))| {
         let rows = d_out.len() / d;
+        let x = x.map(|x| even_rows(&x.slice::<bf16>()[i * row_block * d..][..d_out.len()], d));
+        let x = x.as_ref().map(|x| Lhs::row_major(x, rows, d.next_multiple_of(2)));
         let d_out = even_rows(d_out, d);
         let lhs = Lhs::row_major(&d_out, rows, d.next_multiple_of(2));
         scratch(0, 3 * rows * PANEL, |_, tiles| {
             let (g, rest) = tiles.split_at_mut(rows * PANEL);
             let (u, a) = rest.split_at_mut(rows * PANEL);
-            for (cols, down) in down.panels() {
+            let panels = gate.panels().zip(up.panels());
+            for ((cols, down), ((_, gate), (_, up))) in down.panels().zip(panels) {
                 let (start, width) = (cols.start, cols.len());
                 panel_product(lhs, down, a, false);
-                load_columns(d_pre, 2 * inner, start, width, g);
-                load_columns(d_pre, 2 * inner, inner + start, width, u);
+                for (tile, weight, start) in [(&mut *g, gate, start), (&mut *u, up, inner + start)]
+                {
+                    match x {
+                        None => load_columns(d_pre, 2 * inner, start, width, tile),
+                        Some(x) => {
+                            panel_product(x, weight, tile, false);
+                            round_in_place::<bf16>(tile);
+                        }
+                    }
+                }
                 activate_backward(g, u, a);
                 store_columns(act, inner, start, width, a);
                 store_columns(d_pre, 2 * inner, start, width, g);

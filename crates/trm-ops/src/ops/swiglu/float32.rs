@@ -53,6 +53,15 @@ pub(super) fn forward(
     parallel_matmul(MatMut::new(out.slice_mut(), rows, d), act, down, false);
 }
 
+/// Fills `pre` with `[g | u]`, as [`forward`] does.
+pub(super) fn pre_activations(x: &Tensor, gate_up: &Parameter, pre: &mut Tensor) {
+    let [n, d] = *gate_up.value().shape() else { panic!("a matrix") };
+    let rows = x.len() / d;
+    let gate_up = Mat::new(gate_up.transposed().slice(), d, n);
+    let pre = MatMut::new(pre.slice_mut(), rows, n);
+    parallel_matmul(pre, Mat::new(x.slice(), rows, d), gate_up, false);
+}
+
 /// Turns the pre-activations in `d_pre` into their gradients; fills `act` and `d_x`.
 pub(super) fn backward(
     [gate_up, down]: [&Parameter; 2],

@@ -18,7 +18,7 @@ impl Tape {
         assert_eq!(down.value().shape(), [d, inner], "{}", down.name());
         let mut out = Tensor::uninit(self.device(), x.shape(), x.dtype());
         // the pre-activations [g | u] of every row, kept only for the gradient
-        let rows = if self.is_recording() { x.len() / d } else { 0 };
+        let rows = if self.keeps_activations() { x.len() / d } else { 0 };
         let mut pre = Tensor::uninit(self.device(), &[rows, 2 * inner], x.dtype());
         self.device().install(|| match x.dtype() {
             DType::F32 => float32::forward(x, gate_up, down, &mut pre, &mut out),
@@ -76,18 +76,31 @@ struct Swiglu {
 
 impl Backward for Swiglu {
     fn backward(self: Box<Self>, d_out: Tensor, gradients: &mut Gradients) {
-        let Swiglu { x, pre: mut d_pre, gate_up, down } = *self;
-        let [rows, inner] = [d_pre.shape()[0], d_pre.last_dim() / 2];
+        let Swiglu { x, pre, gate_up, down } = *self;
+        let (rows, inner) = (x.len() / x.last_dim(), pre.last_dim() / 2);
+        let recompute = pre.is_empty().then_some(&x);
+        let mut d_pre = match recompute {
+            None => pre,
+            Some(_) => Tensor::uninit(x.device(), &[rows, 2 * inner], x.dtype()),
+        };
         let mut act = Tensor::uninit(x.device(), &[rows, inner], x.dtype());
         let mut d_x = Tensor::uninit(x.device(), x.shape(), x.dtype());
         let weights = [&gate_up, &down];
         match x.dtype() {
-            DType::F32 => float32::backward(weights, &d_out, &mut d_pre, &mut act, &mut d_x),
-            DType::Bf16 => bfloat16::backward(weights, &d_out, &mut d_pre, &mut act, &mut d_x),
+            DType::F32 => {
+                if recompute.is_some() {
+                    float32::pre_activations(&x, &gate_up, &mut d_pre);
+                }
+                float32::backward(weights, &d_out, &mut d_pre, &mut act, &mut d_x);
+            }
+            DType::Bf16 => {
+                let targets = [&mut d_pre, &mut act, &mut d_x];
+                bfloat16::backward(weights, recompute, &d_out, targets);
+            }
         }
         add_weight_gradient(gradients, &down, &d_out, &act);
         add_weight_gradient(gradients, &gate_up, &d_pre, &x);
-        gradients.add(&x, d_x);
+        gradients.add(x.var(), d_x);
     }
 }
 

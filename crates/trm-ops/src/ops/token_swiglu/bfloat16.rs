@@ -6,7 +6,7 @@
 use crate::bfloat16::{
     Lhs, PANEL, even_rows, interleave, pack_columns, pack_rows, panel_product, scratch,
 };
-use crate::dtype::Element;
+use crate::dtype::{Element, round_in_place};
 use crate::math::vectorized;
 use crate::ops::residual_norm::NORM_EPS;
 use crate::ops::swiglu::{activate, activate_backward};
@@ -115,16 +115,17 @@ pub(super) fn residual_forward(h: &Tensor, weights: [&Parameter; 2], out: &mut T
     });
 }
 
-/// Turns the pre-activations in `d_pre` into their gradients; fills `act` and `d_h`.
+/// Turns the pre-activations in `d_pre` into their gradients; fills `act` and `d_h`. With `h` the
+/// pre-activations are computed again first.
 pub(super) fn backward(
     [gate_up, down]: [&Parameter; 2],
+    h: Option<&Tensor>,
     d_out: &Tensor,
-    d_pre: &mut Tensor,
-    act: &mut Tensor,
-    d_h: &mut Tensor,
+    [d_pre, act, d_h]: [&mut Tensor; 3],
 ) {
     let [l, inner] = *down.value().shape() else { panic!("a matrix") };
     let d = d_out.last_dim();
+    let forward = Lhs::row_major(gate_up.left().slice(), 2 * inner, even(l));
     let gate_up = Lhs::row_major(gate_up.left_transposed().slice(), l, 2 * inner);
     let down = Lhs::row_major(down.left_transposed().slice(), inner, even(l));
     let d_pre = Shared::new(d_pre.slice_mut());
@@ -133,17 +134,24 @@ pub(super) fn backward(
         let d_out = &d_out.slice::<bf16>()[puzzle * l * d..][..l * d];
         let panels = (even(l) + 2 * inner) * PANEL;
         scratch(panels, (3 * inner + l) * PANEL, |panels, tiles| {
-            let (d_out_panel, d_pre_panel) = panels.split_at_mut(even(l) * PANEL);
+            let (panel, d_pre_panel) = panels.split_at_mut(even(l) * PANEL);
             let (products, tiles) = tiles.split_at_mut(2 * inner * PANEL);
             let (a, d_x) = tiles.split_at_mut(inner * PANEL);
-            pack_rows::<PANEL>(d_out, d, cols.clone(), d_out_panel);
-            panel_product(down, d_out_panel, a, false);
-            for (row, tile) in products.chunks_exact_mut(PANEL).enumerate() {
-                let at = (puzzle * 2 * inner + row) * d + cols.start;
-                // SAFETY: the columns of a puzzle belong to this task.
-                unsafe { d_pre.load(at, &mut tile[..cols.len()]) };
-                tile[cols.len()..].fill(0.0);
+            if let Some(h) = h {
+                let h = &h.slice::<bf16>()[puzzle * l * d..][..l * d];
+                pack_rows::<PANEL>(h, d, cols.clone(), panel);
+                panel_product(forward, panel, products, false);
+                round_in_place::<bf16>(products);
+            } else {
+                for (row, tile) in products.chunks_exact_mut(PANEL).enumerate() {
+                    let at = (puzzle * 2 * inner + row) * d + cols.start;
+                    // SAFETY: the columns of a puzzle belong to this task.
+                    unsafe { d_pre.load(at, &mut tile[..cols.len()]) };
+                    tile[cols.len()..].fill(0.0);
+                }
             }
+            pack_rows::<PANEL>(d_out, d, cols.clone(), panel);
+            panel_product(down, panel, a, false);
             let (gate, up) = products.split_at_mut(inner * PANEL);
             activate_backward(gate, up, a);
             interleave(products, d_pre_panel);

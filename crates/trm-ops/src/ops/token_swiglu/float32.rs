@@ -51,6 +51,17 @@ pub(super) fn forward(
     });
 }
 
+/// Fills `pre` with `[G ; U]` of every puzzle, as [`forward`] does.
+pub(super) fn pre_activations(h: &Tensor, gate_up: &Parameter, pre: &mut Tensor) {
+    let [n, l] = *gate_up.value().shape() else { panic!("a matrix") };
+    let d = h.last_dim();
+    let gate_up = Mat::new(gate_up.value().slice(), n, l);
+    let pres = pre.slice_mut::<f32>().par_chunks_mut(n * d);
+    pres.zip(h.slice::<f32>().par_chunks(l * d)).for_each(|(pre, h)| {
+        matmul(MatMut::new(pre, n, d), gate_up, Mat::new(h, l, d), false);
+    });
+}
+
 /// Turns the pre-activations in `d_pre` into their gradients; fills `act` and `d_h`.
 pub(super) fn backward(
     [gate_up, down]: [&Parameter; 2],

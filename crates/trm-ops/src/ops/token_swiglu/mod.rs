@@ -18,7 +18,7 @@ impl Tape {
         assert_eq!(down.value().shape(), [l, inner], "{}", down.name());
         let mut out = Tensor::uninit(self.device(), h.shape(), h.dtype());
         // the pre-activations [G ; U] of every puzzle, kept only for the gradient
-        let kept = if self.is_recording() { batch } else { 0 };
+        let kept = if self.keeps_activations() { batch } else { 0 };
         let mut pre = Tensor::uninit(self.device(), &[kept, 2 * inner, d], h.dtype());
         self.device().install(|| match h.dtype() {
             DType::F32 => float32::forward(h, gate_up, down, &mut pre, &mut out),
@@ -57,24 +57,34 @@ struct TokenSwiglu {
 
 impl Backward for TokenSwiglu {
     fn backward(self: Box<Self>, d_out: Tensor, gradients: &mut Gradients) {
-        let TokenSwiglu { h, pre: mut d_pre, gate_up, down } = *self;
-        let [batch, rows, d] = *d_pre.shape() else { panic!("made so") };
+        let TokenSwiglu { h, pre, gate_up, down } = *self;
+        let [kept, rows, d] = *pre.shape() else { panic!("made so") };
+        let batch = h.shape()[0];
+        let recompute = (kept == 0).then_some(&h);
+        let mut d_pre = match recompute {
+            None => pre,
+            Some(_) => Tensor::uninit(h.device(), &[batch, rows, d], h.dtype()),
+        };
         let mut act = Tensor::uninit(h.device(), &[batch, rows / 2, d], h.dtype());
         let mut d_h = Tensor::uninit(h.device(), h.shape(), h.dtype());
         let weights = [&gate_up, &down];
         match h.dtype() {
             DType::F32 => {
+                if recompute.is_some() {
+                    float32::pre_activations(&h, &gate_up, &mut d_pre);
+                }
                 float32::backward(weights, &d_out, &mut d_pre, &mut act, &mut d_h);
                 float32::add_weight_gradient(gradients, &down, &d_out, &act);
                 float32::add_weight_gradient(gradients, &gate_up, &d_pre, &h);
             }
             DType::Bf16 => {
-                bfloat16::backward(weights, &d_out, &mut d_pre, &mut act, &mut d_h);
+                let targets = [&mut d_pre, &mut act, &mut d_h];
+                bfloat16::backward(weights, recompute, &d_out, targets);
                 bfloat16::add_down_gradient(gradients, &down, &d_out, &act);
                 bfloat16::add_gate_up_gradient(gradients, &gate_up, &d_pre, &h);
             }
         }
-        gradients.add(&h, d_h);
+        gradients.add(h.var(), d_h);
     }
 }
 
