@@ -40,6 +40,16 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
 }
 
+/// MiB, or GiB from 10 000 MiB on.
+pub(crate) fn bytes(count: u64) -> String {
+    let mebibytes = count as f64 / f64::from(1 << 20);
+    if mebibytes < 10_000.0 {
+        format!("{mebibytes:.0} MiB")
+    } else {
+        format!("{:.1} GiB", mebibytes / 1024.0)
+    }
+}
+
 pub(crate) fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }

@@ -1,6 +1,6 @@
 //! `trm train`: the run, its progress bar, its end.
 
-use crate::display::{duration, heading, percent, progress_bar};
+use crate::display::{bytes, duration, heading, percent, progress_bar};
 use crate::machine::{Machine, PrecisionArgument};
 use crate::report;
 use crate::{Failed, Outcome};
@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-use trm_train::{Dataset, Ending, Event, Recipe, Run, StepMetrics};
+use trm_train::{
+    Dataset, Ending, Event, Recipe, Run, StepMetrics, available_bytes, training_bytes,
+};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -140,6 +142,15 @@ fn describe(run: &Run) {
         settings.batch,
         model.device()
     );
+    let needed = training_bytes(model, settings);
+    eprintln!("needs about {}", bytes(needed));
+    if let Some(free) = available_bytes().filter(|free| *free < needed) {
+        eprintln!(
+            "warning: only {} are free: set a smaller train.batch{}",
+            bytes(free),
+            if settings.recompute { "" } else { ", or train.recompute=true" }
+        );
+    }
     if run.progress().step > 0 {
         eprintln!("resumed at step {}", run.progress().step);
     }

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use trm_ops::{DType, Device};
 use trm_puzzles::sudoku::{Givens, Shape};
-use trm_train::{Dataset, Ending, Event, Generated, Recipe, Run, generate_sudoku};
+use trm_train::{Dataset, Ending, Event, Generated, Recipe, Run, generate_sudoku, training_bytes};
 
 const BASE: &[&str] = &[
     "model.hidden=32",
@@ -150,6 +150,29 @@ fn training_steps_recycle_their_buffers() {
     assert_eq!(allocations[3], allocations[7], "{allocations:?}");
 }
 
+#[test]
+fn the_memory_announced_is_the_memory_used() {
+    for settings in [
+        &["train.precision=bf16"][..],
+        &["train.precision=f32", "train.ema=0.0"],
+        &["train.precision=bf16", "train.recompute=true"],
+        &["train.precision=bf16", "model.mix=attention"],
+        &["train.precision=f32", "model.mix=attention", "train.recompute=true"],
+    ] {
+        let sizes =
+            ["model.hidden=128", "model.inner_multiple=64", "train.batch=64", "train.steps=2"];
+        let unlogged = ["train.validation=0", "train.checkpoint_every=0", "model.recursions=4"];
+        let recipe = recipe(&[&sizes[..], &unlogged, settings].concat());
+        let (folder, device) = (tempfile::tempdir().unwrap(), Device::cpu(2));
+        let mut run = Run::create(&folder.path().join("run"), recipe, &data(), &device).unwrap();
+        let announced = training_bytes(run.trainer().model(), &run.recipe.train) as f64;
+        run.train(&AtomicBool::new(false), &mut |_| ()).unwrap();
+        let ratio = device.allocated_bytes() as f64 / announced;
+        println!("{settings:?}: {ratio}");
+        assert!((0.8..1.25).contains(&ratio), "{settings:?}: {ratio} times what was announced");
+    }
+}
+
 /// Every key, a value that differs from the base, and what must be set for the key to matter.
 const KEYS: &[(&str, &str, &[&str])] = &[
     ("seed", "4", &[]),
@@ -199,10 +222,11 @@ const KEYS: &[(&str, &str, &[&str])] = &[
 #[test]
 fn every_key_of_a_recipe_changes_something() {
     let listed: Vec<&str> = KEYS.iter().map(|(key, ..)| *key).collect();
+    let nothing = ["recompute"]; // but memory, which has its own test
     for line in Recipe::default().to_toml().lines().filter_map(|line| line.split_once(" = ")) {
         let found =
             listed.iter().any(|key| *key == line.0 || key.ends_with(&format!(".{}", line.0)));
-        assert!(found || line.0 == "data", "no test for {}", line.0);
+        assert!(found || line.0 == "data" || nothing.contains(&line.0), "no test for {}", line.0);
     }
     for (key, value, needed) in KEYS {
         let base = recipe(needed);
