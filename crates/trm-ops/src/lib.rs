@@ -25,9 +25,8 @@
 //! input. Configurations and inputs are checked, with typed errors, by the crates above.
 //!
 //! # Determinism
-//! Work is split over outputs into pieces whose size does not depend on the number of threads, and
-//! every sum is taken by one thread in one order: results are equal bit for bit for any number of
-//! threads.
+//! Work is split over outputs: every sum is taken by one thread in one order, and a row's result does
+//! not depend on its neighbours. Results are equal bit for bit for any number of threads.
 
 mod bfloat16;
 mod ceiling;
