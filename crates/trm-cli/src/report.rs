@@ -42,7 +42,7 @@ pub(crate) fn most_thoughtful(run: &Run, data: &Dataset, limit: usize) -> Result
     let few = data.len().min(limit);
     let tokens = &data.inputs[..few * data.metadata.seq_len];
     let question = Question { tokens, puzzles: &vec![0; few] };
-    let limits = Limits { steps, batch, halt: true };
+    let limits = Limits { steps, batch, halt: Some(Limits::CAREFUL_HALT) };
     let trails = Trail::follow_all(Solver::new(&model, dtype), domain, question, limits)?;
     let blanks = |t: &Trail| t.question.iter().filter(|token| **token == domain.blank()).count();
     let revised = |t: &Trail| t.steps.iter().map(|s| s.changed.len()).sum::<usize>();
@@ -116,7 +116,10 @@ fn headlines(run: &Run, measured: Option<(&Evaluation, &str)>, seconds: f64) -> 
         headline.push(Headline {
             label: "thinks for".into(),
             value: format!("{:.1} steps", evaluation.mean_halt_step),
-            note: "on average, before it is sure".into(),
+            note: format!(
+                "on average, until it is sure to more than {}",
+                percent(evaluation.sure_above().into())
+            ),
         });
     }
     headline.push(Headline {
@@ -177,7 +180,11 @@ fn depth_chart(evaluation: &Evaluation) -> Chart {
     let series = |name: &str, points| Series { name: name.into(), points, band: Vec::new() };
     Chart {
         title: "Accuracy by supervision step".into(),
-        caption: "Thinking longer helps: the same weights, measured after every step.".into(),
+        caption: format!(
+            "Thinking longer helps: the same weights, measured after every step. The model counts \
+             as sure above {}.",
+            percent(evaluation.sure_above().into())
+        ),
         x_label: "supervision step".into(),
         y_label: "%".into(),
         y_range: Some((0.0, 100.0)),

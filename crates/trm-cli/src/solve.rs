@@ -22,9 +22,18 @@ pub(crate) struct Arguments {
     /// Read puzzles from a file: one per line, or a single one drawn over several lines.
     #[arg(long, value_name = "F", conflicts_with = "puzzle")]
     file: Option<PathBuf>,
-    /// Supervision steps at most (default: the model's); it stops earlier when sure.
+    /// Supervision steps at most (default: the model's); it stops earlier when sure (--halt).
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
+    /// A puzzle is done at its first step with a halting probability above P, which is above 0 and
+    /// at most 1: the higher, the longer it thinks. 1 for all steps.
+    #[arg(
+        long,
+        value_name = "P",
+        default_value_t = Limits::CAREFUL_HALT,
+        allow_negative_numbers = true
+    )]
+    halt: f32,
     /// Puzzles at a time. One that is done leaves its place to the next; answers do not depend on
     /// the number, and are printed in the order of the puzzles.
     #[arg(long, default_value_t = 16, value_name = "N")]
@@ -51,7 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     }
     let solver = Solver::new(&model, Precision::from(arguments.precision).into());
     let question = Question { tokens: &questions.concat(), puzzles: &vec![0; questions.len()] };
-    let limits = Limits { steps, batch: arguments.batch, halt: true };
+    let limits = Limits { steps, batch: arguments.batch, halt: Some(arguments.halt) };
     let mut outcome = Outcome::Done;
     for trail in Trail::follow_all(solver, domain, question, limits)? {
         if arguments.json {

@@ -1,84 +1,10 @@
 //! The commands as a user types them: whole paths through real data, and every kind of bad input.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+mod session;
 
-struct Session {
-    folder: tempfile::TempDir,
-}
-
-impl Session {
-    fn new() -> Session {
-        Session { folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path(name), text).unwrap();
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_trm"));
-        command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    /// Runs a command that must succeed and returns its standard output.
-    fn succeed(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments:?}: {errors}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// Runs a command that must fail with one line on standard error and nothing new on disk.
-    fn refuse(&self, arguments: &[&str], code: i32) -> String {
-        let before = self.files();
-        let output = self.run(arguments);
-        let text = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
-        assert_eq!(text.lines().count(), 1, "{arguments:?}: {text}");
-        assert_eq!(self.files(), before, "{arguments:?} left something behind");
-        text.trim().strip_prefix("error: ").unwrap_or_else(|| panic!("{text}")).to_owned()
-    }
-
-    fn files(&self) -> Vec<PathBuf> {
-        let mut found = Vec::new();
-        let mut folders = vec![self.folder.path().to_owned()];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap().flatten() {
-                if entry.path().is_dir() {
-                    folders.push(entry.path());
-                }
-                found.push(entry.path());
-            }
-        }
-        found.sort();
-        found
-    }
-
-    /// A small data set in `data` and a run of a few steps in `run`.
-    fn trained(&self) {
-        let data = "data sudoku --size 4 --train 80 --test 20 --givens 6-9 --out data";
-        self.succeed(&data.split(' ').collect::<Vec<_>>());
-        self.write("recipe.toml", RECIPE);
-        self.succeed(&["train", "recipe.toml", "--out", "run"]);
-    }
-}
-
-const RECIPE: &str = "data = \"data\"\n[model]\nhidden = 32\ninner_multiple = 32\ncycles = 1\n\
-    recursions = 2\nsupervision_steps = 4\nprefix_len = 0\npuzzle_embedding = 0\n[train]\n\
-    steps = 30\nbatch = 16\noptimizer = \"adamw\"\nlr = 2e-3\nwarmup = 5\nvalidation = 16\n\
-    validate_every = 10\n";
-
-const PUZZLE: &str = "1.....3..4.....2";
+use session::{PUZZLE, Session};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 #[test]
 fn data_train_eval_and_solve_work_together() {
@@ -119,46 +45,6 @@ fn data_train_eval_and_solve_work_together() {
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), drawn.as_bytes()).unwrap();
     let text = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
     assert!(text.contains("step 1") && text.contains("solved"), "{text}");
-}
-
-#[test]
-fn halting_and_batches_change_no_answer() {
-    let session = Session::new();
-    session.trained();
-    let eval = |more: &[&str]| -> serde_json::Value {
-        let arguments = [&["eval", "run", "--data", "data", "--json"], more].concat();
-        let mut json: serde_json::Value =
-            serde_json::from_str(&session.succeed(&arguments)).unwrap();
-        json["puzzles_per_second"].take();
-        json["evaluation"]["seconds"].take();
-        json
-    };
-    let (full, halting) = (eval(&[]), eval(&["--halt"]));
-    assert_eq!(halting, eval(&["--halt", "--batch", "3"]));
-    assert_eq!(full, eval(&["--batch", "3"]));
-    assert_eq!(
-        (&full["evaluation"]["halt"], &halting["evaluation"]["halt"]),
-        (&false.into(), &true.into())
-    );
-    assert_eq!(full["evaluation"]["mean_steps"], 4.0);
-    assert_eq!(halting["evaluation"]["mean_steps"], full["evaluation"]["mean_halt_step"]);
-    let table = session.succeed(&["eval", "run", "--data", "data", "--halt"]);
-    assert!(table.contains("stopped when sure"), "{table}");
-
-    let domain: trm_puzzles::Domain = "sudoku4".parse().unwrap();
-    let data = trm_train::Dataset::load(&session.path("data"), "test").unwrap();
-    let puzzles: Vec<String> = (0..5).map(|i| domain.format_line(data.input(i))).collect();
-    session.write("puzzles.txt", &puzzles.join("\n"));
-    let solve = |batch: &str| {
-        let file = ["solve", "run", "--file", "puzzles.txt", "--json", "--batch", batch];
-        String::from_utf8(session.run(&file).stdout).unwrap()
-    };
-    let alone =
-        puzzles.iter().map(|puzzle| session.run(&["solve", "run", puzzle, "--json"]).stdout);
-    let alone = String::from_utf8(alone.collect::<Vec<_>>().concat()).unwrap();
-    assert_eq!(alone.lines().count(), puzzles.len());
-    assert!(["1", "2", "16"].iter().all(|batch| solve(batch) == alone));
-    assert!(session.refuse(&["solve", "run", PUZZLE, "--batch", "0"], 2).contains("at least 1"));
 }
 
 #[test]

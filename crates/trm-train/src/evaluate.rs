@@ -1,7 +1,7 @@
 use crate::Error;
 use crate::dataset::Dataset;
 use crate::score::Score;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::time::Instant;
 use trm::{Limits, Model, Question, Solver, Thought};
 use trm_ops::DType;
@@ -13,9 +13,9 @@ pub struct EvalOptions {
     pub steps: usize,
     /// Puzzles at a time; no number but the speed depends on it.
     pub batch: usize,
-    /// Whether a puzzle stops at the first step at which the model holds its answer to be right.
-    /// Published accuracies are those of the full number of steps.
-    pub halt: bool,
+    /// A puzzle stops at its first step with a halting probability above this ([`Limits::halt`]).
+    /// Published accuracies are those of the full number of steps, without it.
+    pub halt: Option<f32>,
     /// Number format of activations.
     pub dtype: DType,
     /// Keep the outputs of every puzzle's last step.
@@ -27,14 +27,15 @@ pub struct EvalOptions {
 pub struct Evaluation {
     /// Puzzles evaluated.
     pub puzzles: usize,
-    /// Whether puzzles stopped at the first step at which the model held its answer to be right.
-    pub halt: bool,
+    /// The halting probability above which puzzles stopped, if they could.
+    #[serde(serialize_with = "as_typed")]
+    pub halt: Option<f32>,
     /// Scores if nothing thinks for longer than so many supervision steps, from 1: of the draft
     /// after that step, or of the last draft of a puzzle that has stopped before.
     pub steps: Vec<StepScore>,
     /// Halting probability of the last draft against the truth, in ten bins.
     pub calibration: Vec<Bin>,
-    /// Mean first step at which the model holds its answer to be right (the last if never).
+    /// Mean first step at which the model is sure (the last if never).
     pub mean_halt_step: f64,
     /// Mean number of supervision steps that were computed for a puzzle.
     pub mean_steps: f64,
@@ -52,9 +53,9 @@ pub struct StepScore {
     pub exact: usize,
     /// Share of cells that are right, averaged over puzzles.
     pub cells: f64,
-    /// Puzzles that the model holds to be right.
+    /// Puzzles that the model is sure of ([`Evaluation::sure_above`]).
     pub halted: usize,
-    /// Those of them that are.
+    /// Those of them that are right.
     pub halted_exact: usize,
 }
 
@@ -80,10 +81,22 @@ pub struct Outputs {
     pub halt_logits: Vec<f32>,
 }
 
+/// A threshold in the digits that it was typed in: 0.95, not the nearest f32 in the digits of f64.
+fn as_typed<S: Serializer>(halt: &Option<f32>, to: S) -> Result<S::Ok, S::Error> {
+    halt.map(|p| p.to_string().parse().unwrap_or(f64::from(p))).serialize(to)
+}
+
 impl Evaluation {
     /// Share of puzzles right after the last step.
     pub fn exact(&self) -> f64 {
         self.share(self.steps.last().map_or(0, |s| s.exact))
+    }
+
+    /// The halting probability above which the model counts as sure of a draft, in all that is
+    /// said here: the one above which puzzles stopped, or [`Limits::PUBLISHED_HALT`] where none
+    /// could.
+    pub fn sure_above(&self) -> f32 {
+        self.halt.unwrap_or(Limits::PUBLISHED_HALT)
     }
 
     /// Share of all puzzles.
@@ -144,7 +157,7 @@ pub fn check_fit(model: &Model, data: &Dataset) -> Result<(), Error> {
 /// Evaluates a model on every example. `progress` hears how many puzzles are done.
 ///
 /// # Errors
-/// If the data do not fit the model.
+/// If the data do not fit the model, or `options.halt` is no probability above 0.
 pub fn evaluate(
     model: &Model,
     data: &Dataset,
@@ -175,10 +188,10 @@ pub fn evaluate(
 struct Tally<'d> {
     data: &'d Dataset,
     evaluation: Evaluation,
-    /// First step at which each puzzle was held to be right.
+    /// First step at which the model was sure of each puzzle.
     first_halt: Vec<Option<usize>>,
-    /// Each puzzle's last halting logit, and whether its last draft is right.
-    last: Vec<(f32, bool)>,
+    /// Each puzzle's last halting probability, and whether its last draft is right.
+    last: Vec<(f64, bool)>,
 }
 
 impl<'d> Tally<'d> {
@@ -205,7 +218,7 @@ impl<'d> Tally<'d> {
     fn add(&mut self, thought: &Thought) {
         let (label, ignore) = (self.data.label(thought.puzzle), self.data.ignore_label());
         let score = Score::new(&thought.answer, label, 1, ignore);
-        let (exact, halted) = (score.exact[0], thought.halt_logit > 0.0);
+        let (exact, halted) = (score.exact[0], thought.is_sure(self.evaluation.sure_above()));
         // a puzzle keeps its last draft
         let end = if thought.last { self.evaluation.steps.len() } else { thought.step };
         for sums in &mut self.evaluation.steps[thought.step - 1..end] {
@@ -220,7 +233,7 @@ impl<'d> Tally<'d> {
         }
         if thought.last {
             self.evaluation.mean_steps += thought.step as f64;
-            self.last[thought.puzzle] = (thought.halt_logit, exact);
+            self.last[thought.puzzle] = (thought.halt_probability(), exact);
             self.keep_outputs(thought);
         }
     }
@@ -237,11 +250,10 @@ impl<'d> Tally<'d> {
     /// From sums to means.
     fn finish(mut self) -> Evaluation {
         let evaluation = &mut self.evaluation;
-        for (logit, exact) in &self.last {
-            let probability = 1.0 / (1.0 + (-f64::from(*logit)).exp());
+        for (probability, exact) in &self.last {
             let bin = &mut evaluation.calibration[((probability * 10.0) as usize).min(9)];
             bin.puzzles += 1;
-            bin.probability += probability;
+            bin.probability += *probability;
             bin.exact += f64::from(u8::from(*exact));
         }
         let steps = evaluation.steps.len();

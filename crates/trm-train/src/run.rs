@@ -230,7 +230,7 @@ impl Run {
         EvalOptions {
             steps: self.trainer.model().config().supervision_steps,
             batch: self.recipe.train.batch.min(128),
-            halt: false,
+            halt: None,
             dtype: self.recipe.train.precision.into(),
             keep_outputs: false,
         }

@@ -27,8 +27,8 @@ pub struct TrailStep {
 }
 
 impl Trail {
-    /// Lets a model think about a question until it holds its answer to be right, at most
-    /// `max_steps` supervision steps.
+    /// Lets a model think about a question until it is sure of its answer
+    /// ([`Limits::CAREFUL_HALT`]), at most `max_steps` supervision steps.
     ///
     /// # Errors
     /// If the model does not read questions of this domain.
@@ -40,7 +40,7 @@ impl Trail {
         max_steps: usize,
     ) -> Result<Trail, Error> {
         let question = Question { tokens: question, puzzles: &[0] };
-        let limits = Limits { steps: max_steps, batch: 1, halt: true };
+        let limits = Limits { steps: max_steps, batch: 1, halt: Some(Limits::CAREFUL_HALT) };
         let mut trails = Trail::follow_all(Solver::new(model, dtype), domain, question, limits)?;
         Ok(trails.next().expect("one trail per puzzle"))
     }
@@ -49,7 +49,8 @@ impl Trail {
     /// order of the question, each as soon as it and those before it are complete.
     ///
     /// # Errors
-    /// If the model does not read questions of this domain.
+    /// If the model does not read questions of this domain, or `limits.halt` is no probability
+    /// above 0.
     pub fn follow_all<'m, 'q>(
         solver: Solver<'m>,
         domain: Domain,
@@ -66,11 +67,11 @@ impl Trail {
     }
 
     fn add(&mut self, domain: Domain, thought: Thought) {
+        let halt_probability = thought.halt_probability();
         let answer = thought.answer;
         let before = self.steps.last().map_or(&answer, |step| &step.answer);
         let changed = (0..answer.len()).filter(|i| before[*i] != answer[*i]).collect();
         let verdict = domain.verify(&self.question, &answer);
-        let halt_probability = 1.0 / (1.0 + (-f64::from(thought.halt_logit)).exp());
         self.steps.push(TrailStep { answer, halt_probability, changed, verdict });
     }
 }

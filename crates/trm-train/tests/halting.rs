@@ -82,9 +82,15 @@ impl Drafts {
         &self.answers[step][puzzle * CELLS..][..CELLS]
     }
 
+    /// Whether the halting probability is above a threshold.
+    fn sure(&self, step: usize, puzzle: usize, threshold: f32) -> bool {
+        let logit = self.halt_logits[step][puzzle];
+        1.0 / (1.0 + (-f64::from(logit)).exp()) > f64::from(threshold)
+    }
+
     /// Index of the step at which a puzzle stops, if it may stop.
-    fn stop(&self, puzzle: usize, halt: bool) -> usize {
-        let sure = |step: &usize| halt && self.halt_logits[*step][puzzle] > 0.0;
+    fn stop(&self, puzzle: usize, halt: Option<f32>) -> usize {
+        let sure = |step: &usize| halt.is_some_and(|p| self.sure(*step, puzzle, p));
         (0..STEPS).find(sure).unwrap_or(STEPS - 1)
     }
 }
@@ -109,7 +115,9 @@ fn all(test: impl Fn(Solver<'_>, &Model, DType)) {
     }
 }
 
-fn assert_is(evaluation: &Evaluation, drafts: &Drafts, data: &Dataset, halt: bool) {
+fn assert_is(evaluation: &Evaluation, drafts: &Drafts, data: &Dataset, halt: Option<f32>) {
+    let threshold = halt.unwrap_or(0.5);
+    assert_eq!((evaluation.halt, evaluation.sure_above()), (halt, threshold));
     let score = |step: usize, puzzle: usize| {
         Score::new(drafts.answer(step, puzzle), data.label(puzzle), 1, data.ignore_label())
     };
@@ -118,7 +126,7 @@ fn assert_is(evaluation: &Evaluation, drafts: &Drafts, data: &Dataset, halt: boo
         let count =
             |f: &dyn Fn(usize, usize) -> bool| stops.clone().filter(|s| f(s.0, s.1)).count();
         let exact = |step, puzzle| score(step, puzzle).exact[0];
-        let sure = |step: usize, puzzle: usize| drafts.halt_logits[step][puzzle] > 0.0;
+        let sure = |step: usize, puzzle: usize| drafts.sure(step, puzzle, threshold);
         assert_eq!(found.exact, count(&exact), "exact by step {}", k + 1);
         assert_eq!(found.halted, count(&sure));
         assert_eq!(found.halted_exact, count(&|s, p| exact(s, p) && sure(s, p)));
@@ -139,7 +147,8 @@ fn assert_is(evaluation: &Evaluation, drafts: &Drafts, data: &Dataset, halt: boo
     let mean = |halt| {
         (0..PUZZLES).map(|p| drafts.stop(p, halt) + 1).sum::<usize>() as f64 / PUZZLES as f64
     };
-    assert_eq!((evaluation.mean_steps, evaluation.mean_halt_step), (mean(halt), mean(true)));
+    let first_sure = mean(Some(threshold));
+    assert_eq!((evaluation.mean_steps, evaluation.mean_halt_step), (mean(halt), first_sure));
 }
 
 #[test]
@@ -147,11 +156,12 @@ fn evaluation_on_a_refilled_batch_equals_that_on_a_whole_one() {
     all(|solver, model, dtype| {
         let data = data(solver);
         let drafts = Drafts::new(solver, &data);
-        let mut stops: Vec<usize> = (0..PUZZLES).map(|p| drafts.stop(p, true)).collect();
-        stops.sort_unstable();
-        stops.dedup();
-        assert!(stops.len() > 2, "{dtype}: {stops:?} is too even to test anything");
-        for halt in [false, true] {
+        for halt in [None, Some(0.4), Some(0.5), Some(0.6), Some(1.0)] {
+            let mut stops: Vec<usize> = (0..PUZZLES).map(|p| drafts.stop(p, halt)).collect();
+            stops.sort_unstable();
+            stops.dedup();
+            let even = halt.is_none_or(|p| p == 1.0);
+            assert!(even || stops.len() > 2, "{dtype}: {stops:?} is too even to test anything");
             let mut pages = Vec::new();
             for batch in [1, 4, PUZZLES, PUZZLES + 5] {
                 let options = EvalOptions { steps: STEPS, batch, halt, dtype, keep_outputs: true };
@@ -164,6 +174,8 @@ fn evaluation_on_a_refilled_batch_equals_that_on_a_whole_one() {
                 pages.push(serde_json::to_string(&found).unwrap());
             }
             assert!(pages.iter().all(|page| *page == pages[0]), "{pages:?}");
+            let written = halt.map_or("null".into(), |p| format!("{p:?}"));
+            assert!(pages[0].contains(&format!("\"halt\":{written},")), "{}", pages[0]);
         }
     });
 }
@@ -179,12 +191,24 @@ fn trails_of_many_puzzles_are_those_of_each_in_their_order() {
         assert!(wanted.iter().any(|trail| trail.steps.len() > 1));
         let question = Question { tokens: &data.inputs, puzzles: &[0; PUZZLES] };
         for batch in [1, 4, PUZZLES + 5] {
-            let limits = Limits { steps: STEPS, batch, halt: true };
+            let limits = Limits { steps: STEPS, batch, halt: Some(Limits::CAREFUL_HALT) };
             let trails = Trail::follow_all(solver, domain, question, limits).unwrap();
             assert!(trails.eq(wanted.iter().cloned()), "{dtype}, batch {batch}");
         }
         let short = Question { tokens: &data.inputs[1..], ..question };
-        let limits = Limits { steps: STEPS, batch: 4, halt: true };
+        let limits = Limits { steps: STEPS, batch: 4, halt: None };
         assert!(Trail::follow_all(solver, domain, short, limits).is_err());
     });
+}
+
+#[test]
+fn thresholds_that_are_no_probability_are_refused() {
+    let model = model(Mix::Mixer);
+    let dtype = DType::F32;
+    for halt in [0.0, -1.0, 1.5, f32::NAN].map(Some) {
+        let options = EvalOptions { steps: STEPS, batch: 4, halt, dtype, keep_outputs: false };
+        let error = evaluate(&model, &puzzles(), options, &mut |_| ()).unwrap_err();
+        assert!(error.is_misuse(), "{error}");
+        assert!(error.to_string().contains("must be a probability above 0"), "{error}");
+    }
 }

@@ -13,6 +13,9 @@ pub enum Error {
     /// A question that the model cannot read.
     #[error(transparent)]
     Input(#[from] InputError),
+    /// A threshold of [`Limits::halt`](crate::Limits::halt) that is no probability, or 0.
+    #[error("halt = {0}: must be a probability above 0 and at most 1")]
+    Halt(f32),
 }
 
 /// Why a [`Config`] describes no network.

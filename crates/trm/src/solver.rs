@@ -26,7 +26,7 @@ pub struct Session<'m> {
 pub struct Draft {
     /// `[B · S]`: the likeliest token of every cell.
     pub answers: Vec<u8>,
-    /// `[B]`: above 0 the model holds its answer to be right.
+    /// `[B]`: above 0 the model holds its answer rather to be right than wrong.
     pub halt_logits: Vec<f32>,
     /// `[B, S, V]`, f32.
     pub logits: Tensor,
@@ -55,7 +55,8 @@ impl<'m> Solver<'m> {
     /// it is asked for.
     ///
     /// # Errors
-    /// If tokens or identifiers do not fit the model; nothing has been computed then.
+    /// If tokens or identifiers do not fit the model, or `limits.halt` is no probability above 0;
+    /// nothing has been computed then.
     ///
     /// ```
     /// # use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
@@ -66,7 +67,7 @@ impl<'m> Solver<'m> {
     /// # let model = Model::new(&config, &Device::cpu(1), &mut rng)?;
     ///
     /// let question = Question { tokens: &[1; 5 * 16], puzzles: &[0; 5] }; // five puzzles
-    /// let limits = Limits { steps: 3, batch: 2, halt: true };
+    /// let limits = Limits { steps: 3, batch: 2, halt: Some(Limits::CAREFUL_HALT) };
     /// let mut answers = vec![Vec::new(); 5];
     /// for thought in Solver::new(&model, DType::F32).solve_all(question, limits)? {
     ///     if thought.last {
@@ -81,6 +82,7 @@ impl<'m> Solver<'m> {
         question: Question<'q>,
         limits: Limits,
     ) -> Result<Thoughts<'m, 'q>, Error> {
+        limits.check()?;
         self.model.check(question)?;
         Ok(Thoughts::new(self.empty(), question, limits))
     }

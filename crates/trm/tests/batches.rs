@@ -139,11 +139,19 @@ fn puzzles_leave_and_join_without_a_trace() {
     });
 }
 
+/// Thresholds that part the drafts of these models; at one half exactly the logits above 0 are
+/// above.
+const THRESHOLDS: [f32; 4] = [0.3, Limits::PUBLISHED_HALT, 0.6, 0.75];
+
 /// For every puzzle its drafts up to the first that its model is sure of, in at most `steps` steps.
-fn until_sure(solver: Solver<'_>, steps: usize) -> Vec<Vec<Bits>> {
-    let mut drafts = alone(solver);
+fn until_sure(alone: &[Vec<Bits>], threshold: f32, steps: usize) -> Vec<Vec<Bits>> {
+    let sure = |(_, logit, _): &Bits| match f32::from_bits(*logit) {
+        logit if threshold == 0.5 => logit > 0.0,
+        logit => 1.0 / (1.0 + (-f64::from(logit)).exp()) > f64::from(threshold),
+    };
+    let mut drafts = alone.to_vec();
     for drafts in &mut drafts {
-        let sure = drafts.iter().position(|(_, logit, _)| f32::from_bits(*logit) > 0.0);
+        let sure = drafts.iter().position(sure);
         drafts.truncate(sure.map_or(steps, |step| (step + 1).min(steps)));
     }
     drafts
@@ -175,27 +183,49 @@ fn assert_same(found: &[Vec<Thought>], wanted: &[Vec<Bits>], what: &str) {
 #[test]
 fn a_refilled_batch_gives_what_every_puzzle_gives_alone_until_it_halts() {
     all(|solver, what| {
-        let wanted = until_sure(solver, STEPS);
-        let mut steps: Vec<usize> = wanted.iter().map(Vec::len).collect();
-        steps.sort_unstable();
-        steps.dedup();
-        assert!(steps.len() > 2, "{what}: {steps:?} is too even to test anything");
-        // shorter than the queue, as long, longer
-        for batch in [1, 2, 4, PUZZLES, PUZZLES + 9, usize::MAX] {
-            let limits = Limits { steps: STEPS, batch, halt: true };
-            assert_same(&by_puzzle(solver, limits), &wanted, &format!("{what}, batch {batch}"));
+        let alone = alone(solver);
+        for threshold in THRESHOLDS {
+            let wanted = until_sure(&alone, threshold, STEPS);
+            let mut steps: Vec<usize> = wanted.iter().map(Vec::len).collect();
+            steps.sort_unstable();
+            steps.dedup();
+            let what = format!("{what}, threshold {threshold}");
+            assert!(steps.len() > 2, "{what}: {steps:?} is too even to test anything");
+            // shorter than the queue, as long, longer
+            for batch in [1, 2, 4, PUZZLES, PUZZLES + 9, usize::MAX] {
+                let limits = Limits { steps: STEPS, batch, halt: Some(threshold) };
+                assert_same(&by_puzzle(solver, limits), &wanted, &format!("{what}, batch {batch}"));
+            }
         }
+    });
+}
+
+#[test]
+fn a_higher_threshold_never_takes_fewer_steps() {
+    all(|solver, what| {
+        let lengths = |halt| -> Vec<usize> {
+            let limits = Limits { steps: STEPS, batch: 4, halt };
+            by_puzzle(solver, limits).iter().map(Vec::len).collect()
+        };
+        let found: Vec<Vec<usize>> = THRESHOLDS.map(|p| lengths(Some(p))).into();
+        let total = |steps: &Vec<usize>| steps.iter().sum::<usize>();
+        assert!(total(&found[0]) < total(&found[3]), "{what}: {found:?} are too even");
+        for pair in found.windows(2) {
+            assert!(pair[0].iter().zip(&pair[1]).all(|(low, high)| low <= high), "{what}");
+        }
+        assert_eq!(lengths(Some(1.0)), lengths(None), "{what}");
     });
 }
 
 #[test]
 fn the_limit_of_steps_ends_what_does_not_halt() {
     all(|solver, what| {
-        let limits = Limits { steps: 2, batch: 3, halt: true };
-        assert_same(&by_puzzle(solver, limits), &until_sure(solver, 2), what);
-        let limits = Limits { steps: STEPS, batch: 3, halt: false };
-        assert_same(&by_puzzle(solver, limits), &alone(solver), what);
-        let nothing = Limits { steps: 0, batch: 0, halt: false };
+        let alone = alone(solver);
+        let limits = Limits { steps: 2, batch: 3, halt: Some(0.5) };
+        assert_same(&by_puzzle(solver, limits), &until_sure(&alone, 0.5, 2), what);
+        let limits = Limits { steps: STEPS, batch: 3, halt: None };
+        assert_same(&by_puzzle(solver, limits), &alone, what);
+        let nothing = Limits { steps: 0, batch: 0, halt: None };
         assert!(
             by_puzzle(solver, nothing).iter().all(|drafts| drafts.len() == 1 && drafts[0].last)
         );
@@ -206,7 +236,8 @@ fn the_limit_of_steps_ends_what_does_not_halt() {
 fn the_next_puzzle_joins_as_soon_as_there_is_room() {
     let model = model(Mix::Mixer, Positions::Learned);
     let solver = Solver::new(&model, DType::F32);
-    let steps: Vec<usize> = until_sure(solver, STEPS).iter().map(Vec::len).collect();
+    let drafts = until_sure(&alone(solver), 0.5, STEPS);
+    let steps: Vec<usize> = drafts.iter().map(Vec::len).collect();
     let (mut wanted, mut rows, mut next) = (Vec::new(), Vec::new(), 0);
     while next < PUZZLES || !rows.is_empty() {
         while rows.len() < 4 && next < PUZZLES {
@@ -219,17 +250,17 @@ fn the_next_puzzle_joins_as_soon_as_there_is_room() {
     }
     let (tokens, puzzles) = question();
     let question = Question { tokens: &tokens, puzzles: &puzzles };
-    let limits = Limits { steps: STEPS, batch: 4, halt: true };
+    let limits = Limits { steps: STEPS, batch: 4, halt: Some(0.5) };
     let thoughts = solver.solve_all(question, limits).unwrap();
     let found: Vec<(usize, usize)> = thoughts.map(|t| (t.puzzle, t.step)).collect();
     assert_eq!(found, wanted);
 }
 
 #[test]
-fn questions_that_do_not_fit_are_refused_before_anything_is_computed() {
+fn questions_and_thresholds_that_do_not_fit_are_refused_before_anything_is_computed() {
     let model = model(Mix::Mixer, Positions::None);
     let solver = Solver::new(&model, DType::F32);
-    let limits = Limits { steps: STEPS, batch: 1, halt: true };
+    let limits = Limits { steps: STEPS, batch: 1, halt: Some(0.5) };
     let error = |tokens: &[u8], puzzles: &[u32]| {
         let question = Question { tokens, puzzles };
         solver.solve_all(question, limits).err().expect("a refusal").to_string()
@@ -241,4 +272,10 @@ fn questions_that_do_not_fit_are_refused_before_anything_is_computed() {
     assert!(error(&tokens, &[0, 1, 2]).starts_with("token 7 at position 34"));
     let empty = Question { tokens: &[], puzzles: &[] };
     assert!(solver.solve_all(empty, limits).unwrap().next().is_none());
+    for threshold in [0.0, -0.5, 1.0001, f32::NAN, f32::INFINITY] {
+        let limits = Limits { halt: Some(threshold), ..limits };
+        let error = solver.solve_all(empty, limits).err().expect("a refusal").to_string();
+        let expected = format!("halt = {threshold}: must be a probability above 0 and at most 1");
+        assert_eq!(error, expected);
+    }
 }
