@@ -1,6 +1,5 @@
 //! `trm bench`: how fast this machine works, beside what it could do at best.
 
-mod host;
 mod measure;
 mod show;
 mod subject;
@@ -10,15 +9,14 @@ use crate::display::heading;
 use crate::machine::PrecisionArgument;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use host::Host;
 use measure::{Case, Duration, Measurement, measure};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use subject::Subject;
 use trm_ops::Device;
-use trm_train::Precision;
 use trm_train::files::write_atomic;
+use trm_train::{Machine, Precision, program};
 
 /// As in recipes.
 const MAX_BATCH: usize = 1 << 20;
@@ -84,9 +82,9 @@ impl Work {
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let duration = check(arguments)?;
     let cases = cases(arguments)?;
-    let host = Host::this();
+    let machine = Machine::this();
     if !arguments.json {
-        heading(&host.to_string());
+        heading(&format!("{machine}, {}; {}", machine.features.join(" "), program()));
         show::header();
     }
     let mut ceilings = HashMap::new();
@@ -103,11 +101,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         measured.push(measurement);
     }
     if arguments.json {
-        let all = serde_json::json!({ "machine": host, "cases": measured });
+        let all =
+            serde_json::json!({ "machine": machine, "program": program(), "cases": measured });
         println!("{}", serde_json::to_string_pretty(&all)?);
     }
     if let Some(path) = &arguments.svg {
-        let chart = show::chart(&measured, !arguments.side.is_empty(), &host);
+        let chart = show::chart(&measured, !arguments.side.is_empty(), &machine);
         write_atomic(path, trm_train::report::render_chart(&chart).as_bytes())?;
     }
     Ok(Outcome::Done)

@@ -8,9 +8,10 @@ use clap::Args;
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use trm::Model;
 use trm_train::{
     Dataset, EvalOptions, Evaluation, Outputs, Precision, evaluate, files::write_atomic,
-    load_model, wilson,
+    load_model, program, weight_digest, wilson,
 };
 
 #[derive(Args)]
@@ -86,9 +87,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let evaluation = evaluate(&model, &data, options, &mut |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&as_json(arguments, &evaluation, &data))?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&as_json(arguments, &evaluation, &data, &model))?
+        );
     } else {
-        print(arguments, &evaluation, &data);
+        print(arguments, &evaluation, &data, &model);
     }
     if let (Some(path), Some(outputs)) = (&arguments.save_outputs, &evaluation.outputs) {
         save_outputs(path, outputs, &data)?;
@@ -96,7 +100,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn print(arguments: &Arguments, evaluation: &Evaluation, data: &Dataset) {
+fn print(arguments: &Arguments, evaluation: &Evaluation, data: &Dataset, model: &Model) {
     heading(&format!(
         "{} on {} puzzles of {}/{}",
         arguments.model.display(),
@@ -117,7 +121,14 @@ fn print(arguments: &Arguments, evaluation: &Evaluation, data: &Dataset) {
         evaluation.puzzles as f64 / evaluation.seconds.max(1e-9),
         percent(evaluation.calibration_error())
     );
-    println!("data digest {}", data.digest());
+    println!(
+        "split {}, {} supervision steps, one rollout per puzzle, {:?} activations",
+        arguments.split,
+        evaluation.steps.len(),
+        Precision::from(arguments.precision)
+    );
+    println!("data digest   {}", data.digest());
+    println!("weight digest {}", weight_digest(model));
 }
 
 /// A row per number of supervision steps.
@@ -141,7 +152,7 @@ pub(crate) fn print_steps(evaluation: &Evaluation) {
     }
 }
 
-fn as_json(arguments: &Arguments, evaluation: &Evaluation, data: &Dataset) -> Value {
+fn as_json(arguments: &Arguments, evaluation: &Evaluation, data: &Dataset, model: &Model) -> Value {
     let last = evaluation.steps.last().map_or(0, |s| s.exact);
     let (low, high) = wilson(last, evaluation.puzzles);
     json!({
@@ -149,6 +160,12 @@ fn as_json(arguments: &Arguments, evaluation: &Evaluation, data: &Dataset) -> Va
         "data": arguments.data,
         "split": arguments.split,
         "data_digest": data.digest(),
+        "weight_digest": weight_digest(model),
+        "supervision_steps": evaluation.steps.len(),
+        "rollouts": 1,
+        "precision": Precision::from(arguments.precision),
+        "program": program(),
+        "machine": trm_train::Machine::this(),
         "exact_accuracy": evaluation.exact(),
         "interval_95": [low, high],
         "calibration_error": evaluation.calibration_error(),

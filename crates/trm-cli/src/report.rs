@@ -9,8 +9,8 @@ use trm_train::report::{
     Cell, Chart, Headline, Report, Series, Table, Thinking, ThinkingStep, render,
 };
 use trm_train::{
-    Dataset, EvalOptions, Evaluation, Line, Run, Trail, evaluate, files::write_atomic, load_model,
-    read_log, wilson,
+    Dataset, EvalOptions, Evaluation, Line, Provenance, Run, Trail, evaluate, files::write_atomic,
+    load_model, read_log, wilson,
 };
 
 /// The report of a run that has just ended, on its held-out puzzles.
@@ -92,7 +92,7 @@ fn page(
         charts,
         thinking: trail.map(|(domain, trail)| thinking(domain, trail)),
         tables,
-        facts: facts(run),
+        facts: facts(run)?,
         command: command.into(),
     })
 }
@@ -148,6 +148,7 @@ fn training_charts(log: &[Line]) -> Vec<Chart> {
             Line::Validation { step, exact, .. } => {
                 validation.push((*step as f64, 100.0 * exact.last().copied().unwrap_or(0.0)));
             }
+            Line::Rollback { .. } => {}
         }
     }
     let series = |name: &str, points| Series { name: name.into(), points, band: Vec::new() };
@@ -213,11 +214,12 @@ fn calibration(evaluation: &Evaluation) -> Table {
     }
 }
 
-fn facts(run: &Run) -> Vec<(String, String)> {
+fn facts(run: &Run) -> Result<Vec<(String, String)>> {
     let config = run.trainer().model().config();
     let settings = &run.recipe.train;
+    let provenance = Provenance::load(&run.folder)?.context("the run has no model")?;
     let fact = |name: &str, value: String| (name.to_owned(), value);
-    vec![
+    Ok(vec![
         fact(
             "network",
             format!("{:?}, {} blocks, {} features", config.mix, config.blocks, config.hidden),
@@ -237,9 +239,13 @@ fn facts(run: &Run) -> Vec<(String, String)> {
             ),
         ),
         fact("seed", run.recipe.seed.to_string()),
-        fact("training data", run.progress().data_digest.clone()),
-        fact("program", format!("trm {}", env!("CARGO_PKG_VERSION"))),
-    ]
+        fact("trained for", duration(provenance.seconds)),
+        fact("data", provenance.data.display().to_string()),
+        fact("data digest", provenance.data_digest),
+        fact("weight digest", format!("{} (step {})", provenance.weights, provenance.step)),
+        fact("program", provenance.program),
+        fact("machine", format!("{}, {} threads", provenance.machine, provenance.threads)),
+    ])
 }
 
 fn thinking(domain: Domain, trail: &Trail) -> Thinking {

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use trm_train::{
     Dataset, Ending, Event, Recipe, Run, StepMetrics, available_bytes, training_bytes,
+    weight_digest,
 };
 
 #[derive(Args)]
@@ -34,6 +35,9 @@ pub(crate) struct Arguments {
     /// Go on with the run in this folder.
     #[arg(long, value_name = "RUN", conflicts_with = "recipe")]
     resume: Option<PathBuf>,
+    /// Resume from the checkpoint of this step instead of the newest, and remove later ones.
+    #[arg(long, value_name = "STEP", requires = "resume")]
+    from: Option<u64>,
     /// Number format of activations, instead of the recipe's.
     #[arg(long, value_enum)]
     precision: Option<PrecisionArgument>,
@@ -49,9 +53,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let device = arguments.machine.device();
     let mut run = match &arguments.resume {
         Some(folder) => {
-            let recipe = resumed_recipe(folder, arguments)?;
+            let own = folder.join("recipe.toml");
+            let recipe = apply(Recipe::load(&own, &arguments.set)?, arguments);
             let data = load_training_data(&recipe)?;
-            Run::resume(folder, &data, recipe, &device)?
+            Run::resume(folder, arguments.from, &data, recipe, &device)?
         }
         None => {
             let path = arguments.recipe.as_deref().expect("clap demands it");
@@ -82,28 +87,6 @@ fn apply(mut recipe: Recipe, arguments: &Arguments) -> Recipe {
     }
     recipe.seed = arguments.seed.unwrap_or(recipe.seed);
     recipe
-}
-
-/// The run's own recipe; only settings that leave the past as it was may differ.
-fn resumed_recipe(folder: &Path, arguments: &Arguments) -> Result<Recipe> {
-    let path = folder.join("recipe.toml");
-    let before = Recipe::load(&path, &[])?;
-    let after = apply(Recipe::load(&path, &arguments.set)?, arguments);
-    let mut safe = after.clone();
-    safe.data = before.data.clone();
-    safe.train.steps = before.train.steps;
-    safe.train.validate_every = before.train.validate_every;
-    safe.train.target = before.train.target;
-    safe.train.patience = before.train.patience;
-    safe.train.checkpoint_every = before.train.checkpoint_every;
-    safe.train.keep = before.train.keep;
-    if safe != before {
-        bail!(
-            "a resumed run must keep its recipe; only data, train.steps, train.validate_every, \
-             train.target, train.patience, train.checkpoint_every and train.keep may change"
-        );
-    }
-    Ok(after)
 }
 
 fn load_training_data(recipe: &Recipe) -> Result<Dataset> {
@@ -221,6 +204,10 @@ impl Display {
                 ));
             }
             Event::Checkpoint(_) => {}
+            Event::RolledBack { step, fault } => {
+                self.recent.clear();
+                self.say(&format!("back at step {step}, on with other examples: {fault}"));
+            }
         }
     }
 
@@ -284,6 +271,7 @@ fn conclude(run: &Run, ending: Ending, seconds: f64) {
             progress.best_step
         );
     }
+    eprintln!("weights    {}", weight_digest(&run.trainer().averaged_model()));
     if ending == Ending::Interrupted {
         eprintln!("go on with trm train --resume {folder}");
     } else {

@@ -1,5 +1,6 @@
 use crate::device::Device;
 use crate::dtype::Element;
+use crate::fault::FaultFinder;
 use crate::math::vectorized;
 use crate::parameter::Parameter;
 use crate::tensor::{Tensor, dispatch};
@@ -21,6 +22,7 @@ pub(crate) trait Backward: Send {
 }
 
 struct Node {
+    name: &'static str,
     output: usize,
     operation: Box<dyn Backward>,
 }
@@ -40,6 +42,7 @@ pub struct Tape {
     device: Device,
     record: Option<Mutex<Record>>,
     recompute: bool,
+    faults: Option<FaultFinder>,
 }
 
 impl Tape {
@@ -47,12 +50,23 @@ impl Tape {
     pub fn recording(device: &Device) -> Tape {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Tape { id, device: device.clone(), record: Some(Mutex::default()), recompute: false }
+        Tape { id, record: Some(Mutex::default()), ..Tape::off(device) }
     }
 
     /// A tape that only runs: nothing is remembered, buffers are recycled at once.
     pub fn off(device: &Device) -> Tape {
-        Tape { id: u64::MAX, device: device.clone(), record: None, recompute: false }
+        let device = device.clone();
+        Tape { id: u64::MAX, device, record: None, recompute: false, faults: None }
+    }
+
+    /// A tape that only runs, checked as this one is.
+    pub fn without_gradient(&self) -> Tape {
+        Tape { faults: self.faults.clone(), ..Tape::off(&self.device) }
+    }
+
+    /// Looks for results that are not finite.
+    pub fn checked(self, finder: &FaultFinder) -> Tape {
+        Tape { faults: Some(finder.clone()), ..self }
     }
 
     /// Saves as little as possible: the large inner activations are computed again for the gradient.
@@ -64,6 +78,11 @@ impl Tape {
     /// Whether inner activations are to be kept for the gradient.
     pub(crate) fn keeps_activations(&self) -> bool {
         self.is_recording() && !self.recompute
+    }
+
+    /// Whether operations without a gradient of their own may take the place of several.
+    pub(crate) fn fuses(&self) -> bool {
+        !self.is_recording() && self.faults.is_none()
     }
 
     /// The device that operations run on.
@@ -94,11 +113,15 @@ impl Tape {
         output: Tensor,
         saved: impl FnOnce() -> B,
     ) -> Tensor {
+        let name = short_name::<B>();
+        if let Some(finder) = &self.faults {
+            finder.check(|| name.to_owned(), [&output]);
+        }
         let Some(record) = &self.record else { return output };
         let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
         let index = record.vars;
         record.vars += 1;
-        record.nodes.push(Node { output: index, operation: Box::new(saved()) });
+        record.nodes.push(Node { name, output: index, operation: Box::new(saved()) });
         output.with_var(Var { tape: self.id, index })
     }
 
@@ -124,6 +147,9 @@ impl Tape {
             for node in record.nodes.into_iter().rev() {
                 if let Some(d_out) = gradients.vars[node.output].take() {
                     node.operation.backward(d_out, &mut gradients);
+                    if let Some(finder) = &self.faults {
+                        finder.check(|| format!("gradient of {}", node.name), gradients.all());
+                    }
                 }
             }
         });
@@ -152,6 +178,10 @@ impl Gradients {
     /// All parameter gradients, by index; for scaling and clipping.
     pub fn parameters_mut(&mut self) -> impl Iterator<Item = &mut Tensor> {
         self.parameters.iter_mut().flatten()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Tensor> {
+        self.vars.iter().chain(&self.parameters).flatten()
     }
 
     /// Adds to the gradient of an operation's input; constants are ignored.
@@ -192,6 +222,11 @@ impl Gradients {
     fn index_of(&self, input: Option<Var>) -> Option<usize> {
         input.filter(|var| var.tape == self.tape).map(|var| var.index)
     }
+}
+
+/// The name of a type without its path.
+fn short_name<T>() -> &'static str {
+    std::any::type_name::<T>().rsplit("::").next().unwrap_or_default()
 }
 
 /// `sum += term`, in the dtype of `sum`.

@@ -89,6 +89,14 @@ impl Tensor {
         }
     }
 
+    /// Whether no value is a NaN or an infinity.
+    pub fn is_finite(&self) -> bool {
+        match self.dtype {
+            DType::F32 => self.slice::<f32>().iter().all(|x| x.is_finite()),
+            DType::Bf16 => self.slice::<bf16>().iter().all(|x| x.is_finite()),
+        }
+    }
+
     /// The same values in another number format (itself, if it has that format already).
     pub fn to_dtype(&self, dtype: DType) -> Tensor {
         fn convert<S: Element, T: Element>(source: &[S], target: &mut [T]) {

@@ -183,7 +183,12 @@ fn product(a: Mat<'_>, b: Mat<'_>, rows: usize, cols: usize) -> Vec<f32> {
 impl Tensor {
     /// Sum of squares, in f64.
     pub fn square_sum(&self) -> f64 {
-        self.slice::<f32>().iter().map(|x| (*x as f64).powi(2)).sum()
+        let (blocks, rest) = self.slice::<f32>().as_chunks::<8>();
+        let mut sums = [0.0f64; 8]; // independent sums, so that they run side by side
+        for block in blocks {
+            sums.iter_mut().zip(block).for_each(|(sum, x)| *sum += f64::from(*x).powi(2));
+        }
+        sums.into_iter().chain(rest.iter().map(|x| f64::from(*x).powi(2))).sum()
     }
 
     /// Multiplies an f32 tensor in place.

@@ -1,15 +1,23 @@
 //! The full state of training on disk, so that a resumed run goes on as if it had never stopped.
 
 use crate::Error;
-use crate::files::{read, write_atomic, write_folder_atomic};
-use crate::model_folder::{checkpoints, write_model_files};
+use crate::files::read;
+use crate::model_folder::{checkpoints, model_files, save_files};
+use crate::provenance::Provenance;
+use crate::recipe::Recipe;
+use crate::state::TrainingState;
 use crate::train::Trainer;
-use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use trm_ops::{DType, Tensor};
+use trm::Model;
+
+/// Version of the format. To be raised when an older program would misread a newer checkpoint.
+const FORMAT: u32 = 1;
+
+/// The file that is written last and says what all others must hold.
+const MANIFEST: &str = "checkpoint.json";
 
 /// Where a run stands, beside its tensors.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,195 +34,183 @@ pub struct Progress {
     pub best_exact: f64,
     /// Validations since then.
     pub stale: u64,
+    /// Times that the run went back because a step was not finite.
+    pub rollbacks: u64,
     /// Digest of the training set.
     pub data_digest: String,
 }
 
-/// Writes `checkpoints/step-N/` of a run and removes all but the newest `keep`.
-///
-/// # Errors
-/// If the operating system refuses; older checkpoints are then still there.
-pub fn save_checkpoint(
-    run: &Path,
-    trainer: &Trainer,
-    progress: &Progress,
-    keep: usize,
-) -> Result<PathBuf, Error> {
-    let path = run.join("checkpoints").join(format!("step-{}", progress.step));
-    write_folder_atomic(&path, |folder| {
-        write_model_files(folder, &trainer.averaged_model())?;
-        write_atomic(&folder.join("state.safetensors"), &trainer.state_bytes())?;
-        let json = serde_json::to_vec_pretty(progress).expect("progress is JSON");
-        write_atomic(&folder.join("progress.json"), &json)
-    })?;
+impl Progress {
+    /// That of a run which has not taken a step.
+    pub(crate) fn start(data_digest: &str) -> Progress {
+        Progress { best_exact: -1.0, data_digest: data_digest.into(), ..Progress::default() }
+    }
+}
+
+/// All that a checkpoint holds. Cheap to take while training goes on.
+pub(crate) struct Snapshot {
+    pub(crate) model: Model,
+    pub(crate) state: TrainingState,
+    pub(crate) progress: Progress,
+    pub(crate) recipe: Recipe,
+    pub(crate) provenance: Provenance,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Manifest {
+    format: u32,
+    files: BTreeMap<String, Seal>,
+}
+
+/// What a file must be.
+#[derive(Serialize, Deserialize)]
+struct Seal {
+    bytes: u64,
+    blake3: String,
+}
+
+impl Snapshot {
+    /// Writes `checkpoints/step-N/` of a run, whole or not at all.
+    ///
+    /// # Errors
+    /// If the operating system refuses; older checkpoints are then still there.
+    pub(crate) fn write(&self, run: &Path) -> Result<PathBuf, Error> {
+        let path = folder_of(run, self.progress.step);
+        let mut files = model_files(&self.model, &self.recipe, &self.provenance);
+        let json = serde_json::to_vec_pretty(&self.progress).expect("progress is JSON");
+        files.push(("progress.json", json));
+        files.push(("state.safetensors", self.state.to_bytes()));
+        let seal = |bytes: &[u8]| Seal {
+            bytes: bytes.len() as u64,
+            blake3: blake3::hash(bytes).to_string(),
+        };
+        let sealed = files.iter().map(|(name, bytes)| ((*name).to_owned(), seal(bytes))).collect();
+        let manifest = Manifest { format: FORMAT, files: sealed };
+        files.push((MANIFEST, serde_json::to_vec_pretty(&manifest).expect("a manifest is JSON")));
+        save_files(&path, &files).map(|()| path)
+    }
+}
+
+fn folder_of(run: &Path, step: u64) -> PathBuf {
+    run.join("checkpoints").join(format!("step-{step}"))
+}
+
+/// Removes all checkpoints but the newest `keep` and those of every `keep_every` steps.
+pub(crate) fn retain(run: &Path, keep: usize, keep_every: u64) -> Result<(), Error> {
     let mut older = checkpoints(run);
     older.truncate(older.len().saturating_sub(keep));
-    for (_, folder) in older {
-        fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;
-    }
-    Ok(path)
+    older.retain(|(step, _)| keep_every == 0 || !step.is_multiple_of(keep_every));
+    remove(older)
 }
 
-/// Puts a freshly made trainer where a checkpoint stands.
-///
-/// # Errors
-/// If the checkpoint is damaged or belongs to another recipe.
-pub fn restore_checkpoint(folder: &Path, trainer: &mut Trainer) -> Result<Progress, Error> {
-    let path = folder.join("progress.json");
-    let progress: Progress = serde_json::from_slice(&read(&path)?)
-        .map_err(|error| damaged(&path, &format!("damaged: {error}")))?;
-    let path = folder.join("state.safetensors");
-    trainer.restore_state(&read(&path)?).map_err(|what| damaged(&path, &what))?;
-    trainer.step = progress.step;
-    Ok(progress)
+/// Removes the checkpoints after a step.
+pub(crate) fn discard_after(run: &Path, step: u64) -> Result<(), Error> {
+    let later = checkpoints(run).into_iter().filter(|(found, _)| *found > step);
+    remove(later.collect())
 }
 
-fn damaged(file: &Path, what: &str) -> Error {
-    let folder = file.parent().unwrap_or(file).display();
-    Error::file(file, format!("{what}; remove {folder} to resume from the checkpoint before it"))
+fn remove(folders: Vec<(u64, PathBuf)>) -> Result<(), Error> {
+    folders
+        .iter()
+        .try_for_each(|(_, folder)| fs::remove_dir_all(folder).map_err(Error::io("remove", folder)))
 }
 
-/// Bytes of one stored array.
-struct Blob {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
+/// A checkpoint whose files are what they were when it was written.
+pub(crate) struct Checkpoint {
+    pub(crate) folder: PathBuf,
+    files: BTreeMap<String, Vec<u8>>,
+    pub(crate) progress: Progress,
+    pub(crate) recipe: Recipe,
 }
 
-impl View for &Blob {
-    fn dtype(&self) -> Dtype {
-        self.dtype
+impl Checkpoint {
+    /// The checkpoint of a run at `step`, or its newest one; `None` if there is none at all.
+    ///
+    /// # Errors
+    /// If there is none at `step`, or it is damaged or of a newer format. The one before is offered.
+    pub(crate) fn open(run: &Path, step: Option<u64>) -> Result<Option<Checkpoint>, Error> {
+        let found = checkpoints(run);
+        let Some((step, folder)) = found.iter().rfind(|(n, _)| step.is_none_or(|step| *n == step))
+        else {
+            return match step {
+                None => Ok(None),
+                Some(step) => Err(Error::file(run, no_checkpoint_at(step, &found))),
+            };
+        };
+        let before = found.iter().rfind(|(n, _)| n < step).map(|(n, _)| *n);
+        Checkpoint::read(folder).map(Some).map_err(|(file, what)| {
+            let advice = match before {
+                Some(before) => {
+                    format!("resume from the checkpoint before it with --from {before}")
+                }
+                None => "there is none before it: start a new run".into(),
+            };
+            Error::file(&folder.join(file), format!("{what}; {advice}"))
+        })
     }
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.bytes)
-    }
-    fn data_len(&self) -> usize {
-        self.bytes.len()
-    }
-}
 
-impl Blob {
-    fn tensor(tensor: &Tensor) -> Blob {
-        let bytes = tensor.to_f32_vec().iter().flat_map(|x| x.to_le_bytes()).collect();
-        Blob { dtype: Dtype::F32, shape: tensor.shape().to_vec(), bytes }
-    }
-
-    fn bytes(values: &[u8]) -> Blob {
-        Blob { dtype: Dtype::U8, shape: vec![values.len()], bytes: values.to_vec() }
-    }
-
-    fn integers(values: &[u32]) -> Blob {
-        let bytes = values.iter().flat_map(|x| x.to_le_bytes()).collect();
-        Blob { dtype: Dtype::U32, shape: vec![values.len()], bytes }
-    }
-}
-
-impl Trainer {
-    /// Weights, moments, average and carry as a safetensors file.
-    fn state_bytes(&self) -> Vec<u8> {
-        let mut blobs = Vec::new();
-        for (name, tensor) in self.model.tensors() {
-            blobs.push((format!("weight/{name}"), Blob::tensor(tensor)));
+    fn read(folder: &Path) -> Result<Checkpoint, (String, String)> {
+        let text = open_file(folder, MANIFEST)?;
+        let fail = |file: &str, what: String| (file.to_owned(), what);
+        let damaged = |error: serde_json::Error| fail(MANIFEST, format!("damaged: {error}"));
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
         }
-        for (parameter, slot) in self.model.parameters().iter().zip(self.optimizer.slots()) {
-            for (i, moment) in slot.moments.iter().enumerate() {
-                blobs.push((format!("moment{i}/{}", parameter.name()), Blob::tensor(moment)));
+        let Version { format } = serde_json::from_slice(&text).map_err(damaged)?;
+        if format > FORMAT {
+            let what = format!("format {format} of a newer trm; this one reads {FORMAT}");
+            return Err(fail(MANIFEST, what));
+        }
+        if format < FORMAT {
+            return Err(fail(MANIFEST, format!("damaged: there is no format {format}")));
+        }
+        let manifest: Manifest = serde_json::from_slice(&text).map_err(damaged)?;
+        let mut files = BTreeMap::new();
+        for (name, seal) in manifest.files {
+            let bytes = open_file(folder, &name)?;
+            if bytes.len() as u64 != seal.bytes {
+                let what = format!("damaged: {} bytes, not {}", bytes.len(), seal.bytes);
+                return Err(fail(&name, what));
             }
-        }
-        for (parameter, average) in self.model.parameters().iter().zip(&self.average) {
-            blobs.push((format!("average/{}", parameter.name()), Blob::tensor(average)));
-        }
-        let carry = &self.carry;
-        let halted: Vec<u8> = carry.halted.iter().map(|h| u8::from(*h)).collect();
-        blobs.extend([
-            ("carry/y".into(), Blob::tensor(&carry.state.y)),
-            ("carry/z".into(), Blob::tensor(&carry.state.z)),
-            ("carry/questions".into(), Blob::bytes(&carry.questions)),
-            ("carry/answers".into(), Blob::bytes(&carry.answers)),
-            ("carry/puzzles".into(), Blob::integers(&carry.puzzles)),
-            ("carry/steps".into(), Blob::integers(&carry.steps)),
-            ("carry/halted".into(), Blob::bytes(&halted)),
-        ]);
-        let views = blobs.iter().map(|(name, blob)| (name, blob));
-        safetensors::serialize(views, None).expect("names are unique and sizes are right")
-    }
-
-    fn restore_state(&mut self, bytes: &[u8]) -> Result<(), String> {
-        let file = SafeTensors::deserialize(bytes).map_err(|error| format!("damaged: {error}"))?;
-        let reader = Reader { file, like: self.carry.state.y.clone() };
-        for parameter in self.model.parameters_mut() {
-            parameter
-                .set(reader.tensor(&format!("weight/{}", parameter.name()), parameter.value())?);
-        }
-        if let Some(table) = self.model.puzzle_embedding_mut() {
-            table.set(reader.tensor(&format!("weight/{}", table.name()), table.value())?);
-        }
-        for (name, value) in ["initial_y", "initial_z"].into_iter().zip(self.model.initial_mut()) {
-            *value = reader.tensor(&format!("weight/{name}"), value)?;
-        }
-        let parameters = self.model.parameters();
-        for (parameter, slot) in parameters.iter().zip(self.optimizer.slots_mut()) {
-            for (i, moment) in slot.moments.iter_mut().enumerate() {
-                *moment = reader.tensor(&format!("moment{i}/{}", parameter.name()), moment)?;
+            if blake3::hash(&bytes).to_string() != seal.blake3 {
+                return Err(fail(&name, "damaged: its checksum differs".into()));
             }
+            files.insert(name, bytes);
         }
-        for (parameter, average) in parameters.iter().zip(&mut self.average) {
-            *average = reader.tensor(&format!("average/{}", parameter.name()), average)?;
-        }
-        let carry = &mut self.carry;
-        carry.state.y = reader.tensor("carry/y", &carry.state.y)?;
-        carry.state.z = reader.tensor("carry/z", &carry.state.z)?;
-        carry.questions = reader.bytes("carry/questions", carry.questions.len())?;
-        carry.answers = reader.bytes("carry/answers", carry.answers.len())?;
-        carry.puzzles = reader.integers("carry/puzzles", carry.puzzles.len())?;
-        carry.steps = reader.integers("carry/steps", carry.steps.len())?;
-        let halted = reader.bytes("carry/halted", carry.halted.len())?;
-        carry.halted = halted.into_iter().map(|h| h != 0).collect();
-        self.model.check(self.carry.question()).map_err(|error| error.to_string())
+        let file = |name: &str| {
+            files.get(name).ok_or_else(|| fail(MANIFEST, format!("damaged: {name} is missing")))
+        };
+        let progress = serde_json::from_slice(file("progress.json")?)
+            .map_err(|error| fail("progress.json", error.to_string()))?;
+        let recipe = String::from_utf8_lossy(file("recipe.toml")?);
+        let recipe = Recipe::parse(&recipe, &[]).map_err(|what| fail("recipe.toml", what))?;
+        file("state.safetensors")?;
+        Ok(Checkpoint { folder: folder.to_owned(), files, progress, recipe })
+    }
+
+    /// Puts a freshly made trainer where the checkpoint stands.
+    ///
+    /// # Errors
+    /// If the checkpoint belongs to another recipe.
+    pub(crate) fn restore(&self, trainer: &mut Trainer) -> Result<(), Error> {
+        let file = "state.safetensors";
+        trainer
+            .restore(&self.files[file])
+            .map_err(|what| Error::file(&self.folder.join(file), what))?;
+        trainer.step = self.progress.step;
+        Ok(())
     }
 }
 
-struct Reader<'a> {
-    file: SafeTensors<'a>,
-    like: Tensor,
+fn open_file(folder: &Path, name: &str) -> Result<Vec<u8>, (String, String)> {
+    // a name with a path in it would lead elsewhere
+    let plain = Path::new(name).file_name().is_some_and(|plain| plain == name);
+    let bytes = if plain { read(&folder.join(name)).ok() } else { None };
+    bytes.ok_or_else(|| (name.to_owned(), "damaged: the file cannot be read".into()))
 }
 
-impl Reader<'_> {
-    fn raw(&self, name: &str) -> Result<&[u8], String> {
-        self.file.tensor(name).map(|t| t.data()).map_err(|_| format!("{name} is missing"))
-    }
-
-    fn bytes(&self, name: &str, len: usize) -> Result<Vec<u8>, String> {
-        let data = self.raw(name)?;
-        if data.len() != len {
-            return Err(format!("{name} has {} values, not {len}", data.len()));
-        }
-        Ok(data.to_vec())
-    }
-
-    fn integers(&self, name: &str, len: usize) -> Result<Vec<u32>, String> {
-        let data = self.bytes(name, 4 * len)?;
-        Ok(data.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
-    }
-
-    fn values(&self, name: &str) -> Result<Vec<f32>, String> {
-        let data = self.raw(name)?.chunks_exact(4);
-        Ok(data.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
-    }
-
-    /// A tensor of the shape and dtype of `like`.
-    fn tensor(&self, name: &str, like: &Tensor) -> Result<Tensor, String> {
-        let values = self.values(name)?;
-        if values.len() != like.len() {
-            return Err(format!("{name} has {} values, not {}", values.len(), like.len()));
-        }
-        if values.iter().any(|x| !x.is_finite()) {
-            return Err(format!("{name} contains a NaN or an infinity"));
-        }
-        let tensor = Tensor::from_f32(self.like.device(), like.shape(), &values);
-        Ok(if like.dtype() == DType::F32 { tensor } else { tensor.to_dtype(like.dtype()) })
-    }
+fn no_checkpoint_at(step: u64, found: &[(u64, PathBuf)]) -> String {
+    let steps: Vec<String> = found.iter().map(|(n, _)| n.to_string()).collect();
+    format!("no checkpoint at step {step}; there are {}", steps.join(", "))
 }

@@ -134,9 +134,13 @@ impl Dataset {
         self.metadata.ignore_label_id.unwrap_or(self.metadata.pad_id)
     }
 
-    /// Digest of questions, answers and their grouping: 64 hexadecimal digits.
+    /// Digest of all that training and evaluation depend on (questions, answers, their grouping,
+    /// what tokens mean): 64 hexadecimal digits.
     pub fn digest(&self) -> String {
         let mut hasher = blake3::Hasher::new();
+        hasher.update(&(self.metadata.domain.len() as u64).to_le_bytes());
+        hasher.update(self.metadata.domain.as_bytes());
+        hasher.update(&[self.ignore_label()]);
         hasher.update(&(self.metadata.seq_len as u64).to_le_bytes());
         hasher.update(&(self.metadata.vocab_size as u64).to_le_bytes());
         hasher.update(&self.inputs);

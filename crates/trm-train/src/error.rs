@@ -34,14 +34,22 @@ pub enum Error {
     Model(#[from] trm::Error),
     /// Training left the numbers that a computer can hold.
     #[error(
-        "the {what} is not a finite number at step {step}: lower the learning rate or set \
-         train.grad_clip, and start again or resume from the last checkpoint"
+        "the {what} is not finite at step {step}{}{}: resume with --set train.rollbacks=1 to go on \
+         with other examples, or start again with a lower train.lr or with train.grad_clip",
+        operation.as_ref().map_or(String::new(), |name| format!(" (first: {name})")),
+        checkpoint.as_ref().map_or(String::new(), |path| {
+            format!("; the last good checkpoint is {}", path.display())
+        })
     )]
     NotFinite {
         /// What is not finite.
         what: &'static str,
         /// The optimiser step.
         step: u64,
+        /// The first operation with a result that is not finite, where it was found.
+        operation: Option<String>,
+        /// The checkpoint to resume from, if there is one.
+        checkpoint: Option<PathBuf>,
     },
 }
 
@@ -53,6 +61,16 @@ impl Error {
 
     pub(crate) fn file(path: &Path, message: impl Into<String>) -> Error {
         Error::File { path: path.to_owned(), message: message.into() }
+    }
+
+    /// Names the checkpoint to resume from.
+    pub(crate) fn with_checkpoint(self, path: Option<PathBuf>) -> Error {
+        match self {
+            Error::NotFinite { what, step, operation, .. } => {
+                Error::NotFinite { what, step, operation, checkpoint: path }
+            }
+            other => other,
+        }
     }
 
     /// Whether the user asked for something that cannot be (exit code 2) rather than something

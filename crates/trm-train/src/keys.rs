@@ -2,22 +2,27 @@
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use toml::{Table, Value};
 
-/// Paths of all leaves, joined by dots.
-pub(crate) fn paths(value: &Value) -> Vec<String> {
-    match value {
-        Value::Table(table) => table
-            .iter()
-            .flat_map(|(key, value)| {
-                let below = paths(value);
-                below
-                    .into_iter()
-                    .map(move |p| if p.is_empty() { key.clone() } else { format!("{key}.{p}") })
-            })
-            .collect(),
-        _ => vec![String::new()],
+/// All leaves by their paths, joined by dots.
+pub(crate) fn leaves(table: &Table) -> BTreeMap<String, Value> {
+    let mut found = BTreeMap::new();
+    for (key, value) in table {
+        match value {
+            Value::Table(below) => {
+                let below = leaves(below).into_iter();
+                found.extend(below.map(|(path, leaf)| (format!("{key}.{path}"), leaf)));
+            }
+            leaf => drop(found.insert(key.clone(), leaf.clone())),
+        }
     }
+    found
+}
+
+/// Paths of all leaves.
+pub(crate) fn paths(table: &Table) -> Vec<String> {
+    leaves(table).into_keys().collect()
 }
 
 /// Turns a table into settings.

@@ -13,6 +13,7 @@ mod log;
 mod memory;
 mod model_folder;
 mod optimizer;
+mod provenance;
 mod random;
 mod recipe;
 pub mod report;
@@ -20,10 +21,12 @@ mod run;
 mod sampler;
 mod schedule;
 mod score;
+mod state;
 mod sudoku_data;
 pub mod tensorboard;
 mod trail;
 mod train;
+mod writer;
 
 pub use carry::{Carry, Example, Halting};
 pub use checkpoint::Progress;
@@ -33,6 +36,7 @@ pub use evaluate::{Bin, EvalOptions, Evaluation, Outputs, StepScore, check_fit, 
 pub use log::{Line, read_log};
 pub use memory::{available_bytes, training_bytes};
 pub use model_folder::{load_model, newest_checkpoint, save_model};
+pub use provenance::{Machine, Provenance, program, weight_digest};
 pub use random::{Purpose, stream};
 pub use recipe::{LikelihoodKind, OptimizerKind, Precision, Recipe, TrainConfig};
 pub use run::{Ending, Event, Run, domain_of};

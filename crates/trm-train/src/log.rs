@@ -35,13 +35,22 @@ pub enum Line {
         /// Cell accuracy after each supervision step.
         cells: Vec<f64>,
     },
+    /// After going back to an earlier step.
+    Rollback {
+        /// The step that the run went back to.
+        step: u64,
+        /// Seconds of training so far.
+        seconds: f64,
+        /// Why.
+        reason: String,
+    },
 }
 
 impl Line {
     fn number(&self) -> u64 {
         match self {
             Line::Step { metrics, .. } => metrics.step,
-            Line::Validation { step, .. } => *step,
+            Line::Validation { step, .. } | Line::Rollback { step, .. } => *step,
         }
     }
 }
@@ -80,7 +89,13 @@ impl Log {
         Ok(Log { path, lines, events })
     }
 
-    pub(crate) fn step(&mut self, metrics: &StepMetrics, seconds: f64) -> Result<(), Error> {
+    /// Logs a step of a batch of `batch` rows.
+    pub(crate) fn step(
+        &mut self,
+        metrics: &StepMetrics,
+        batch: usize,
+        seconds: f64,
+    ) -> Result<(), Error> {
         let m = metrics;
         let halted = m.halted.max(1) as f32;
         let mut scalars = vec![
@@ -88,15 +103,17 @@ impl Log {
             ("train/lm_loss", m.lm_loss),
             ("train/halt_loss", m.halt_loss),
             ("train/grad_norm", m.grad_norm),
+            ("train/weight_norm", m.weight_norm),
             ("train/lr", m.lr),
-            ("train/halted", m.halted as f32),
+            ("train/halted", m.halted as f32 / batch as f32),
         ];
         if m.halted > 0 {
             scalars.push(("train/exact_accuracy", m.exact as f32 / halted));
             scalars.push(("train/accuracy", m.accuracy / halted));
             scalars.push(("train/steps", m.steps as f32 / halted));
         }
-        self.write(m.step, &scalars, &Line::Step { seconds, metrics: m.clone() })
+        self.write(m.step, &scalars, &Line::Step { seconds, metrics: m.clone() })?;
+        self.flush()
     }
 
     pub(crate) fn validation(
@@ -118,6 +135,11 @@ impl Log {
         self.flush()
     }
 
+    pub(crate) fn rollback(&mut self, step: u64, why: &str, seconds: f64) -> Result<(), Error> {
+        self.write(step, &[], &Line::Rollback { step, seconds, reason: why.into() })?;
+        self.flush()
+    }
+
     fn write(&mut self, step: u64, scalars: &[(&str, f32)], line: &Line) -> Result<(), Error> {
         let mut write = || {
             self.lines.write_all(encode(line).as_bytes())?;
@@ -132,6 +154,12 @@ impl Log {
             self.events.flush()
         };
         flush().map_err(Error::io("write", &self.path))
+    }
+
+    /// [`Log::flush`], down to the disk.
+    pub(crate) fn sync(&mut self) -> Result<(), Error> {
+        self.flush()?;
+        self.lines.get_ref().sync_data().map_err(Error::io("write", &self.path))
     }
 }
 

@@ -2,38 +2,59 @@
 
 use crate::Error;
 use crate::files::{read, write_atomic, write_folder_atomic};
+use crate::provenance::{Provenance, weight_digest};
+use crate::recipe::Recipe;
 use std::fs;
 use std::path::{Path, PathBuf};
-use toml::{Table, Value};
+use toml::Table;
 use trm::{Config, Model};
 use trm_ops::{DType, Device};
 use trm_puzzles::Domain;
 
-/// Writes a model folder, whole or not at all.
+/// Names and contents of files.
+pub(crate) type Files = Vec<(&'static str, Vec<u8>)>;
+
+/// Writes the folder of a model whose origin is not known, whole or not at all.
 ///
 /// # Errors
 /// If the operating system refuses.
 pub fn save_model(folder: &Path, model: &Model) -> Result<(), Error> {
-    write_folder_atomic(folder, |folder| write_model_files(folder, model))
+    save_files(folder, &weight_files(model))
 }
 
-pub(crate) fn write_model_files(folder: &Path, model: &Model) -> Result<(), Error> {
+/// Writes a folder, whole or not at all.
+pub(crate) fn save_files(folder: &Path, files: &Files) -> Result<(), Error> {
+    write_folder_atomic(folder, |folder| {
+        files.iter().try_for_each(|(name, bytes)| write_atomic(&folder.join(name), bytes))
+    })
+}
+
+fn weight_files(model: &Model) -> Files {
     let config = serde_json::to_vec_pretty(model.config()).expect("a configuration is JSON");
-    write_atomic(&folder.join("config.json"), &config)?;
-    write_atomic(&folder.join("model.safetensors"), &model.to_safetensors(DType::F32))
+    vec![("config.json", config), ("model.safetensors", model.to_safetensors(DType::F32))]
+}
+
+/// The files of a trained model.
+pub(crate) fn model_files(model: &Model, recipe: &Recipe, provenance: &Provenance) -> Files {
+    let mut files = weight_files(model);
+    let json = serde_json::to_vec_pretty(provenance).expect("provenance is JSON");
+    files.push((Provenance::FILE, json));
+    files.push(("recipe.toml", recipe.to_toml().into_bytes()));
+    files
 }
 
 /// Reads a model folder; of a run folder, its best model, else that of its newest checkpoint.
 ///
 /// # Errors
-/// If files are missing or damaged, or do not belong together.
+/// If files are missing or damaged, or do not belong together; also if the weights are not those that
+/// `provenance.json`, where there is one, was written for.
 pub fn load_model(folder: &Path, device: &Device) -> Result<Model, Error> {
     let folder = resolve(folder)?;
     let path = folder.join("config.json");
     let table: Table = serde_json::from_slice(&read(&path)?)
         .map_err(|error| Error::file(&path, format!("not a model configuration: {error}")))?;
     let defaults = Table::try_from(Config::default()).expect("a configuration is a table");
-    let known = crate::keys::paths(&Value::Table(defaults));
+    let known = crate::keys::paths(&defaults);
     let config: Config =
         crate::keys::parse_known(table, &known).map_err(|message| Error::file(&path, message))?;
     config.check().map_err(|error| Error::file(&path, error.to_string()))?;
@@ -44,11 +65,20 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<Model, Error> {
         return Err(Error::file(&path, message));
     }
     let path = folder.join("model.safetensors");
-    Model::from_safetensors(&config, device, &read(&path)?)
-        .map_err(|error| Error::file(&path, error.to_string()))
+    let model = Model::from_safetensors(&config, device, &read(&path)?)
+        .map_err(|error| Error::file(&path, error.to_string()))?;
+    match Provenance::load(&folder)? {
+        Some(provenance) if provenance.weights != weight_digest(&model) => {
+            let message =
+                "not the weights that provenance.json was written for: damaged or replaced";
+            Err(Error::file(&path, message))
+        }
+        _ => Ok(model),
+    }
 }
 
-fn resolve(folder: &Path) -> Result<PathBuf, Error> {
+/// The folder that a model's files lie in.
+pub(crate) fn resolve(folder: &Path) -> Result<PathBuf, Error> {
     if folder.join("config.json").exists() {
         return Ok(folder.to_owned());
     }

@@ -88,6 +88,11 @@ pub struct TrainConfig {
     pub checkpoint_every: u64,
     /// Checkpoints kept, the newest ones.
     pub keep: usize,
+    /// Checkpoints at multiples of this many steps are kept as well; 0 for none.
+    pub keep_every: u64,
+    /// How often a step that is not finite may be undone: the run goes back to its last checkpoint
+    /// and on from there with other examples. 0 to stop at once.
+    pub rollbacks: u64,
 }
 
 /// Number format of activations.
@@ -174,6 +179,8 @@ impl Default for TrainConfig {
             patience: 0,
             checkpoint_every: 1000,
             keep: 2,
+            keep_every: 0,
+            rollbacks: 0,
         }
     }
 }
@@ -274,19 +281,52 @@ impl Recipe {
         }
     }
 
+    /// Keys whose values differ, with both of them: `train.lr: 0.001, now 0.01`.
+    pub fn changes(&self, now: &Recipe) -> Vec<(String, String)> {
+        let values = |recipe: &Recipe| crate::keys::leaves(&recipe.to_table());
+        let before = values(self);
+        let changed = values(now).into_iter().filter(|(key, now)| before.get(key) != Some(now));
+        let change = |(key, now): (String, Value)| {
+            let was = before.get(&key).map_or("nothing".into(), Value::to_string);
+            let text = format!("{key}: {was}, now {now}");
+            (key, text)
+        };
+        changed.map(change).collect()
+    }
+
     /// The complete recipe as TOML, readable by [`Recipe::parse`].
     pub fn to_toml(&self) -> String {
-        let mut table = Table::try_from(self).expect("a recipe is a table");
+        let mut table = self.to_table();
         if let Some(model) = table.get_mut("model").and_then(Value::as_table_mut) {
             DECIDED_BY_DATA.iter().for_each(|key| drop(model.remove(*key)));
         }
         toml::to_string(&table).expect("a table is TOML")
     }
+
+    fn to_table(&self) -> Table {
+        let mut table = Table::try_from(self).expect("a recipe is a table");
+        shorten(&mut table);
+        table
+    }
+}
+
+/// Writes single-precision numbers as short as they were: 0.002, not 0.0020000000949949026.
+fn shorten(table: &mut Table) {
+    for (_, value) in table.iter_mut() {
+        match value {
+            Value::Float(x) => {
+                let short: f64 = (*x as f32).to_string().parse().unwrap_or(*x);
+                *x = if short as f32 == *x as f32 { short } else { *x };
+            }
+            Value::Table(below) => shorten(below),
+            _ => {}
+        }
+    }
 }
 
 fn known_keys() -> Vec<String> {
     let table = Table::try_from(Recipe::default()).expect("a recipe is a table");
-    crate::keys::paths(&Value::Table(table))
+    crate::keys::paths(&table)
 }
 
 /// Applies one `key=value`; the value is TOML, or a plain string.

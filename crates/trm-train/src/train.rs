@@ -9,7 +9,7 @@ use crate::schedule::Schedule;
 use crate::score::Score;
 use serde::{Deserialize, Serialize};
 use trm::{Model, Step};
-use trm_ops::{Gradients, Tape, Tensor, lerp};
+use trm_ops::{FaultFinder, Gradients, Tape, Tensor, lerp};
 
 /// A model in training with everything that the next step depends on.
 pub struct Trainer {
@@ -39,6 +39,8 @@ pub struct StepMetrics {
     pub halt_loss: f32,
     /// Norm of the gradient of all parameters, before clipping.
     pub grad_norm: f32,
+    /// Norm of all parameters, after the update.
+    pub weight_norm: f32,
     /// Rows that halted.
     pub halted: u32,
     /// Sum of their share of right cells.
@@ -72,36 +74,29 @@ impl Trainer {
     /// for a row whose last one is done.
     ///
     /// # Errors
-    /// If the loss or the gradient is not finite; then no parameter has been changed.
+    /// If the loss, the gradient or the updated weights are not finite; the first operation that
+    /// failed is named. Nothing but [`Run`](crate::Run)'s way back is to be done with the trainer then.
     pub fn step(&mut self, fresh: impl FnMut(usize) -> Example) -> Result<StepMetrics, Error> {
-        let device = self.model.device().clone();
-        let batch = self.config.batch;
         self.carry.refill(&self.model, fresh);
 
-        let tape = Tape::recording(&device).recompute(self.config.recompute);
-        let question = self.carry.question();
-        let out = self.model.supervision_step(&tape, question, self.carry.state.clone());
-        let score = self.score(&out);
-        let TrainConfig { likelihood, label_smoothing, halt_weight, .. } = self.config;
-        let (answers, ignore) = (&self.carry.answers, self.ignore_label);
-        let lm =
-            tape.cross_entropy(&out.logits, answers, ignore, likelihood.into(), label_smoothing);
-        let halt = tape.halt_loss(&out.q, &score.exact);
-
-        let [lm_loss, halt_loss] = [&lm, &halt].map(|t| mean(&t.to_f32_vec()));
-        let loss = lm_loss + halt_weight * halt_loss;
+        let tape = Tape::recording(self.model.device()).recompute(self.config.recompute);
+        let Pass { out, score, losses } = self.forward(&tape);
+        let [lm_loss, halt_loss] = losses.each_ref().map(|t| mean(&t.to_f32_vec()));
+        let loss = lm_loss + self.config.halt_weight * halt_loss;
         if !loss.is_finite() {
-            return Err(Error::NotFinite { what: "loss", step: self.step + 1 });
+            return Err(self.fault("loss"));
         }
-        let weight = |w: f32| Tensor::from_f32(&device, &[batch], &vec![w / batch as f32; batch]);
-        let seeds = [(&lm, &weight(1.0)), (&halt, &weight(halt_weight))];
-        let mut gradients = tape.backward(&seeds);
+        let mut gradients = self.backward(tape, &losses);
         let grad_norm = clip(&mut gradients, self.config.grad_clip);
         if !grad_norm.is_finite() {
-            return Err(Error::NotFinite { what: "norm of the gradient", step: self.step + 1 });
+            return Err(self.fault("gradient"));
         }
         self.step += 1;
         let lr = self.update(&gradients, &out);
+        let weight_norm = norm(self.model.parameters().into_iter().map(|p| p.value()));
+        if !weight_norm.is_finite() {
+            return Err(self.fault("size of the weights"));
+        }
 
         let halting = Halting {
             max_steps: self.model.config().supervision_steps as u32,
@@ -109,9 +104,42 @@ impl Trainer {
         };
         let mut rng = stream(self.seed, Purpose::Exploration, self.step);
         self.carry.advance(&out, halting, &mut rng);
-        let metrics =
-            StepMetrics { lr, loss, lm_loss, halt_loss, grad_norm, ..self.count(&out, &score) };
-        Ok(metrics)
+        let counts = self.count(&out, &score);
+        Ok(StepMetrics { lr, loss, lm_loss, halt_loss, grad_norm, weight_norm, ..counts })
+    }
+
+    /// From the persistent batch to its losses, `[B]` each: cross-entropy, halting.
+    fn forward(&self, tape: &Tape) -> Pass {
+        let question = self.carry.question();
+        let out = self.model.supervision_step(tape, question, self.carry.state.clone());
+        let score = self.score(&out);
+        let TrainConfig { likelihood, label_smoothing, .. } = self.config;
+        let (answers, ignore) = (&self.carry.answers, self.ignore_label);
+        let lm =
+            tape.cross_entropy(&out.logits, answers, ignore, likelihood.into(), label_smoothing);
+        let halt = tape.halt_loss(&out.q, &score.exact);
+        Pass { out, score, losses: [lm, halt] }
+    }
+
+    /// Gradients of the mean over the batch of cross-entropy + weighted halting loss.
+    fn backward(&self, tape: Tape, [lm, halt]: &[Tensor; 2]) -> Gradients {
+        let (device, batch) = (self.model.device(), self.config.batch);
+        let seed = |w: f32| Tensor::from_f32(device, &[batch], &vec![w / batch as f32; batch]);
+        tape.backward(&[(lm, &seed(1.0)), (halt, &seed(self.config.halt_weight))])
+    }
+
+    /// Takes the step that has just failed once more, looking at every result.
+    fn fault(&self, what: &'static str) -> Error {
+        let mut parameters = self.model.parameters().into_iter();
+        let broken = parameters.find(|p| !p.value().is_finite());
+        let operation = broken.map(|p| format!("the weights {}", p.name())).or_else(|| {
+            let finder = FaultFinder::default();
+            let tape = Tape::recording(self.model.device()).checked(&finder);
+            let pass = self.forward(&tape);
+            self.backward(tape, &pass.losses);
+            finder.first()
+        });
+        Error::NotFinite { what, step: self.step + 1, operation, checkpoint: None }
     }
 
     /// Sums over the rows that have just halted.
@@ -177,6 +205,18 @@ impl Trainer {
     }
 }
 
+/// What one forward pass of training gives.
+struct Pass {
+    out: Step,
+    score: Score,
+    losses: [Tensor; 2],
+}
+
+/// The common norm of some tensors.
+fn norm<'t>(tensors: impl Iterator<Item = &'t Tensor>) -> f32 {
+    tensors.map(Tensor::square_sum).sum::<f64>().sqrt() as f32
+}
+
 fn mean(values: &[f32]) -> f32 {
     values.iter().sum::<f32>() / values.len().max(1) as f32
 }
@@ -184,7 +224,7 @@ fn mean(values: &[f32]) -> f32 {
 /// Scales all gradients so that their common norm is at most `limit` (0: no limit); returns the
 /// norm before.
 fn clip(gradients: &mut Gradients, limit: f32) -> f32 {
-    let norm = gradients.parameters_mut().map(|g| g.square_sum()).sum::<f64>().sqrt() as f32;
+    let norm = norm(gradients.parameters_mut().map(|g| &*g));
     if limit > 0.0 && norm > limit {
         gradients.parameters_mut().for_each(|g| g.scale(limit / norm));
     }

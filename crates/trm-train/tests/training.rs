@@ -57,7 +57,7 @@ fn outcome(recipe: Recipe, threads: usize) -> String {
             validations.push((step, evaluation.steps.iter().map(|s| s.cells).collect::<Vec<_>>()));
         }
         Event::Checkpoint(_) => written += 1,
-        Event::Step(_) => {}
+        Event::Step(_) | Event::RolledBack { .. } => {}
     });
     let kept = std::fs::read_dir(run.folder.join("checkpoints")).unwrap().count();
     let step = run.progress().step;
@@ -103,7 +103,7 @@ fn a_resumed_run_equals_the_uninterrupted_one() {
         });
         assert_eq!(ending.unwrap(), Ending::Interrupted);
         drop(parts);
-        let mut parts = Run::resume(&at("parts"), &data, recipe, &Device::cpu(1)).unwrap();
+        let mut parts = Run::resume(&at("parts"), None, &data, recipe, &Device::cpu(1)).unwrap();
         assert_eq!(parts.progress().step, 3);
         parts.train(&AtomicBool::new(false), &mut |_| ()).unwrap();
 
@@ -112,7 +112,7 @@ fn a_resumed_run_equals_the_uninterrupted_one() {
             let log = trm_train::read_log(&run.folder).unwrap();
             let losses = log.into_iter().filter_map(|line| match line {
                 trm_train::Line::Step { metrics, .. } => Some((metrics.step, metrics.loss)),
-                trm_train::Line::Validation { .. } => None,
+                _ => None,
             });
             losses.collect::<Vec<_>>()
         };
@@ -126,8 +126,11 @@ fn resuming_with_other_data_is_refused() {
     let path = folder.path().join("run");
     let mut run = Run::create(&path, recipe(&[]), &data, &Device::cpu(1)).unwrap();
     run.train(&AtomicBool::new(false), &mut |_| ()).unwrap();
+    let error = Run::resume(&path, None, &data, recipe(&[]), &Device::cpu(1)).err().unwrap();
+    assert!(error.to_string().contains("another process is training here"), "{error}");
+    drop(run);
     data.inputs.swap(0, 1);
-    let error = Run::resume(&path, &data, recipe(&[]), &Device::cpu(1)).err().unwrap();
+    let error = Run::resume(&path, None, &data, recipe(&[]), &Device::cpu(1)).err().unwrap();
     assert!(error.to_string().contains("was trained on other data"), "{error}");
     let error = Run::create(&path, recipe(&[]), &data, &Device::cpu(1)).err().unwrap();
     assert!(error.to_string().contains("holds a run already"), "{error}");
@@ -217,12 +220,14 @@ const KEYS: &[(&str, &str, &[&str])] = &[
     ("train.patience", "1", &[]),
     ("train.checkpoint_every", "2", &[]),
     ("train.keep", "1", &[]),
+    ("train.keep_every", "1", &[]),
 ];
 
 #[test]
 fn every_key_of_a_recipe_changes_something() {
     let listed: Vec<&str> = KEYS.iter().map(|(key, ..)| *key).collect();
-    let nothing = ["recompute"]; // but memory, which has its own test
+    // memory and runs that fail, which have tests of their own
+    let nothing = ["recompute", "rollbacks"];
     for line in Recipe::default().to_toml().lines().filter_map(|line| line.split_once(" = ")) {
         let found =
             listed.iter().any(|key| *key == line.0 || key.ends_with(&format!(".{}", line.0)));

@@ -123,7 +123,7 @@ impl Model {
     /// If the question does not fit the model; [`Model::check`] says so beforehand.
     pub fn supervision_step(&self, tape: &Tape, question: Question<'_>, state: State) -> Step {
         let (x, puzzle_vectors) = self.embed(tape, question, state.y.dtype());
-        let no_gradient = Tape::off(&self.device);
+        let no_gradient = tape.without_gradient();
         let mut state = state;
         for _ in 1..self.config.cycles {
             state = self.cycle(&no_gradient, &x, state);

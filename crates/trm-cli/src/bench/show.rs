@@ -1,6 +1,6 @@
-use super::host::Host;
 use super::measure::Measurement;
 use trm_ops::DType;
+use trm_train::Machine;
 use trm_train::report::{Chart, Scale, Series};
 
 pub(super) fn header() {
@@ -44,7 +44,7 @@ fn short(value: f64) -> String {
 
 /// Milliseconds per puzzle over the batch or over the tokens; a line for all that is equal in
 /// everything else.
-pub(super) fn chart(all: &[Measurement], over_tokens: bool, host: &Host) -> Chart {
+pub(super) fn chart(all: &[Measurement], over_tokens: bool, machine: &Machine) -> Chart {
     let mut series: Vec<Series> = Vec::new();
     for m in all {
         let x = if over_tokens { m.tokens } else { m.batch } as f64;
@@ -57,7 +57,7 @@ pub(super) fn chart(all: &[Measurement], over_tokens: bool, host: &Host) -> Char
     }
     let most = all.iter().map(|m| m.ms_per_puzzle).fold(0.0, f64::max);
     Chart {
-        title: format!("Time per puzzle: {}", host.short_name()),
+        title: format!("Time per puzzle: {machine}"),
         caption: String::new(),
         x_label: if over_tokens { "tokens" } else { "batch" }.into(),
         y_label: "milliseconds per puzzle".into(),

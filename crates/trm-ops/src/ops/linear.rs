@@ -37,7 +37,7 @@ impl Tape {
     /// # Shapes
     /// h, output `[B, L, N]`; x `[B, L, K]`, weight `[N, K]`.
     pub fn residual_linear(&self, h: &Tensor, x: &Tensor, weight: &Parameter) -> Tensor {
-        if self.is_recording() || x.dtype() == DType::F32 {
+        if !self.fuses() || x.dtype() == DType::F32 {
             return self.residual_norm(h, &self.linear(x, weight, None), Axis::Features);
         }
         let (n, k) = (h.last_dim(), x.last_dim());

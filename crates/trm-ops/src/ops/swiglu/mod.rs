@@ -34,7 +34,7 @@ impl Tape {
     /// # Shapes
     /// As for [`Tape::swiglu`], x `[B, L, D]`.
     pub fn residual_swiglu(&self, x: &Tensor, gate_up: &Parameter, down: &Parameter) -> Tensor {
-        if self.is_recording() || x.dtype() == DType::F32 {
+        if !self.fuses() || x.dtype() == DType::F32 {
             return self.residual_norm(x, &self.swiglu(x, gate_up, down), Axis::Features);
         }
         let mut out = Tensor::uninit(self.device(), x.shape(), x.dtype());

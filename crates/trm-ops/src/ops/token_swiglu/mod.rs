@@ -39,7 +39,7 @@ impl Tape {
         gate_up: &Parameter,
         down: &Parameter,
     ) -> Tensor {
-        if self.is_recording() || h.dtype() == DType::F32 {
+        if !self.fuses() || h.dtype() == DType::F32 {
             return self.residual_norm(h, &self.token_swiglu(h, gate_up, down), Axis::Tokens);
         }
         let mut out = Tensor::uninit(self.device(), h.shape(), h.dtype());

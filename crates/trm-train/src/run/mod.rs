@@ -1,20 +1,19 @@
 //! A training run: the visible loop, its log, its folder.
 
+mod training;
+
 use crate::Error;
-use crate::checkpoint::{Progress, restore_checkpoint, save_checkpoint};
+use crate::checkpoint::{Checkpoint, Progress, discard_after};
 use crate::dataset::Dataset;
-use crate::evaluate::{EvalOptions, Evaluation, evaluate};
-use crate::files::{create_folder, write_atomic};
-use crate::log::Log;
-use crate::model_folder::{newest_checkpoint, save_model};
+use crate::evaluate::{EvalOptions, Evaluation};
+use crate::files::{create_folder, lock, sweep, write_atomic};
+use crate::provenance::Provenance;
 use crate::random::{Purpose, stream};
 use crate::recipe::Recipe;
-use crate::sampler::Sampler;
 use crate::train::{StepMetrics, Trainer};
 use rand::seq::SliceRandom;
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 use trm::Model;
 use trm_ops::Device;
 use trm_puzzles::Domain;
@@ -35,6 +34,13 @@ pub enum Event<'a> {
     },
     /// A checkpoint was written.
     Checkpoint(&'a Path),
+    /// A step was not finite, and the run has gone back to an earlier one.
+    RolledBack {
+        /// To this step.
+        step: u64,
+        /// Why.
+        fault: &'a Error,
+    },
 }
 
 /// Why a run ended.
@@ -50,7 +56,7 @@ pub enum Ending {
     Interrupted,
 }
 
-/// A run that can be started or resumed.
+/// A run that can be started or resumed. Its folder is locked as long as it lives.
 pub struct Run {
     /// Its folder.
     pub folder: PathBuf,
@@ -61,7 +67,22 @@ pub struct Run {
     trainer: Trainer,
     progress: Progress,
     symmetries: Option<Domain>,
+    lock: Option<File>,
 }
+
+/// Keys that a resumed run may change: none of them changes what has been done so far.
+const MAY_CHANGE: [&str; 10] = [
+    "data", // its digest is checked
+    "train.steps",
+    "train.validate_every",
+    "train.target",
+    "train.patience",
+    "train.checkpoint_every",
+    "train.keep",
+    "train.keep_every",
+    "train.rollbacks",
+    "train.recompute",
+];
 
 impl Run {
     /// Prepares a run in `folder`, which must not hold one yet.
@@ -78,37 +99,85 @@ impl Run {
             let message = "holds a run already: choose another --out, or go on with --resume";
             return Err(Error::file(folder, message));
         }
-        let run = Run::prepare(folder, recipe, data, device)?;
+        let mut run = Run::prepare(folder, recipe, data, device)?;
         create_folder(folder)?;
+        run.lock = Some(lock(folder)?);
         write_atomic(&folder.join("recipe.toml"), run.recipe.to_toml().as_bytes())?;
         Ok(run)
     }
 
-    /// Takes up the run in `folder` at its newest checkpoint.
+    /// Takes up the run in `folder` at its newest checkpoint, or at that of the step `from`; later
+    /// ones are then removed. A run that was stopped before its first checkpoint begins anew.
     ///
     /// # Errors
-    /// If there is no checkpoint, it is damaged, or the data have changed.
+    /// If the checkpoint is damaged, or data or recipe have changed so that the past would have been
+    /// another, or another process is training in this folder.
     pub fn resume(
         folder: &Path,
+        from: Option<u64>,
         data: &Dataset,
         recipe: Recipe,
         device: &Device,
     ) -> Result<Run, Error> {
-        let checkpoint = newest_checkpoint(folder).ok_or_else(|| {
-            Error::file(folder, "holds no checkpoint to resume from: start a new run")
-        })?;
-        let mut run = Run::prepare(folder, recipe, data, device)?;
-        let expected = run.progress.data_digest.clone();
-        run.progress = restore_checkpoint(&checkpoint, &mut run.trainer)?;
-        if run.progress.data_digest != expected {
-            let message = format!(
-                "was trained on other data than {} holds now: restore them or start a new run",
-                run.recipe.data.display()
-            );
-            return Err(Error::file(folder, message));
+        if folder.join(Provenance::FILE).exists() {
+            return Err(Error::file(folder, "a model, not a run: give the folder that it lies in"));
         }
+        let lock = lock(folder)?;
+        let checkpoint = Checkpoint::open(folder, from)?;
+        let mut run = Run::prepare(folder, recipe, data, device)?;
+        run.lock = Some(lock);
+        if let Some(checkpoint) = &checkpoint {
+            run.check_unchanged(checkpoint)?;
+            run.progress = run.restart(Some(checkpoint))?;
+        }
+        for folder in [folder.to_owned(), folder.join("checkpoints")] {
+            sweep(&folder)?;
+        }
+        discard_after(folder, run.progress.step)?;
         write_atomic(&folder.join("recipe.toml"), run.recipe.to_toml().as_bytes())?;
         Ok(run)
+    }
+
+    /// Refuses data and settings that would have led elsewhere.
+    fn check_unchanged(&self, checkpoint: &Checkpoint) -> Result<(), Error> {
+        if checkpoint.progress.data_digest != self.progress.data_digest {
+            let message = format!(
+                "was trained on other data than {} holds now: restore them or start a new run",
+                self.recipe.data.display()
+            );
+            return Err(Error::file(&self.folder, message));
+        }
+        let changes = checkpoint.recipe.changes(&self.recipe);
+        let refused: Vec<String> = changes
+            .into_iter()
+            .filter(|(key, _)| !MAY_CHANGE.contains(&key.as_str()))
+            .map(|(_, change)| change)
+            .collect();
+        if refused.is_empty() {
+            return Ok(());
+        }
+        Err(Error::file(
+            &self.folder,
+            format!(
+                "a resumed run must keep its recipe ({}); only {} may change",
+                refused.join("; "),
+                MAY_CHANGE.join(", ")
+            ),
+        ))
+    }
+
+    /// Puts the trainer at a checkpoint, or at the beginning; says what its progress was.
+    fn restart(&mut self, checkpoint: Option<&Checkpoint>) -> Result<Progress, Error> {
+        let mut rng = stream(self.recipe.seed, Purpose::Weights, 0);
+        let old = self.trainer.model();
+        let model = Model::new(old.config(), old.device(), &mut rng)?;
+        let ignore_label = self.train.ignore_label();
+        self.trainer = Trainer::new(model, &self.recipe.train, self.recipe.seed, ignore_label);
+        let Some(checkpoint) = checkpoint else {
+            return Ok(Progress::start(&self.progress.data_digest));
+        };
+        checkpoint.restore(&mut self.trainer)?;
+        Ok(checkpoint.progress.clone())
     }
 
     fn prepare(
@@ -126,102 +195,8 @@ impl Run {
         let mut rng = stream(recipe.seed, Purpose::Weights, 0);
         let model = Model::new(&recipe.model_for(data), device, &mut rng)?;
         let trainer = Trainer::new(model, &recipe.train, recipe.seed, data.ignore_label());
-        let progress =
-            Progress { data_digest: data.digest(), best_exact: -1.0, ..Progress::default() };
-        let folder = folder.to_owned();
-        Ok(Run { folder, recipe, train, validation, trainer, progress, symmetries })
-    }
-
-    /// The training loop. Returns when the work is done or `stop` is set; either way the last state
-    /// is on disk.
-    ///
-    /// # Errors
-    /// If the loss is not finite or the operating system refuses to write.
-    pub fn train(
-        &mut self,
-        stop: &AtomicBool,
-        on: &mut dyn FnMut(Event<'_>),
-    ) -> Result<Ending, Error> {
-        let train = self.train.clone();
-        let mut sampler =
-            Sampler::new(&train, self.symmetries, self.recipe.seed, self.progress.drawn);
-        let mut log = Log::open(&self.folder, self.progress.step)?;
-        let settings = self.recipe.train.clone();
-        let before = self.progress.seconds;
-        let started = Instant::now();
-        let due = |step: u64, every: u64| every > 0 && step.is_multiple_of(every);
-
-        let mut ending = Ending::Finished;
-        while self.progress.step < settings.steps {
-            let metrics = self.trainer.step(|_| sampler.draw())?;
-            self.progress.step = metrics.step;
-            self.progress.drawn = sampler.drawn();
-            self.progress.seconds = before + started.elapsed().as_secs_f64();
-            log.step(&metrics, self.progress.seconds)?;
-            on(Event::Step(&metrics));
-
-            let last = metrics.step == settings.steps;
-            let validated = due(metrics.step, settings.validate_every) || last;
-            if validated && !self.validation.is_empty() {
-                let exact = self.validate(&mut log, on)?;
-                if settings.target > 0.0 && exact as f32 >= settings.target {
-                    ending = Ending::Target;
-                    break;
-                }
-                if settings.patience > 0 && self.progress.stale >= settings.patience {
-                    ending = Ending::Patience;
-                    break;
-                }
-            }
-            if due(metrics.step, settings.checkpoint_every) && !last {
-                self.checkpoint(on)?;
-            }
-            if stop.load(Ordering::Relaxed) {
-                ending = Ending::Interrupted;
-                break;
-            }
-        }
-        log.flush()?;
-        self.checkpoint(on)?;
-        Ok(ending)
-    }
-
-    /// Evaluates the averaged model on the held-out groups and keeps it if it is the best so far.
-    fn validate(&mut self, log: &mut Log, on: &mut dyn FnMut(Event<'_>)) -> Result<f64, Error> {
-        self.check_finite()?;
-        let model = self.trainer.averaged_model();
-        let evaluation = evaluate(&model, &self.validation, self.eval_options(), &mut |_| ())?;
-        let (step, exact) = (self.progress.step, evaluation.exact());
-        let best = exact > self.progress.best_exact;
-        if best {
-            self.progress =
-                Progress { best_step: step, best_exact: exact, stale: 0, ..self.progress.clone() };
-            save_model(&self.folder.join("best"), &model)?;
-        } else {
-            self.progress.stale += 1;
-        }
-        log.validation(step, &evaluation, self.progress.seconds)?;
-        on(Event::Validation { step, evaluation: &evaluation, best });
-        Ok(exact)
-    }
-
-    fn checkpoint(&self, on: &mut dyn FnMut(Event<'_>)) -> Result<(), Error> {
-        self.check_finite()?;
-        let keep = self.recipe.train.keep;
-        let path = save_checkpoint(&self.folder, &self.trainer, &self.progress, keep)?;
-        on(Event::Checkpoint(&path));
-        Ok(())
-    }
-
-    /// Refuses to keep weights that an update has made infinite.
-    fn check_finite(&self) -> Result<(), Error> {
-        let parameters = self.trainer.model().parameters();
-        match parameters.iter().all(|p| p.value().square_sum().is_finite()) {
-            true => Ok(()),
-            false => {
-                Err(Error::NotFinite { what: "size of the weights", step: self.progress.step })
-            }
-        }
+        let (folder, progress) = (folder.to_owned(), Progress::start(&data.digest()));
+        Ok(Run { folder, recipe, train, validation, trainer, progress, symmetries, lock: None })
     }
 
     /// How this run evaluates: all supervision steps for every puzzle, so that accuracies compare

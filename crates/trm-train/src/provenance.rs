@@ -1,0 +1,128 @@
+//! Where a model comes from: enough to make it again, and to see that it is the same.
+
+use crate::Error;
+use crate::files::read;
+use crate::model_folder::resolve;
+use crate::recipe::Recipe;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use trm::Model;
+
+/// `provenance.json` of a model folder. The recipe lies beside it as `recipe.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Version and commit of the program that trained it.
+    pub program: String,
+    /// How to train it again, in this folder.
+    pub command: String,
+    /// Seed of all random numbers.
+    pub seed: u64,
+    /// Folder of the data set.
+    pub data: PathBuf,
+    /// Digest of the training set ([`Dataset::digest`](crate::Dataset::digest)).
+    pub data_digest: String,
+    /// Optimiser steps taken.
+    pub step: u64,
+    /// Seconds of training, over all parts of the run.
+    pub seconds: f64,
+    /// Steps that were undone because they were not finite.
+    pub rollbacks: u64,
+    /// Where it was trained last.
+    pub machine: Machine,
+    /// Threads that it was trained with last; the weights do not depend on them.
+    pub threads: usize,
+    /// Digest of the weights ([`weight_digest`]).
+    pub weights: String,
+}
+
+impl Provenance {
+    /// Name of the file in a model folder.
+    pub const FILE: &str = "provenance.json";
+
+    /// Reads that of a model folder, or of a run's model as [`load_model`](crate::load_model) takes
+    /// it; `None` if it has none.
+    ///
+    /// # Errors
+    /// If there is one that cannot be read.
+    pub fn load(folder: &Path) -> Result<Option<Provenance>, Error> {
+        let path = resolve(folder)?.join(Provenance::FILE);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let parsed = serde_json::from_slice(&read(&path)?);
+        parsed.map(Some).map_err(|error| Error::file(&path, format!("damaged: {error}")))
+    }
+
+    /// What a folder with `recipe.toml` in it says about training again.
+    pub(crate) fn command(recipe: &Recipe) -> String {
+        format!("trm train recipe.toml --data {} --out NEW-FOLDER", recipe.data.display())
+    }
+}
+
+/// Version and commit of this program.
+pub fn program() -> String {
+    format!("trm {} ({})", env!("CARGO_PKG_VERSION"), env!("TRM_COMMIT"))
+}
+
+/// Digest of a model's sizes and weights: 64 hexadecimal digits, equal if and only if the models are.
+pub fn weight_digest(model: &Model) -> String {
+    let mut hasher = blake3::Hasher::new();
+    let config = serde_json::to_vec(model.config()).expect("a configuration is JSON");
+    hasher.update(&config);
+    for (name, tensor) in model.tensors() {
+        hasher.update(name.as_bytes());
+        for value in tensor.to_f32_vec() {
+            hasher.update(&value.to_le_bytes());
+        }
+    }
+    hasher.finalize().to_string()
+}
+
+/// The machine that something was done on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// What the processor calls itself.
+    pub processor: String,
+    /// Cores that this process may use.
+    pub cores: usize,
+    /// Instructions that the products can make use of.
+    pub features: Vec<String>,
+}
+
+impl Machine {
+    /// The machine that this runs on.
+    pub fn this() -> Machine {
+        let information = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let model = information.lines().find_map(|line| line.strip_prefix("model name"));
+        let model = model.map(|m| m.trim_start_matches([' ', '\t', ':']));
+        Machine {
+            processor: model.unwrap_or(std::env::consts::ARCH).into(),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            features: features().iter().map(|name| (*name).to_owned()).collect(),
+        }
+    }
+}
+
+/// What fits above a chart.
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {} cores", self.processor, self.cores)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn features() -> Vec<&'static str> {
+    let all = [
+        ("avx2", is_x86_feature_detected!("avx2")),
+        ("fma", is_x86_feature_detected!("fma")),
+        ("avx512f", is_x86_feature_detected!("avx512f")),
+        ("avx512bf16", is_x86_feature_detected!("avx512bf16")),
+    ];
+    all.iter().filter(|(_, there)| *there).map(|(name, _)| *name).collect()
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn features() -> Vec<&'static str> {
+    Vec::new()
+}

@@ -1,0 +1,258 @@
+//! The visible loop of a run.
+
+use super::{Ending, Event, Run};
+use crate::Error;
+use crate::checkpoint::{Checkpoint, Progress, Snapshot, retain};
+use crate::evaluate::evaluate;
+use crate::log::Log;
+use crate::model_folder::{model_files, save_files};
+use crate::provenance::{Machine, Provenance, program, weight_digest};
+use crate::sampler::Sampler;
+use crate::writer::Writer;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+use trm::Model;
+
+/// What the loop holds beside the run.
+struct Loop<'a> {
+    run: &'a mut Run,
+    log: Log,
+    writer: Writer,
+    on: &'a mut dyn FnMut(Event<'_>),
+    before: f64,
+    started: Instant,
+}
+
+impl Run {
+    /// The training loop. Returns when the work is done or `stop` is set; either way the last state
+    /// is on disk.
+    ///
+    /// # Errors
+    /// If a step is not finite and may not be undone (`train.rollbacks`), or the operating system
+    /// refuses to write. The last checkpoint is then there to resume from.
+    pub fn train(
+        &mut self,
+        stop: &AtomicBool,
+        on: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Ending, Error> {
+        let log = Log::open(&self.folder, self.progress.step)?;
+        let (before, started) = (self.progress.seconds, Instant::now());
+        let mut work = Loop { run: self, log, writer: Writer::default(), on, before, started };
+        let ending = work.steps(stop)?;
+        work.begin_checkpoint()?;
+        work.finish_checkpoint()?;
+        Ok(ending)
+    }
+}
+
+fn due(step: u64, every: u64) -> bool {
+    every > 0 && step.is_multiple_of(every)
+}
+
+impl Loop<'_> {
+    fn steps(&mut self, stop: &AtomicBool) -> Result<Ending, Error> {
+        let settings = self.run.recipe.train.clone();
+        let train = self.run.train.clone();
+        let (symmetries, seed) = (self.run.symmetries, self.run.recipe.seed);
+        let mut sampler = Sampler::new(&train, symmetries, seed, self.run.progress.drawn);
+        while self.run.progress.step < settings.steps {
+            let step = self.run.trainer.step(|_| sampler.draw());
+            self.run.progress.drawn = sampler.drawn();
+            self.run.progress.seconds = self.before + self.started.elapsed().as_secs_f64();
+            let metrics = match step {
+                Ok(metrics) => metrics,
+                Err(fault) => {
+                    self.roll_back(fault)?;
+                    continue;
+                }
+            };
+            self.run.progress.step = metrics.step;
+            self.log.step(&metrics, settings.batch, self.run.progress.seconds)?;
+            (self.on)(Event::Step(&metrics));
+
+            let last = metrics.step == settings.steps;
+            let validated = due(metrics.step, settings.validate_every) || last;
+            if validated && !self.run.validation.is_empty() {
+                let exact = self.validate()?;
+                if settings.target > 0.0 && exact as f32 >= settings.target {
+                    return Ok(Ending::Target);
+                }
+                if settings.patience > 0 && self.run.progress.stale >= settings.patience {
+                    return Ok(Ending::Patience);
+                }
+            }
+            if due(metrics.step, settings.checkpoint_every) && !last {
+                self.begin_checkpoint()?;
+            }
+            if stop.load(Ordering::Relaxed) {
+                return Ok(Ending::Interrupted);
+            }
+            let written = self.writer.poll()?;
+            self.written(written)?;
+        }
+        Ok(Ending::Finished)
+    }
+
+    /// Evaluates the averaged model on the held-out groups and keeps it if it is the best so far.
+    fn validate(&mut self) -> Result<f64, Error> {
+        let run = &mut *self.run;
+        let model = run.trainer.averaged_model();
+        let evaluation = evaluate(&model, &run.validation, run.eval_options(), &mut |_| ())?;
+        let (step, exact) = (run.progress.step, evaluation.exact());
+        let best = exact > run.progress.best_exact;
+        if best {
+            run.progress =
+                Progress { best_step: step, best_exact: exact, stale: 0, ..run.progress.clone() };
+            let files = model_files(&model, &run.recipe, &run.provenance(&model));
+            save_files(&run.folder.join("best"), &files)?;
+        } else {
+            run.progress.stale += 1;
+        }
+        self.log.validation(step, &evaluation, run.progress.seconds)?;
+        (self.on)(Event::Validation { step, evaluation: &evaluation, best });
+        Ok(exact)
+    }
+
+    /// Begins to write a checkpoint of this moment. The log is on disk before it, so that a resumed
+    /// run has no gap in it.
+    fn begin_checkpoint(&mut self) -> Result<(), Error> {
+        self.finish_checkpoint()?;
+        self.log.sync()?;
+        let (snapshot, folder) = (self.run.snapshot(), self.run.folder.clone());
+        self.writer.begin(move || snapshot.write(&folder));
+        Ok(())
+    }
+
+    fn finish_checkpoint(&mut self) -> Result<(), Error> {
+        let written = self.writer.finish()?;
+        self.written(written)
+    }
+
+    fn written(&mut self, checkpoint: Option<PathBuf>) -> Result<(), Error> {
+        let Some(path) = checkpoint else { return Ok(()) };
+        let settings = &self.run.recipe.train;
+        retain(&self.run.folder, settings.keep, settings.keep_every)?;
+        (self.on)(Event::Checkpoint(&path));
+        Ok(())
+    }
+
+    /// Goes back to the last checkpoint, or the beginning, and on with examples not drawn yet.
+    fn roll_back(&mut self, fault: Error) -> Result<(), Error> {
+        self.finish_checkpoint()?;
+        let run = &mut *self.run;
+        let checkpoint = Checkpoint::open(&run.folder, None)?;
+        if !matches!(fault, Error::NotFinite { .. })
+            || run.progress.rollbacks >= run.recipe.train.rollbacks
+        {
+            return Err(fault.with_checkpoint(checkpoint.map(|c| c.folder)));
+        }
+        let Progress { drawn, seconds, rollbacks, .. } = run.progress;
+        run.progress = run.restart(checkpoint.as_ref())?;
+        run.progress =
+            Progress { drawn, seconds, rollbacks: rollbacks + 1, ..run.progress.clone() };
+        run.trainer.carry.halted.fill(true);
+        let step = run.progress.step;
+        self.log = Log::open(&run.folder, step)?;
+        self.log.rollback(step, &fault.to_string(), seconds)?;
+        (self.on)(Event::RolledBack { step, fault: &fault });
+        Ok(())
+    }
+}
+
+impl Run {
+    fn snapshot(&self) -> Snapshot {
+        let model = self.trainer.averaged_model();
+        Snapshot {
+            state: self.trainer.state(),
+            progress: self.progress.clone(),
+            recipe: self.recipe.clone(),
+            provenance: self.provenance(&model),
+            model,
+        }
+    }
+
+    /// Where a model of this run, as it stands, comes from.
+    pub fn provenance(&self, model: &Model) -> Provenance {
+        Provenance {
+            program: program(),
+            command: Provenance::command(&self.recipe),
+            seed: self.recipe.seed,
+            data: self.recipe.data.clone(),
+            data_digest: self.progress.data_digest.clone(),
+            step: self.progress.step,
+            seconds: self.progress.seconds,
+            rollbacks: self.progress.rollbacks,
+            machine: Machine::this(),
+            threads: model.device().threads(),
+            weights: weight_digest(model),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::Recipe;
+    use crate::sudoku_data::{Generated, generate_sudoku};
+    use crate::{Line, read_log};
+    use std::path::Path;
+    use trm_ops::Device;
+    use trm_puzzles::sudoku::{Givens, Shape};
+
+    const SETTINGS: &[&str] = &[
+        "model.hidden=16",
+        "model.inner_multiple=16",
+        "model.cycles=1",
+        "model.recursions=1",
+        "model.supervision_steps=3",
+        "model.prefix_len=0",
+        "model.puzzle_embedding=0",
+        "train.steps=8",
+        "train.batch=4",
+        "train.validation=4",
+        "train.checkpoint_every=3",
+        "train.rollbacks=1",
+    ];
+
+    /// A run whose state becomes a NaN before its first step and again after its last but one.
+    fn poisoned(folder: &Path) -> Run {
+        let settings: Vec<String> = SETTINGS.iter().map(|s| (*s).to_owned()).collect();
+        let recipe = Recipe::parse("seed = 3", &settings).unwrap();
+        let givens = Givens::AtLeast(6..=10);
+        let wanted = Generated { shape: Shape::Four, train: 30, test: 1, givens, seed: 5 };
+        let data = generate_sudoku(&wanted, &mut |_| ()).unwrap().train;
+        let mut run = Run::create(folder, recipe, &data, &Device::cpu(1)).unwrap();
+        poison(&mut run);
+        run
+    }
+
+    fn poison(run: &mut Run) {
+        let carry = &mut run.trainer.carry;
+        carry.halted.fill(false);
+        carry.state.z.fill_row(2, &[f32::NAN]);
+    }
+
+    #[test]
+    fn a_step_that_is_not_finite_is_undone_once_and_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut run = poisoned(&folder.path().join("run"));
+        run.train(&AtomicBool::new(false), &mut |_| ()).unwrap();
+        assert_eq!((run.progress.step, run.progress.rollbacks), (8, 1));
+        let log = read_log(&run.folder).unwrap();
+        assert!(
+            matches!(&log[0], Line::Rollback { step: 0, reason, .. } if reason.contains("first: Add"))
+        );
+
+        run.recipe.train.steps = 12;
+        poison(&mut run);
+        let error = run.train(&AtomicBool::new(false), &mut |_| ()).unwrap_err().to_string();
+        assert!(error.contains("not finite at step 9 (first: Add)"), "{error}");
+        assert!(error.contains("checkpoints/step-8"), "{error}");
+
+        run.recipe.train.rollbacks = 2;
+        run.train(&AtomicBool::new(false), &mut |_| ()).unwrap();
+        assert_eq!((run.progress.step, run.progress.rollbacks), (12, 2));
+        assert!(run.trainer.model().parameters().iter().all(|p| p.value().is_finite()));
+    }
+}
