@@ -3,7 +3,7 @@
 
 use crate::Error;
 use crate::files::{create_folder, read, write_atomic};
-use npyz::WriterBuilder;
+use crate::npy;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -202,11 +202,11 @@ impl Dataset {
         for set in &metadata.sets {
             let file = |key: &str| folder.join(format!("{set}__{key}.npy"));
             let (examples, puzzles) = (whole.len(), whole.puzzle_identifiers.len());
-            whole.inputs.extend(read_npy::<u8>(&file("inputs"))?);
-            whole.labels.extend(read_npy::<u8>(&file("labels"))?);
-            whole.puzzle_identifiers.extend(read_npy::<u32>(&file("puzzle_identifiers"))?);
+            whole.inputs.extend(read_array::<u8>(&file("inputs"))?);
+            whole.labels.extend(read_array::<u8>(&file("labels"))?);
+            whole.puzzle_identifiers.extend(read_array::<u32>(&file("puzzle_identifiers"))?);
             let offsets = |key: &str, start: usize| {
-                let offsets = read_npy::<u32>(&file(key))?;
+                let offsets = read_array::<u32>(&file(key))?;
                 if offsets.first() != Some(&0) {
                     return Err(Error::file(&file(key), "offsets must begin with 0"));
                 }
@@ -259,10 +259,10 @@ impl Dataset {
         let set = self.metadata.sets.first().map_or("all", String::as_str);
         let file = |key: &str| -> PathBuf { folder.join(format!("{set}__{key}.npy")) };
         let pairs = [self.len() as u64, self.metadata.seq_len as u64];
-        write_npy(&file("inputs"), &pairs, self.inputs.iter().copied())?;
-        write_npy(&file("labels"), &pairs, self.labels.iter().copied())?;
+        write_array(&file("inputs"), &pairs, self.inputs.iter().copied())?;
+        write_array(&file("labels"), &pairs, self.labels.iter().copied())?;
         let integers = |key: &str, values: &mut dyn ExactSizeIterator<Item = i32>| {
-            write_npy(&file(key), &[values.len() as u64], values)
+            write_array(&file(key), &[values.len() as u64], values)
         };
         integers("puzzle_identifiers", &mut self.puzzle_identifiers.iter().map(|i| *i as i32))?;
         integers("puzzle_indices", &mut self.puzzle_indices.iter().map(|i| *i as i32))?;
@@ -270,6 +270,19 @@ impl Dataset {
         let json = serde_json::to_vec_pretty(&self.metadata).expect("metadata are JSON");
         write_atomic(&folder.join("dataset.json"), &json)
     }
+}
+
+fn read_array<T: TryFrom<i64>>(path: &Path) -> Result<Vec<T>, Error> {
+    npy::decode(&read(path)?).map_err(|message| Error::file(path, message))
+}
+
+fn write_array<T: npyz::AutoSerialize>(
+    path: &Path,
+    shape: &[u64],
+    values: impl IntoIterator<Item = T>,
+) -> Result<(), Error> {
+    let bytes = npy::encode(shape, values).map_err(Error::io("encode", path))?;
+    write_atomic(path, &bytes)
 }
 
 fn check_offsets(name: &str, offsets: &[usize], end: usize) -> Result<(), String> {
@@ -280,63 +293,6 @@ fn check_offsets(name: &str, offsets: &[usize], end: usize) -> Result<(), String
     } else {
         Err(format!("{name} must rise from 0 to {end}, every range holding at least one element"))
     }
-}
-
-fn write_npy<T: npyz::AutoSerialize>(
-    path: &Path,
-    shape: &[u64],
-    values: impl IntoIterator<Item = T>,
-) -> Result<(), Error> {
-    let mut bytes = Vec::new();
-    let write = |bytes: &mut Vec<u8>| {
-        let mut writer =
-            npyz::WriteOptions::new().default_dtype().shape(shape).writer(bytes).begin_nd()?;
-        writer.extend(values)?;
-        writer.finish()
-    };
-    write(&mut bytes).map_err(Error::io("encode", path))?;
-    write_atomic(path, &bytes)
-}
-
-/// Reads an array of any integer type, flattened, if all values fit.
-fn read_npy<T: TryFrom<i64>>(path: &Path) -> Result<Vec<T>, Error> {
-    let bytes = read(path)?;
-    let damaged = |error: &dyn std::fmt::Display| {
-        Error::file(path, format!("not a readable .npy file: {error}"))
-    };
-    let file = npyz::NpyFile::new(&bytes[..]).map_err(|error| damaged(&error))?;
-    let npyz::DType::Plain(kind) = file.dtype() else {
-        return Err(Error::file(path, "a structured array; expected integers"));
-    };
-    if file.order() == npyz::Order::Fortran && file.shape().len() > 1 {
-        return Err(Error::file(path, "stored column by column; save it in C order"));
-    }
-    let count = file.shape().iter().try_fold(1u64, |n, extent| n.checked_mul(*extent));
-    let size = count.and_then(|n| n.checked_mul(kind.size_field()));
-    if size.is_none_or(|size| size > bytes.len() as u64) {
-        return Err(Error::file(path, "cut short: the header promises more values"));
-    }
-    fn widen<S: npyz::Deserialize + Into<i64>>(
-        file: npyz::NpyFile<&[u8]>,
-    ) -> std::io::Result<Vec<i64>> {
-        Ok(file.into_vec::<S>()?.into_iter().map(Into::into).collect())
-    }
-    let values = match (kind.type_char(), kind.size_field()) {
-        (npyz::TypeChar::Uint, 1) => widen::<u8>(file),
-        (npyz::TypeChar::Uint, 2) => widen::<u16>(file),
-        (npyz::TypeChar::Uint, 4) => widen::<u32>(file),
-        (npyz::TypeChar::Int, 1) => widen::<i8>(file),
-        (npyz::TypeChar::Int, 2) => widen::<i16>(file),
-        (npyz::TypeChar::Int, 4) => widen::<i32>(file),
-        (npyz::TypeChar::Int, 8) => widen::<i64>(file),
-        _ => return Err(Error::file(path, format!("an array of {kind}; expected integers"))),
-    };
-    let values = values.map_err(|error| damaged(&error))?;
-    let fit = values.into_iter().enumerate().map(|(i, value)| {
-        T::try_from(value)
-            .map_err(|_| Error::file(path, format!("value {value} at place {i} is out of range")))
-    });
-    fit.collect()
 }
 
 #[cfg(test)]

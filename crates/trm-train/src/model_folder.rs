@@ -51,19 +51,7 @@ pub(crate) fn model_files(model: &Model, recipe: &Recipe, provenance: &Provenanc
 pub fn load_model(folder: &Path, device: &Device) -> Result<Model, Error> {
     let folder = resolve(folder)?;
     let path = folder.join("config.json");
-    let table: Table = serde_json::from_slice(&read(&path)?)
-        .map_err(|error| Error::file(&path, format!("not a model configuration: {error}")))?;
-    let defaults = Table::try_from(Config::default()).expect("a configuration is a table");
-    let known = crate::keys::paths(&defaults);
-    let config: Config =
-        crate::keys::parse_known(table, &known).map_err(|message| Error::file(&path, message))?;
-    config.check().map_err(|error| Error::file(&path, error.to_string()))?;
-    if let Ok(domain) = config.domain.parse::<Domain>()
-        && (domain.seq_len(), domain.vocab_size()) != (config.seq_len, config.vocab_size)
-    {
-        let message = format!("seq_len and vocab_size are not those of {domain}");
-        return Err(Error::file(&path, message));
-    }
+    let config = parse_config(&read(&path)?).map_err(|message| Error::file(&path, message))?;
     let path = folder.join("model.safetensors");
     let model = Model::from_safetensors(&config, device, &read(&path)?)
         .map_err(|error| Error::file(&path, error.to_string()))?;
@@ -74,6 +62,26 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<Model, Error> {
             Err(Error::file(&path, message))
         }
         _ => Ok(model),
+    }
+}
+
+/// The contents of a `config.json`.
+///
+/// # Errors
+/// One line: the key that is unknown or has an impossible value.
+pub fn parse_config(bytes: &[u8]) -> Result<Config, String> {
+    let table: Table = serde_json::from_slice(bytes)
+        .map_err(|error| format!("not a model configuration: {error}"))?;
+    let defaults = Table::try_from(Config::default()).expect("a configuration is a table");
+    let config: Config = crate::keys::parse_known(table, &crate::keys::paths(&defaults))?;
+    config.check().map_err(|error| error.to_string())?;
+    match config.domain.parse::<Domain>() {
+        Ok(domain)
+            if (domain.seq_len(), domain.vocab_size()) != (config.seq_len, config.vocab_size) =>
+        {
+            Err(format!("seq_len and vocab_size are not those of {domain}"))
+        }
+        _ => Ok(config),
     }
 }
 

@@ -1,0 +1,73 @@
+//! Arrays of integers in NumPy's `.npy` format.
+
+use npyz::{NpyFile, TypeChar, WriterBuilder};
+
+/// Values of a shape as the bytes of a file.
+///
+/// # Errors
+/// If there are more or fewer values than the shape holds.
+pub(crate) fn encode<T: npyz::AutoSerialize>(
+    shape: &[u64],
+    values: impl IntoIterator<Item = T>,
+) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut writer =
+        npyz::WriteOptions::new().default_dtype().shape(shape).writer(&mut bytes).begin_nd()?;
+    writer.extend(values)?;
+    writer.finish()?;
+    Ok(bytes)
+}
+
+/// An array of any integer type, flattened, if all its values fit.
+///
+/// # Errors
+/// One line: what is wrong with the file.
+pub fn decode<T: TryFrom<i64>>(bytes: &[u8]) -> Result<Vec<T>, String> {
+    let damaged = |error: std::io::Error| format!("not a readable .npy file: {error}");
+    if header_len(bytes).is_none_or(|len| len > bytes.len()) {
+        return Err("not a readable .npy file: its header is missing or cut short".into());
+    }
+    let file = NpyFile::new(bytes).map_err(damaged)?;
+    let npyz::DType::Plain(kind) = file.dtype() else {
+        return Err("a structured array; expected integers".into());
+    };
+    if file.order() == npyz::Order::Fortran && file.shape().len() > 1 {
+        return Err("stored column by column; save it in C order".into());
+    }
+    let count = file.shape().iter().try_fold(1u64, |n, extent| n.checked_mul(*extent));
+    let size = count.and_then(|n| n.checked_mul(kind.size_field()));
+    if size.is_none_or(|size| size > bytes.len() as u64) {
+        return Err("cut short: the header promises more values".into());
+    }
+    let values = match (kind.type_char(), kind.size_field()) {
+        (TypeChar::Uint, 1) => convert::<u8, T>(file),
+        (TypeChar::Uint, 2) => convert::<u16, T>(file),
+        (TypeChar::Uint, 4) => convert::<u32, T>(file),
+        (TypeChar::Int, 1) => convert::<i8, T>(file),
+        (TypeChar::Int, 2) => convert::<i16, T>(file),
+        (TypeChar::Int, 4) => convert::<i32, T>(file),
+        (TypeChar::Int, 8) => convert::<i64, T>(file),
+        _ => return Err(format!("an array of {kind}; expected integers")),
+    };
+    values.map_err(damaged)?
+}
+
+/// Bytes that the header says it takes. The reader would reserve them unseen.
+fn header_len(bytes: &[u8]) -> Option<usize> {
+    match bytes.get(6)? {
+        1 => Some(u16::from_le_bytes([*bytes.get(8)?, *bytes.get(9)?]).into()),
+        _ => u32::from_le_bytes(bytes.get(8..12)?.try_into().ok()?).try_into().ok(),
+    }
+}
+
+fn convert<S, T>(file: NpyFile<&[u8]>) -> std::io::Result<Result<Vec<T>, String>>
+where
+    S: npyz::Deserialize + Into<i64>,
+    T: TryFrom<i64>,
+{
+    let fit = |(i, value): (usize, S)| {
+        let value = value.into();
+        T::try_from(value).map_err(|_| format!("value {value} at place {i} is out of range"))
+    };
+    Ok(file.into_vec::<S>()?.into_iter().enumerate().map(fit).collect())
+}

@@ -1,0 +1,94 @@
+//! Everything in `trm` that reads what others have written, as functions of arbitrary bytes. They may
+//! accept or refuse; they must not panic, hang or take memory beyond what the input's size explains.
+//!
+//! `scripts/fuzz` runs them under libFuzzer, `tests/short.rs` for a moment in every build.
+
+use trm::{Config, Model};
+use trm_ops::{DType, Device};
+use trm_puzzles::Domain;
+use trm_puzzles::sudoku::{Grid, check_question, read_csv};
+use trm_train::{Metadata, Recipe, npy, parse_config};
+
+/// A fuzz target.
+pub type Target = fn(&[u8]);
+
+/// All targets by name; each has a folder in `corpus/`.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("puzzle", puzzle),
+    ("csv", csv),
+    ("npy", npy),
+    ("dataset", dataset),
+    ("safetensors", safetensors),
+    ("config", config),
+    ("recipe", recipe),
+];
+
+/// A puzzle as text: on one line, in rows, or drawn. What is accepted must read back from its tokens.
+pub fn puzzle(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(grid) = Grid::parse(text, None) else { return };
+    assert_eq!(Grid::from_tokens(grid.shape(), &grid.to_tokens()).as_ref(), Ok(&grid));
+    let domain = Domain::Sudoku(grid.shape());
+    assert_eq!(domain.parse(text).ok(), Some(grid.to_tokens()));
+    let _ = check_question(&grid);
+}
+
+/// A CSV of puzzles and solutions.
+pub fn csv(data: &[u8]) {
+    let _ = read_csv(data, "fuzz.csv");
+}
+
+/// An array of a data set.
+pub fn npy(data: &[u8]) {
+    let _ = npy::decode::<u8>(data);
+    let _ = npy::decode::<u32>(data);
+}
+
+/// A `dataset.json`.
+pub fn dataset(data: &[u8]) {
+    let _ = serde_json::from_slice::<Metadata>(data);
+}
+
+/// A `model.safetensors` beside the configuration of a tiny model.
+pub fn safetensors(data: &[u8]) {
+    let _ = Model::from_safetensors(&tiny(), &Device::cpu(1), data);
+}
+
+/// A `config.json`.
+pub fn config(data: &[u8]) {
+    if let Ok(config) = parse_config(data) {
+        config.check().expect("only what describes a network is accepted");
+    }
+}
+
+/// A recipe; what is accepted must read back from the resolved recipe.
+pub fn recipe(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(recipe) = Recipe::parse(text, &[]) {
+        assert_eq!(Recipe::parse(&recipe.to_toml(), &[]).as_ref(), Ok(&recipe));
+    }
+}
+
+/// Sizes of the model that the corpus of `safetensors` begins with.
+pub fn tiny() -> Config {
+    Config {
+        hidden: 4,
+        heads: 1,
+        inner_multiple: 4,
+        blocks: 1,
+        vocab_size: 3,
+        seq_len: 2,
+        prefix_len: 1,
+        puzzle_embedding: 4,
+        puzzle_identifiers: 1,
+        ..Config::default()
+    }
+}
+
+/// A good file of the tiny model.
+pub fn tiny_weights() -> Vec<u8> {
+    use rand_chacha::rand_core::SeedableRng;
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+    let model = Model::new(&tiny(), &Device::cpu(1), &mut rng).expect("a possible configuration");
+    model.to_safetensors(DType::Bf16)
+}

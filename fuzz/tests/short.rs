@@ -1,0 +1,73 @@
+//! Every fuzz target for a moment: its corpus, then random changes of it. Time and memory stay within
+//! what the size of the input explains. The long run is `scripts/fuzz`.
+
+use peak_alloc::PeakAlloc;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use trm_fuzz::{TARGETS, Target, tiny_weights};
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+/// Changed inputs per target.
+const CHANGES: usize = 3000;
+
+/// Runs a target and checks its bounds.
+fn bounded(name: &str, target: Target, input: &[u8]) {
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    let started = Instant::now();
+    target(input);
+    let (used, time) = (MEMORY.peak_usage().saturating_sub(before), started.elapsed());
+    let shown = String::from_utf8_lossy(&input[..input.len().min(200)]);
+    assert!(time < Duration::from_secs(1), "{name}: {time:?} for {shown:?}");
+    assert!(used < 10 * input.len() + (64 << 20), "{name}: {used} bytes for {shown:?}");
+}
+
+/// Flips, cuts, repeats, joins.
+fn change(input: &[u8], other: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
+    let mut changed = input.to_vec();
+    for _ in 0..rng.random_range(1..=4) {
+        let place = rng.random_range(0..=changed.len());
+        match rng.random_range(0..6) {
+            0 if place < changed.len() => changed[place] = rng.random(),
+            1 if place < changed.len() => changed[place] ^= 1 << rng.random_range(0..8),
+            2 => changed.truncate(place),
+            3 => changed.insert(place, rng.random()),
+            4 => {
+                let part = changed[place..].to_vec();
+                changed.extend(part);
+            }
+            _ => {
+                changed.truncate(place);
+                changed.extend(&other[rng.random_range(0..=other.len())..]);
+            }
+        }
+    }
+    changed.truncate(1 << 16);
+    changed
+}
+
+#[test]
+fn nothing_that_reads_files_panics_hangs_or_takes_too_much_memory() {
+    let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    for (name, target) in TARGETS {
+        let files = std::fs::read_dir(corpora.join(name)).unwrap();
+        let mut paths: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        let mut inputs: Vec<Vec<u8>> =
+            paths.iter().map(|path| std::fs::read(path).unwrap()).collect();
+        assert!(!inputs.is_empty(), "{name} has no corpus");
+        if *name == "safetensors" {
+            inputs.push(tiny_weights());
+        }
+        inputs.iter().for_each(|input| bounded(name, *target, input));
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        for _ in 0..CHANGES {
+            let [first, second] = [(); 2].map(|()| &inputs[rng.random_range(0..inputs.len())]);
+            bounded(name, *target, &change(first, second, &mut rng));
+        }
+    }
+}
