@@ -24,8 +24,12 @@ pub(crate) fn encode<T: npyz::AutoSerialize>(
 /// One line: what is wrong with the file.
 pub fn decode<T: TryFrom<i64>>(bytes: &[u8]) -> Result<Vec<T>, String> {
     let damaged = |error: std::io::Error| format!("not a readable .npy file: {error}");
-    if header_len(bytes).is_none_or(|len| len > bytes.len()) {
+    let Some(header) = header(bytes) else {
         return Err("not a readable .npy file: its header is missing or cut short".into());
+    };
+    let opened = |bracket: u8| header.iter().filter(|byte| **byte == bracket).count();
+    if opened(b'[') > 0 || opened(b'(') > 1 || opened(b'{') > 1 {
+        return Err("a structured array; expected integers".into());
     }
     let file = NpyFile::new(bytes).map_err(damaged)?;
     let npyz::DType::Plain(kind) = file.dtype() else {
@@ -52,12 +56,14 @@ pub fn decode<T: TryFrom<i64>>(bytes: &[u8]) -> Result<Vec<T>, String> {
     values.map_err(damaged)?
 }
 
-/// Bytes that the header says it takes. The reader would reserve them unseen.
-fn header_len(bytes: &[u8]) -> Option<usize> {
-    match bytes.get(6)? {
-        1 => Some(u16::from_le_bytes([*bytes.get(8)?, *bytes.get(9)?]).into()),
-        _ => u32::from_le_bytes(bytes.get(8..12)?.try_into().ok()?).try_into().ok(),
-    }
+/// The dictionary at the beginning. The reader would reserve any length that is promised, and take
+/// exponential time for nested brackets.
+fn header(bytes: &[u8]) -> Option<&[u8]> {
+    let (start, len) = match bytes.get(6)? {
+        1 => (10, u16::from_le_bytes(bytes.get(8..10)?.try_into().ok()?).into()),
+        _ => (12, u32::from_le_bytes(bytes.get(8..12)?.try_into().ok()?) as usize),
+    };
+    bytes.get(start..)?.get(..len)
 }
 
 fn convert<S, T>(file: NpyFile<&[u8]>) -> std::io::Result<Result<Vec<T>, String>>
