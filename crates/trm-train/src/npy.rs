@@ -31,6 +31,9 @@ pub fn decode<T: TryFrom<i64>>(bytes: &[u8]) -> Result<Vec<T>, String> {
     if opened(b'[') > 0 || opened(b'(') > 1 || opened(b'{') > 1 {
         return Err("a structured array; expected integers".into());
     }
+    if extents(header).is_none_or(|count| count > bytes.len() as u64) {
+        return Err("cut short: the header promises more values".into());
+    }
     let file = NpyFile::new(bytes).map_err(damaged)?;
     let npyz::DType::Plain(kind) = file.dtype() else {
         return Err("a structured array; expected integers".into());
@@ -38,8 +41,7 @@ pub fn decode<T: TryFrom<i64>>(bytes: &[u8]) -> Result<Vec<T>, String> {
     if file.order() == npyz::Order::Fortran && file.shape().len() > 1 {
         return Err("stored column by column; save it in C order".into());
     }
-    let count = file.shape().iter().try_fold(1u64, |n, extent| n.checked_mul(*extent));
-    let size = count.and_then(|n| n.checked_mul(kind.size_field()));
+    let size = file.len().checked_mul(kind.size_field());
     if size.is_none_or(|size| size > bytes.len() as u64) {
         return Err("cut short: the header promises more values".into());
     }
@@ -64,6 +66,17 @@ fn header(bytes: &[u8]) -> Option<&[u8]> {
         _ => (12, u32::from_le_bytes(bytes.get(8..12)?.try_into().ok()?) as usize),
     };
     bytes.get(start..)?.get(..len)
+}
+
+/// How many values the shape holds; the reader would multiply it out unchecked. The shape is the only
+/// thing in parentheses.
+fn extents(header: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(header).ok()?;
+    let (_, shape) = text.split_once('(').unwrap_or_default();
+    let (shape, _) = shape.split_once(')').unwrap_or_default();
+    let mut extents = shape.split(',').map(str::trim).filter(|extent| !extent.is_empty());
+    // extents of 0 must not hide an overflow before them
+    extents.try_fold(1u64, |count, extent| count.checked_mul(extent.parse::<u64>().ok()?.max(1)))
 }
 
 fn convert<S, T>(file: NpyFile<&[u8]>) -> std::io::Result<Result<Vec<T>, String>>
