@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use trm_puzzles::Domain;
 use trm_puzzles::sudoku::{Givens, Shape};
-use trm_train::{Dataset, Generated, Splits, domain_of, generate_sudoku, sudoku_from_csv};
+use trm_train::{Dataset, Generated, Kind, Splits, domain_of, generate_sudoku, sudoku_from_csv};
 
 #[derive(Subcommand)]
 pub(crate) enum Verb {
@@ -42,11 +42,14 @@ pub(crate) struct SudokuArguments {
     /// Clues of generated puzzles: `minimal`, a number, or a range as in `4-10`.
     #[arg(long, default_value = "minimal", conflicts_with = "csv")]
     givens: Givens,
+    /// Breed 9×9 puzzles with the ratings of Sudoku-Extreme instead of random ones.
+    #[arg(long, conflicts_with_all = ["csv", "givens"])]
+    hard: bool,
     /// Read training puzzles from this file instead of generating them.
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// Read test puzzles from this file.
-    #[arg(long, value_name = "FILE", requires = "csv")]
+    /// Read test puzzles from this file; none of their classes will be trained on.
+    #[arg(long, value_name = "FILE")]
     test_csv: Option<PathBuf>,
     /// Seed of everything random.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
@@ -84,19 +87,21 @@ fn generate(arguments: &SudokuArguments) -> Result<Splits> {
     let Some(shape) = Shape::from_size(arguments.size) else {
         bail!("--size {}: Sudoku comes in sizes 4, 6 and 9", arguments.size);
     };
+    let test_file = arguments.test_csv.as_deref();
+    let test = if test_file.is_some() { 0 } else { arguments.test };
     if arguments.train == 0 || arguments.test == 0 {
         bail!("--train and --test must be at least 1");
     }
     let wanted = Generated {
         shape,
         train: arguments.train,
-        test: arguments.test,
-        givens: arguments.givens.clone(),
+        test,
+        kind: if arguments.hard { Kind::Hard } else { Kind::Random(arguments.givens.clone()) },
         seed: arguments.seed,
     };
     let total = (wanted.train + wanted.test) as u64;
     let bar = progress_bar(total, "puzzles {wide_bar} {pos}/{len}");
-    let splits = generate_sudoku(&wanted, &mut |done| bar.set_position(done as u64))?;
+    let splits = generate_sudoku(&wanted, test_file, &mut |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
     Ok(splits)
 }

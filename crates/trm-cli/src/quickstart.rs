@@ -12,7 +12,8 @@ use std::time::Instant;
 use trm_puzzles::Domain;
 use trm_puzzles::sudoku::{Givens, Shape};
 use trm_train::{
-    Dataset, Ending, Evaluation, Generated, Recipe, Run, evaluate, generate_sudoku, load_model,
+    Dataset, Ending, Evaluation, Generated, Kind, Recipe, Run, evaluate, generate_sudoku,
+    load_model,
 };
 
 /// The recipe is part of the program, so that the command works anywhere.
@@ -72,9 +73,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
 }
 
 fn make_data(folder: &Path, seed: u64) -> Result<Dataset> {
-    let givens = Givens::AtLeast(4..=8);
-    let wanted = Generated { shape: Shape::Four, train: 1600, test: 500, givens, seed };
-    let splits = generate_sudoku(&wanted, &mut |_| ())?;
+    let kind = Kind::Random(Givens::AtLeast(4..=8));
+    let wanted = Generated { shape: Shape::Four, train: 1600, test: 500, kind, seed };
+    let splits = generate_sudoku(&wanted, None, &mut |_| ())?;
     let data = folder.join("data");
     splits.save(&data)?;
     eprintln!(

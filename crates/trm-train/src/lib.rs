@@ -44,6 +44,6 @@ pub use run::{Ending, Event, Run, domain_of};
 pub use sampler::Sampler;
 pub use schedule::Schedule;
 pub use score::Score;
-pub use sudoku_data::{Generated, Splits, generate_sudoku, sudoku_from_csv};
+pub use sudoku_data::{Generated, Kind, Splits, generate_sudoku, sudoku_from_csv};
 pub use trail::{Trail, TrailStep, Trails};
 pub use train::{StepMetrics, Trainer};

@@ -5,11 +5,14 @@ use crate::dataset::{Dataset, Metadata, Origin};
 use crate::files::{create_folder, write_atomic, write_folder_atomic};
 use crate::random::{Purpose, stream};
 use rand::seq::SliceRandom;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use trm_puzzles::Domain;
 use trm_puzzles::sudoku::{
-    Givens, Grid, Shape, check_question, class_hash, generate, read_csv_file,
+    Breeder, Givens, Grid, Puzzle, Shape, check_question, class_hash, generate, read_csv_file,
 };
 
 /// Offsets in the files are 32-bit.
@@ -54,19 +57,41 @@ pub struct Generated {
     pub train: usize,
     /// Test puzzles.
     pub test: usize,
-    /// How many clues.
-    pub givens: Givens,
+    /// Which puzzles.
+    pub kind: Kind,
     /// Seed.
     pub seed: u64,
 }
 
-/// Draws puzzles of distinct classes until both splits are full. `progress` hears how many there
-/// are.
+/// Which puzzles to generate.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// Random ones with so many clues.
+    Random(Givens),
+    /// Bred for the ratings of Sudoku-Extreme, 9×9.
+    Hard,
+}
+
+/// Lowest ratings and shares of the 1000 training puzzles of Sudoku-Extreme, rated by our solver; the
+/// quantiles 10, 25, 50, 75, 90 and 95 % are 0, 5, 51, 155, 284 and 421 guesses.
+const EXTREME: [(u32, f64); 7] =
+    [(0, 0.11), (1, 0.15), (6, 0.24), (52, 0.25), (156, 0.15), (285, 0.05), (422, 0.05)];
+
+/// Puzzles that one breeder makes, and lines that it keeps: it warms up for some seconds.
+const BRED: usize = 10_000;
+const LINES: usize = 300;
+
+/// Breeders whose puzzles are held at a time.
+const BREEDERS: u64 = 16;
+
+/// Draws puzzles of distinct classes until both splits are full; with a `test_file`, the test split is
+/// read from it instead, and none of its classes is trained on. `progress` hears how many there are.
 ///
 /// # Errors
-/// If so many classes cannot be found.
+/// If so many classes cannot be found, or the file cannot be used.
 pub fn generate_sudoku(
     wanted: &Generated,
+    test_file: Option<&Path>,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Splits, Error> {
     let total = wanted.train.saturating_add(wanted.test);
@@ -74,38 +99,100 @@ pub fn generate_sudoku(
         let message = format!("{total} puzzles: a data set holds at most {MAX_PUZZLES}");
         return Err(Error::Mismatch(message));
     }
+    if matches!(wanted.kind, Kind::Hard) && wanted.shape != Shape::Nine {
+        return Err(Error::Mismatch("hard puzzles are 9×9".into()));
+    }
     let mut classes = HashSet::new();
-    let mut pairs = Vec::new();
-    let mut draws = 0u64;
+    let mut read = test_file.map(read_pairs).transpose()?.unwrap_or_default();
+    check_shape(&read, wanted.shape, test_file)?;
+    read.retain(|(question, _)| classes.insert(class_hash(question)));
+
+    let (mut pairs, mut drawn, mut duplicates, mut round) = (Vec::new(), 0, 0, 0);
     while pairs.len() < total {
-        if draws as usize > 1000 + 50 * total {
+        if drawn > 1000 + 50 * total {
             return Err(Error::Mismatch(format!(
-                "only {} different puzzles found in {draws} draws: ask for fewer, or allow more givens",
+                "only {} different puzzles found in {drawn} draws: ask for fewer, or allow more givens",
                 pairs.len()
             )));
         }
-        let mut rng = stream(wanted.seed, Purpose::Data, draws);
-        let puzzle = generate(wanted.shape, &mut rng, &wanted.givens);
-        draws += 1;
-        if classes.insert(class_hash(&puzzle.question)) {
-            pairs.push((puzzle.question, puzzle.answer));
-            progress(pairs.len());
+        for puzzle in draw(wanted, round, total - pairs.len()) {
+            drawn += 1;
+            if pairs.len() == total {
+                break;
+            }
+            if classes.insert(class_hash(&puzzle.question)) {
+                pairs.push((puzzle.question, puzzle.answer));
+                progress(pairs.len());
+            } else {
+                duplicates += 1;
+            }
         }
+        round += 1;
     }
-    let source = format!("generated, {}", givens_text(&wanted.givens));
-    let origin = Origin { source, seed: wanted.seed, digest: String::new() };
+    let origin = Origin { source: wanted.source(), seed: wanted.seed, digest: String::new() };
     let (train, test) = pairs.split_at(wanted.train);
-    Ok(Splits {
-        train: dataset(wanted.shape, train, &origin),
-        test: dataset(wanted.shape, test, &origin),
-        duplicates: draws as usize - total,
-    })
+    let test = match test_file {
+        Some(file) => dataset(wanted.shape, &read, &origin_of(file, wanted.seed)?),
+        None => dataset(wanted.shape, test, &origin),
+    };
+    let train = dataset(wanted.shape, train, &origin);
+    Ok(Splits { train, test, duplicates })
 }
 
-fn givens_text(givens: &Givens) -> String {
-    match givens {
-        Givens::Minimal => "minimal".into(),
-        Givens::AtLeast(range) => format!("{} to {} givens", range.start(), range.end()),
+/// Some puzzles, which depend on the seed and the number of the round alone.
+fn draw(wanted: &Generated, round: u64, lacking: usize) -> Vec<Puzzle> {
+    match &wanted.kind {
+        Kind::Random(givens) => {
+            let mut rng = stream(wanted.seed, Purpose::Data, round);
+            vec![generate(wanted.shape, &mut rng, givens)]
+        }
+        Kind::Hard => {
+            let threads = std::thread::available_parallelism().map_or(1, usize::from);
+            let first = round * BREEDERS;
+            let breeders = first..first + (lacking.div_ceil(BRED) as u64).min(BREEDERS);
+            breed(&EXTREME, wanted.seed, breeders, lacking.min(BRED), threads)
+        }
+    }
+}
+
+/// `each` puzzles of some breeders, one breeder after the other, made on several threads.
+fn breed(
+    ranges: &[(u32, f64)],
+    seed: u64,
+    breeders: Range<u64>,
+    each: usize,
+    threads: usize,
+) -> Vec<Puzzle> {
+    let next = AtomicU64::new(breeders.start);
+    let made = Mutex::new(BTreeMap::new());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if !breeders.contains(&number) {
+                        break;
+                    }
+                    let mut rng = stream(seed, Purpose::Data, number);
+                    let mut breeder = Breeder::new(Shape::Nine, ranges, LINES);
+                    let puzzles: Vec<_> = (0..each).map(|_| breeder.breed(&mut rng)).collect();
+                    made.lock().unwrap_or_else(PoisonError::into_inner).insert(number, puzzles);
+                }
+            });
+        }
+    });
+    made.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().flatten().collect()
+}
+
+impl Generated {
+    fn source(&self) -> String {
+        match &self.kind {
+            Kind::Hard => "bred for the ratings of Sudoku-Extreme".into(),
+            Kind::Random(Givens::Minimal) => "generated, minimal".into(),
+            Kind::Random(Givens::AtLeast(range)) => {
+                format!("generated, {} to {} givens", range.start(), range.end())
+            }
+        }
     }
 }
 
@@ -134,11 +221,7 @@ pub fn sudoku_from_csv(
             train.split_off(train.len() - test)
         }
     };
-    if let Some((question, _)) = test_pairs.iter().find(|(q, _)| q.shape() != shape) {
-        let (found, size) = (question.shape().size(), shape.size());
-        let message = format!("puzzles of size {found}, but those to train on have size {size}");
-        return Err(Error::file(test_file.unwrap_or(train_file), message));
-    }
+    check_shape(&test_pairs, shape, test_file.or(Some(train_file)))?;
     let before = train.len() + test_pairs.len();
     let mut classes = HashSet::new();
     test_pairs.retain(|(question, _)| classes.insert(class_hash(question)));
@@ -146,16 +229,27 @@ pub fn sudoku_from_csv(
     if train.is_empty() {
         return Err(Error::file(train_file, "every puzzle's class occurs in the test split too"));
     }
-    let origin = |file: &Path| -> Result<Origin, Error> {
-        let digest = blake3::hash(&crate::files::read(file)?).to_string();
-        let source = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Origin { source, seed, digest })
-    };
     Ok(Splits {
         duplicates: before - train.len() - test_pairs.len(),
-        train: dataset(shape, &train, &origin(train_file)?),
-        test: dataset(shape, &test_pairs, &origin(test_file.unwrap_or(train_file))?),
+        train: dataset(shape, &train, &origin_of(train_file, seed)?),
+        test: dataset(shape, &test_pairs, &origin_of(test_file.unwrap_or(train_file), seed)?),
     })
+}
+
+fn origin_of(file: &Path, seed: u64) -> Result<Origin, Error> {
+    let digest = blake3::hash(&crate::files::read(file)?).to_string();
+    let source = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Origin { source, seed, digest })
+}
+
+/// Refuses test puzzles of another size than those to train on.
+fn check_shape(test: &[(Grid, Grid)], shape: Shape, file: Option<&Path>) -> Result<(), Error> {
+    let Some((question, _)) = test.iter().find(|(q, _)| q.shape() != shape) else {
+        return Ok(());
+    };
+    let (found, size) = (question.shape().size(), shape.size());
+    let message = format!("puzzles of size {found}, but those to train on have size {size}");
+    Err(Error::file(file.unwrap_or(Path::new("test")), message))
 }
 
 fn read_pairs(file: &Path) -> Result<Vec<(Grid, Grid)>, Error> {
@@ -196,24 +290,38 @@ mod tests {
             shape: Shape::Four,
             train: 60,
             test: 20,
-            givens: Givens::AtLeast(4..=8),
+            kind: Kind::Random(Givens::AtLeast(4..=8)),
             seed: 3,
         };
-        let splits = generate_sudoku(&wanted, &mut |_| ()).unwrap();
+        let splits = generate_sudoku(&wanted, None, &mut |_| ()).unwrap();
         let classes = |data: &Dataset| -> HashSet<u128> {
             let domain: Domain = data.metadata.domain.parse().unwrap();
             (0..data.len()).map(|i| domain.class_hash(data.input(i)).unwrap()).collect()
         };
         assert_eq!((classes(&splits.train).len(), classes(&splits.test).len()), (60, 20));
         assert!(classes(&splits.train).is_disjoint(&classes(&splits.test)));
-        assert_eq!(generate_sudoku(&wanted, &mut |_| ()).unwrap().train, splits.train);
+        assert_eq!(generate_sudoku(&wanted, None, &mut |_| ()).unwrap().train, splits.train);
+    }
+
+    #[test]
+    fn bred_puzzles_have_the_wanted_ratings_whatever_the_threads() {
+        let ranges = [(0, 0.25), (3, 0.25), (12, 0.5)];
+        let puzzles = breed(&ranges, 7, 0..3, 40, 2);
+        assert_eq!(puzzles, breed(&ranges, 7, 0..3, 40, 1));
+        let rated = |range: Range<u32>| {
+            puzzles.iter().filter(|puzzle| range.contains(&puzzle.rating)).count()
+        };
+        assert_eq!([rated(0..3), rated(3..12), rated(12..u32::MAX)], [30, 30, 60]);
+        for puzzle in &puzzles {
+            assert_eq!(check_question(&puzzle.question), Ok(puzzle.answer));
+        }
     }
 
     #[test]
     fn asking_for_more_classes_than_there_are_is_refused() {
-        let givens = Givens::Minimal;
-        let wanted = Generated { shape: Shape::Four, train: 500, test: 0, givens, seed: 1 };
-        let error = generate_sudoku(&wanted, &mut |_| ()).err().unwrap().to_string();
+        let kind = Kind::Random(Givens::Minimal);
+        let wanted = Generated { shape: Shape::Four, train: 500, test: 0, kind, seed: 1 };
+        let error = generate_sudoku(&wanted, None, &mut |_| ()).err().unwrap().to_string();
         assert!(error.contains("different puzzles found"), "{error}");
     }
 }

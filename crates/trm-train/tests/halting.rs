@@ -8,7 +8,7 @@ use trm_ops::{DType, Device, Tensor};
 use trm_puzzles::Domain;
 use trm_puzzles::sudoku::{Givens, Shape};
 use trm_train::{
-    Dataset, EvalOptions, Evaluation, Generated, Score, Trail, evaluate, generate_sudoku,
+    Dataset, EvalOptions, Evaluation, Generated, Kind, Score, Trail, evaluate, generate_sudoku,
 };
 
 const PUZZLES: usize = 23;
@@ -52,9 +52,9 @@ fn set_halting_head(model: &mut Model, weights: &[f32], bias: f32) {
 }
 
 fn puzzles() -> Dataset {
-    let givens = Givens::AtLeast(6..=10);
-    let wanted = Generated { shape: Shape::Four, train: PUZZLES, test: 1, givens, seed: 5 };
-    generate_sudoku(&wanted, &mut |_| ()).unwrap().train
+    let kind = Kind::Random(Givens::AtLeast(6..=10));
+    let wanted = Generated { shape: Shape::Four, train: PUZZLES, test: 1, kind, seed: 5 };
+    generate_sudoku(&wanted, None, &mut |_| ()).unwrap().train
 }
 
 /// What a model drafts for all puzzles in one batch that nobody leaves, by step and puzzle.

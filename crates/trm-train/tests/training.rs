@@ -4,7 +4,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use trm_ops::{DType, Device};
 use trm_puzzles::sudoku::{Givens, Shape};
-use trm_train::{Dataset, Ending, Event, Generated, Recipe, Run, generate_sudoku, training_bytes};
+use trm_train::{
+    Dataset, Ending, Event, Generated, Kind, Recipe, Run, generate_sudoku, training_bytes,
+};
 
 const BASE: &[&str] = &[
     "model.hidden=32",
@@ -27,9 +29,9 @@ const BASE: &[&str] = &[
 ];
 
 fn data() -> Dataset {
-    let givens = Givens::AtLeast(6..=10);
-    let wanted = Generated { shape: Shape::Four, train: 60, test: 1, givens, seed: 5 };
-    generate_sudoku(&wanted, &mut |_| ()).unwrap().train
+    let kind = Kind::Random(Givens::AtLeast(6..=10));
+    let wanted = Generated { shape: Shape::Four, train: 60, test: 1, kind, seed: 5 };
+    generate_sudoku(&wanted, None, &mut |_| ()).unwrap().train
 }
 
 fn recipe(settings: &[&str]) -> Recipe {

@@ -194,7 +194,7 @@ impl Run {
 mod tests {
     use super::*;
     use crate::recipe::Recipe;
-    use crate::sudoku_data::{Generated, generate_sudoku};
+    use crate::sudoku_data::{Generated, Kind, generate_sudoku};
     use crate::{Line, read_log};
     use std::path::Path;
     use trm_ops::Device;
@@ -219,9 +219,9 @@ mod tests {
     fn poisoned(folder: &Path) -> Run {
         let settings: Vec<String> = SETTINGS.iter().map(|s| (*s).to_owned()).collect();
         let recipe = Recipe::parse("seed = 3", &settings).unwrap();
-        let givens = Givens::AtLeast(6..=10);
-        let wanted = Generated { shape: Shape::Four, train: 30, test: 1, givens, seed: 5 };
-        let data = generate_sudoku(&wanted, &mut |_| ()).unwrap().train;
+        let kind = Kind::Random(Givens::AtLeast(6..=10));
+        let wanted = Generated { shape: Shape::Four, train: 30, test: 1, kind, seed: 5 };
+        let data = generate_sudoku(&wanted, None, &mut |_| ()).unwrap().train;
         let mut run = Run::create(folder, recipe, &data, &Device::cpu(1)).unwrap();
         poison(&mut run);
         run

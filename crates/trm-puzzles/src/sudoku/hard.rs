@@ -1,0 +1,136 @@
+//! Hard puzzles in numbers: children of hard puzzles.
+
+use super::generate::{Givens, Puzzle, generate};
+use super::grid::Grid;
+use super::shape::{MAX_CELLS, Shape};
+use super::solve::{has_other_solution, rate, two_solutions};
+use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
+
+/// Breeds puzzles whose ratings fall into given ranges in given shares.
+///
+/// Nearly all puzzles are easy. But a puzzle that differs from a hard one in a given or two is hard
+/// some twenty times as often as a random one. So the breeder keeps many parents of every range, drops
+/// a given of one of them, and puts others in until there is one solution again. What is not wanted at
+/// the moment is thrown away. A child of its parent's range takes the parent's place, another one that
+/// of any parent, so that lines which breed well spread. Neighbours repeat: leave out classes that have
+/// been there ([`class_hash`](super::class_hash)).
+///
+/// ```
+/// use rand::SeedableRng;
+/// use trm_puzzles::sudoku::{Breeder, Shape, check_question};
+///
+/// let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7);
+/// let mut breeder = Breeder::new(Shape::Nine, &[(0, 0.5), (10, 0.5)], 20);
+/// let puzzles: Vec<_> = (0..20).map(|_| breeder.breed(&mut rng)).collect();
+/// assert_eq!(puzzles.iter().filter(|puzzle| puzzle.rating >= 10).count(), 10);
+/// assert_eq!(check_question(&puzzles[0].question), Ok(puzzles[0].answer));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Breeder {
+    shape: Shape,
+    ranges: Vec<Range>,
+    lines: usize,
+    made: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Range {
+    lowest: u32,
+    share: f64,
+    made: usize,
+    parents: Vec<Puzzle>,
+}
+
+/// Children that are easier than this before givens are left out are not looked at further.
+const PROMISING: u32 = 6;
+
+impl Breeder {
+    /// A breeder for ranges that begin at rising ratings, the first at 0, with their shares; it keeps
+    /// `lines` parents of each.
+    ///
+    /// # Panics
+    /// If the ratings do not rise from 0, a share is not positive, or there are no lines.
+    pub fn new(shape: Shape, ranges: &[(u32, f64)], lines: usize) -> Breeder {
+        assert!(ranges.first().is_some_and(|(lowest, _)| *lowest == 0), "the first is from 0");
+        assert!(ranges.is_sorted_by(|a, b| a.0 < b.0), "rising ratings");
+        assert!(ranges.iter().all(|(_, share)| *share > 0.0), "positive shares");
+        assert!(lines > 0, "lines");
+        let total: f64 = ranges.iter().map(|(_, share)| share).sum();
+        let range = |&(lowest, share): &(u32, f64)| {
+            let share = share / total;
+            Range { lowest, share, made: 0, parents: Vec::new() }
+        };
+        Breeder { shape, ranges: ranges.iter().map(range).collect(), lines, made: 0 }
+    }
+
+    /// The next puzzle: of a range that has had less than its share so far.
+    pub fn breed<R: Rng + ?Sized>(&mut self, rng: &mut R) -> Puzzle {
+        loop {
+            let parent = self.parent(rng);
+            let child = match parent {
+                Some((range, line)) => neighbour(&self.ranges[range].parents[line].question, rng),
+                None => generate(self.shape, rng, &Givens::Minimal),
+            };
+            let place = self.ranges.partition_point(|range| range.lowest <= child.rating) - 1;
+            let range = &mut self.ranges[place];
+            match parent {
+                Some((of, line)) if of == place => range.parents[line] = child,
+                _ if range.parents.len() < self.lines => range.parents.push(child),
+                _ => {
+                    let line = rng.random_range(0..self.lines);
+                    range.parents[line] = child;
+                }
+            }
+            if (range.made as f64) < range.share * (self.made + 1) as f64 {
+                range.made += 1;
+                self.made += 1;
+                return child;
+            }
+        }
+    }
+
+    /// A line of the range that lacks most, or of the hardest one below it that has any. The easiest
+    /// range needs no parents.
+    fn parent<R: Rng + ?Sized>(&self, rng: &mut R) -> Option<(usize, usize)> {
+        let lack = |place: usize| {
+            let range = &self.ranges[place];
+            range.share * (self.made + 1) as f64 - range.made as f64
+        };
+        let wanted = (0..self.ranges.len()).max_by(|a, b| lack(*a).total_cmp(&lack(*b)))?;
+        let place = (1..=wanted).rev().find(|place| !self.ranges[*place].parents.is_empty())?;
+        Some((place, rng.random_range(0..self.ranges[place].parents.len())))
+    }
+}
+
+/// A puzzle that has a given of `question` less, and others until there is one solution.
+fn neighbour<R: Rng + ?Sized>(question: &Grid, rng: &mut R) -> Puzzle {
+    let mut question = *question;
+    let mut order: [usize; MAX_CELLS] = std::array::from_fn(|cell| cell);
+    let order = &mut order[..question.shape().cells()];
+    order.shuffle(rng);
+    if let Some(cell) = order.iter().find(|cell| question.get(**cell) != 0) {
+        question.set(*cell, 0);
+    }
+    let answer = loop {
+        let (first, other) = two_solutions(&question);
+        let first = first.expect("givens of a puzzle, or of a solution found");
+        let Some(other) = other else { break first };
+        let kept = if rng.random() { first } else { other };
+        let differ = |cell: &&usize| first.get(**cell) != other.get(**cell);
+        let cell = *order.iter().find(differ).expect("two solutions differ");
+        question.set(cell, kept.get(cell));
+    };
+    let rating = rate(&question);
+    if rating < PROMISING {
+        return Puzzle { question, answer, rating };
+    }
+    for cell in order.iter().copied() {
+        let digit = question.get(cell);
+        question.set(cell, 0);
+        if digit != 0 && has_other_solution(&question, cell, digit) {
+            question.set(cell, digit);
+        }
+    }
+    Puzzle { question, answer, rating: rate(&question) }
+}
