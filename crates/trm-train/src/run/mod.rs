@@ -14,7 +14,7 @@ use crate::train::{StepMetrics, Trainer};
 use rand::seq::SliceRandom;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use trm::Model;
+use trm::{Config, Model};
 use trm_ops::Device;
 use trm_puzzles::Domain;
 
@@ -128,7 +128,7 @@ impl Run {
         run.lock = Some(lock);
         if let Some(checkpoint) = &checkpoint {
             run.check_unchanged(checkpoint)?;
-            run.progress = run.restart(Some(checkpoint))?;
+            run.go_to(checkpoint)?;
         }
         for folder in [folder.to_owned(), folder.join("checkpoints")] {
             sweep(&folder)?;
@@ -166,18 +166,20 @@ impl Run {
         ))
     }
 
-    /// Puts the trainer at a checkpoint, or at the beginning; says what its progress was.
-    fn restart(&mut self, checkpoint: Option<&Checkpoint>) -> Result<Progress, Error> {
-        let mut rng = stream(self.recipe.seed, Purpose::Weights, 0);
-        let old = self.trainer.model();
-        let model = Model::new(old.config(), old.device(), &mut rng)?;
-        let ignore_label = self.train.ignore_label();
-        self.trainer = Trainer::new(model, &self.recipe.train, self.recipe.seed, ignore_label);
-        let Some(checkpoint) = checkpoint else {
-            return Ok(Progress::start(&self.progress.data_digest));
-        };
+    /// Puts the run where a checkpoint stands.
+    fn go_to(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
         checkpoint.restore(&mut self.trainer)?;
-        Ok(checkpoint.progress.clone())
+        self.progress = checkpoint.progress.clone();
+        Ok(())
+    }
+
+    /// Puts the run at its beginning.
+    fn begin_anew(&mut self) -> Result<(), Error> {
+        let old = self.trainer.model();
+        let (config, device) = (old.config().clone(), old.device().clone());
+        self.trainer = new_trainer(&self.recipe, &config, &device, self.train.ignore_label())?;
+        self.progress = Progress::start(&self.progress.data_digest);
+        Ok(())
     }
 
     fn prepare(
@@ -192,9 +194,7 @@ impl Run {
             false => None,
         };
         let (train, validation) = split(data, recipe.train.validation, recipe.seed)?;
-        let mut rng = stream(recipe.seed, Purpose::Weights, 0);
-        let model = Model::new(&recipe.model_for(data), device, &mut rng)?;
-        let trainer = Trainer::new(model, &recipe.train, recipe.seed, data.ignore_label());
+        let trainer = new_trainer(&recipe, &recipe.model_for(data), device, data.ignore_label())?;
         let (folder, progress) = (folder.to_owned(), Progress::start(&data.digest()));
         Ok(Run { folder, recipe, train, validation, trainer, progress, symmetries, lock: None })
     }
@@ -225,6 +225,18 @@ impl Run {
     pub fn validation(&self) -> &Dataset {
         &self.validation
     }
+}
+
+/// A trainer at step 0, with the weights that the seed gives.
+fn new_trainer(
+    recipe: &Recipe,
+    config: &Config,
+    device: &Device,
+    ignore_label: u8,
+) -> Result<Trainer, Error> {
+    let mut rng = stream(recipe.seed, Purpose::Weights, 0);
+    let model = Model::new(config, device, &mut rng)?;
+    Ok(Trainer::new(model, &recipe.train, recipe.seed, ignore_label))
 }
 
 /// The domain that a data set names.

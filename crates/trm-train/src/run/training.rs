@@ -148,7 +148,10 @@ impl Loop<'_> {
             return Err(fault.with_checkpoint(checkpoint.map(|c| c.folder)));
         }
         let Progress { drawn, seconds, rollbacks, .. } = run.progress;
-        run.progress = run.restart(checkpoint.as_ref())?;
+        match &checkpoint {
+            Some(checkpoint) => run.go_to(checkpoint)?,
+            None => run.begin_anew()?,
+        }
         run.progress =
             Progress { drawn, seconds, rollbacks: rollbacks + 1, ..run.progress.clone() };
         run.trainer.carry.halted.fill(true);

@@ -1,9 +1,7 @@
 //! What docs/RELIABILITY.md promises: runs cannot be lost, results can be repeated.
 
-mod session;
-
+use crate::session::Session;
 use rand::{RngExt, SeedableRng};
-use session::Session;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;

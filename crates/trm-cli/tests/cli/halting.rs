@@ -1,8 +1,6 @@
 //! Stopping when sure, and batches of puzzles, at the command line.
 
-mod session;
-
-use session::{PUZZLE, Session};
+use crate::session::{PUZZLE, Session};
 
 #[test]
 fn halting_and_batches_change_no_answer() {

@@ -1,8 +1,6 @@
 //! The commands as a user types them: whole paths through real data, and every kind of bad input.
 
-mod session;
-
-use session::{PUZZLE, Session};
+use crate::session::{PUZZLE, Session};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -222,7 +220,7 @@ fn metadata_that_contradict_their_domain_are_refused() {
 
 #[test]
 fn the_puzzles_in_the_readme_are_puzzles() {
-    let readme = include_str!("../../../README.md");
+    let readme = include_str!("../../../../README.md");
     let solve = readme.lines().find(|line| line.starts_with("trm solve")).unwrap();
     let puzzle = solve.split_whitespace().nth(3).unwrap();
     let domain: trm_puzzles::Domain = "sudoku6".parse().unwrap();

@@ -1,7 +1,5 @@
 //! A user at the command line.
 
-#![allow(dead_code)] // no test program uses all of it
-
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 

@@ -1,0 +1,6 @@
+//! Whole commands, as a user types them.
+
+mod commands;
+mod halting;
+mod reliability;
+mod session;
