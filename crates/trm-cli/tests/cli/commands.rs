@@ -1,8 +1,10 @@
 //! The commands as a user types them: whole paths through real data, and every kind of bad input.
 
 use crate::session::{PUZZLE, Session};
+use rand::SeedableRng;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use trm_puzzles::sudoku::{Givens, Shape};
 
 #[test]
 fn data_train_eval_and_solve_work_together() {
@@ -126,6 +128,22 @@ fn bad_csv_files_are_refused_by_file_and_row() {
     }
     let message = session.refuse(&["data", "sudoku", "--csv", "none.csv", "--out", "data"], 1);
     assert_eq!(message, "cannot read none.csv: no such file or folder");
+}
+
+#[test]
+fn hard_puzzles_are_bred_and_keep_apart_from_the_test_file() {
+    let session = Session::new();
+    let mut rows = String::from("question,answer\n");
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+    let puzzle = trm_puzzles::sudoku::generate(Shape::Nine, &mut rng, &Givens::Minimal);
+    rows.push_str(&format!("{},{}\n", puzzle.question, puzzle.answer));
+    session.write("test.csv", &rows);
+    let hard = "data sudoku --hard --train 4 --test-csv test.csv --out data";
+    session.succeed(&hard.split(' ').collect::<Vec<_>>());
+    assert!(session.succeed(&["data", "check", "data"]).contains("train: 4 examples"));
+    let small = "data sudoku --hard --size 4 --out small";
+    let message = session.refuse(&small.split(' ').collect::<Vec<_>>(), 2);
+    assert_eq!(message, "hard puzzles are 9×9");
 }
 
 #[test]
