@@ -2,7 +2,7 @@
 
 use crate::Outcome;
 use crate::display::{duration, heading, percent, progress_bar};
-use crate::machine::{Machine, PrecisionArgument};
+use crate::machine::{DeviceArguments, PrecisionArgument};
 use anyhow::{Result, bail};
 use clap::Args;
 use safetensors::tensor::{Dtype, TensorView};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use trm::Model;
 use trm_train::{
-    Dataset, EvalOptions, Evaluation, Outputs, Precision, evaluate, files::write_atomic,
+    Dataset, EvalOptions, Evaluation, Machine, Outputs, Precision, evaluate, files::write_atomic,
     load_model, program, weight_digest, wilson,
 };
 
@@ -58,7 +58,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value = "f32")]
     precision: PrecisionArgument,
     #[command(flatten)]
-    machine: Machine,
+    machine: DeviceArguments,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
@@ -165,7 +165,7 @@ fn as_json(arguments: &Arguments, evaluation: &Evaluation, data: &Dataset, model
         "rollouts": 1,
         "precision": Precision::from(arguments.precision),
         "program": program(),
-        "machine": trm_train::Machine::this(),
+        "machine": Machine::this(),
         "exact_accuracy": evaluation.exact(),
         "interval_95": [low, high],
         "calibration_error": evaluation.calibration_error(),

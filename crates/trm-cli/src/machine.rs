@@ -5,7 +5,7 @@ use trm_ops::Device;
 use trm_train::Precision;
 
 #[derive(Args)]
-pub(crate) struct Machine {
+pub(crate) struct DeviceArguments {
     /// Where to compute.
     #[arg(long, value_enum, default_value = "cpu")]
     device: DeviceKind,
@@ -38,7 +38,7 @@ impl From<PrecisionArgument> for Precision {
     }
 }
 
-impl Machine {
+impl DeviceArguments {
     pub(crate) fn device(&self) -> Device {
         match self.device {
             DeviceKind::Cpu => Device::cpu(usize::from(self.threads)),

@@ -2,7 +2,7 @@
 
 use crate::Outcome;
 use crate::display::{duration, heading, percent, print_trail};
-use crate::machine::Machine;
+use crate::machine::DeviceArguments;
 use crate::train::{free_folder, supervise};
 use crate::{eval, report};
 use anyhow::{Result, anyhow, bail};
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: u64,
     #[command(flatten)]
-    machine: Machine,
+    machine: DeviceArguments,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {

@@ -2,7 +2,7 @@
 
 use crate::Outcome;
 use crate::display::print_trail;
-use crate::machine::{Machine, PrecisionArgument};
+use crate::machine::{DeviceArguments, PrecisionArgument};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value = "f32")]
     precision: PrecisionArgument,
     #[command(flatten)]
-    machine: Machine,
+    machine: DeviceArguments,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {

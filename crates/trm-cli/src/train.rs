@@ -1,7 +1,7 @@
 //! `trm train`: the run, its progress bar, its end.
 
 use crate::display::{bytes, duration, heading, percent, progress_bar};
-use crate::machine::{Machine, PrecisionArgument};
+use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::report;
 use crate::{Failed, Outcome};
 use anyhow::{Result, bail};
@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
     #[command(flatten)]
-    machine: Machine,
+    machine: DeviceArguments,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {

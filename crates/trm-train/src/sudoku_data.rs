@@ -104,7 +104,9 @@ pub fn generate_sudoku(
     }
     let mut classes = HashSet::new();
     let mut read = test_file.map(read_pairs).transpose()?.unwrap_or_default();
-    check_shape(&read, wanted.shape, test_file)?;
+    if let Some(file) = test_file {
+        check_shape(&read, wanted.shape, file)?;
+    }
     read.retain(|(question, _)| classes.insert(class_hash(question)));
 
     let (mut pairs, mut drawn, mut duplicates, mut round) = (Vec::new(), 0, 0, 0);
@@ -221,7 +223,7 @@ pub fn sudoku_from_csv(
             train.split_off(train.len() - test)
         }
     };
-    check_shape(&test_pairs, shape, test_file.or(Some(train_file)))?;
+    check_shape(&test_pairs, shape, test_file.unwrap_or(train_file))?;
     let before = train.len() + test_pairs.len();
     let mut classes = HashSet::new();
     test_pairs.retain(|(question, _)| classes.insert(class_hash(question)));
@@ -243,13 +245,13 @@ fn origin_of(file: &Path, seed: u64) -> Result<Origin, Error> {
 }
 
 /// Refuses test puzzles of another size than those to train on.
-fn check_shape(test: &[(Grid, Grid)], shape: Shape, file: Option<&Path>) -> Result<(), Error> {
+fn check_shape(test: &[(Grid, Grid)], shape: Shape, file: &Path) -> Result<(), Error> {
     let Some((question, _)) = test.iter().find(|(q, _)| q.shape() != shape) else {
         return Ok(());
     };
     let (found, size) = (question.shape().size(), shape.size());
     let message = format!("puzzles of size {found}, but those to train on have size {size}");
-    Err(Error::file(file.unwrap_or(Path::new("test")), message))
+    Err(Error::file(file, message))
 }
 
 fn read_pairs(file: &Path) -> Result<Vec<(Grid, Grid)>, Error> {
