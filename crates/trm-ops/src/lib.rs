@@ -54,6 +54,7 @@ pub use fault::FaultFinder;
 pub use ops::attention::Rope;
 pub use ops::cross_entropy::Likelihood;
 pub use ops::residual_norm::{Axis, NORM_EPS};
+pub use ops::units::Units;
 pub use parameter::Parameter;
 pub use tape::{Gradients, Tape};
 pub use tensor::Tensor;

@@ -1,5 +1,6 @@
 use crate::error::ConfigError;
 use serde::{Deserialize, Serialize};
+use trm_ops::Units;
 
 /// Far beyond what any published search uses, and small enough for every counter.
 const MAX_STEPS: usize = 1 << 20;
@@ -27,6 +28,8 @@ pub struct Config {
     pub blocks: usize,
     /// How tokens exchange information.
     pub mix: Mix,
+    /// Rows and columns of a box; read only with [`Mix::Units`].
+    pub boxes: [usize; 2],
     /// How tokens know their place.
     pub positions: Positions,
     /// T: cycles of a supervision step; only the last carries a gradient.
@@ -51,6 +54,11 @@ pub enum Mix {
     Mixer,
     /// Non-causal self-attention.
     Attention,
+    /// For Sudoku: tokens are candidates, one per cell and digit, and hear the mean of the row, column,
+    /// box and cell that they share ([`Units`]). The network treats all digits alike, as in
+    /// symbol-equivariant models (arXiv 2603.02193), and all bands, stacks and lines within them too,
+    /// so that it has nothing to learn about them.
+    Units,
 }
 
 /// How tokens know their place.
@@ -77,6 +85,7 @@ impl Default for Config {
             inner_multiple: 256,
             blocks: 2,
             mix: Mix::Mixer,
+            boxes: [3, 3],
             positions: Positions::None,
             cycles: 3,
             recursions: 6,
@@ -89,9 +98,19 @@ impl Default for Config {
 }
 
 impl Config {
-    /// L: prefix tokens and cells.
+    /// L: prefix tokens and cells, or candidates.
     pub fn len(&self) -> usize {
-        self.prefix_len + self.seq_len
+        self.prefix_len + self.units().map_or(self.seq_len, |units| units.candidates())
+    }
+
+    /// The units that tokens hear, if they are candidates.
+    pub fn units(&self) -> Option<Units> {
+        (self.mix == Mix::Units).then(|| self.box_units())
+    }
+
+    pub(crate) fn box_units(&self) -> Units {
+        let [height, width] = self.boxes;
+        Units { height, width }
     }
 
     /// Whether there are no tokens at all; never true of a checked configuration.
@@ -113,10 +132,12 @@ impl Config {
         let mix = match self.mix {
             Mix::Mixer => 3.0 * l * self.inner(self.len()) as f64 * d,
             Mix::Attention => 4.0 * l * d * d + 2.0 * l * l * d,
+            Mix::Units => (l + 4.0 * self.seq_len as f64) * d * d,
         };
         let block = mix + 3.0 * l * d * self.inner(self.hidden) as f64;
         let net = 2.0 * self.blocks as f64 * block;
-        let heads = 2.0 * (self.seq_len * self.vocab_size + 2) as f64 * d;
+        let scores = self.units().map_or(self.seq_len * self.vocab_size, |_| self.len());
+        let heads = 2.0 * (scores + 2) as f64 * d;
         net * (self.cycles * (self.recursions + 1)) as f64 + heads
     }
 
@@ -157,6 +178,7 @@ impl Config {
         }
         self.check_heads()?;
         self.check_prefix()?;
+        self.check_units()?;
         match self.approximate_parameters() {
             count if count > 2e9 => Err(ConfigError::TooLarge(count)),
             _ => Ok(()),
@@ -167,13 +189,29 @@ impl Config {
         let Config { heads, hidden, .. } = *self;
         match (self.mix, self.positions) {
             (Mix::Mixer, Positions::Rope) => Err(ConfigError::RopeWithoutAttention),
-            (Mix::Mixer, _) => Ok(()),
+            (Mix::Mixer | Mix::Units, _) => Ok(()),
             (Mix::Attention, _) if hidden % heads != 0 => Err(ConfigError::Heads { heads, hidden }),
             (Mix::Attention, Positions::Rope) if hidden / heads % 2 != 0 => {
                 Err(ConfigError::OddHead { heads, hidden })
             }
             (Mix::Attention, _) => Ok(()),
         }
+    }
+
+    fn check_units(&self) -> Result<(), ConfigError> {
+        if self.mix != Mix::Units {
+            return Ok(());
+        }
+        let [height, width] = self.boxes;
+        let n = height.saturating_mul(width);
+        if n == 0 || n.saturating_mul(n) != self.seq_len || n + 2 != self.vocab_size {
+            let Config { seq_len, vocab_size, boxes, .. } = *self;
+            return Err(ConfigError::Boxes { boxes, seq_len, vocab_size });
+        }
+        if self.prefix_len > 0 || self.positions != Positions::None {
+            return Err(ConfigError::UnitsAlone);
+        }
+        Ok(())
     }
 
     fn check_prefix(&self) -> Result<(), ConfigError> {
@@ -192,7 +230,7 @@ impl Config {
         let f = |n: usize| n as f64;
         let (l, d) = (f(self.prefix_len) + f(self.seq_len), f(self.hidden));
         let inner = |width: f64| self.expansion as f64 * width + f(self.inner_multiple);
-        let block = 3.0 * d * inner(d) + (3.0 * l * inner(l)).max(4.0 * d * d);
+        let block = 3.0 * d * inner(d) + (3.0 * l * inner(l)).max(5.0 * d * d);
         let table = f(self.puzzle_embedding) * f(self.puzzle_identifiers);
         f(self.blocks) * block + l * d + table
     }

@@ -73,6 +73,23 @@ pub enum ConfigError {
         /// Room in the prefix.
         room: usize,
     },
+    /// Boxes, cells and tokens are not those of one Sudoku.
+    #[error(
+        "boxes = {boxes:?} with seq_len = {seq_len} and vocab_size = {vocab_size}: mix = \"units\" is for \
+         Sudoku, whose n = {} rows of a box times columns make n * n cells and n + 2 tokens",
+        boxes[0].saturating_mul(boxes[1])
+    )]
+    Boxes {
+        /// Rows and columns of a box.
+        boxes: [usize; 2],
+        /// Number of cells.
+        seq_len: usize,
+        /// Number of tokens.
+        vocab_size: usize,
+    },
+    /// Candidates have neither a prefix nor positions.
+    #[error("mix = \"units\" goes without prefix and positions: set prefix_len = 0, positions = \"none\"")]
+    UnitsAlone,
     /// More supervision steps than counters are made for.
     #[error("supervision_steps = {0}: at most 1048576")]
     TooManySteps(usize),

@@ -1,12 +1,15 @@
 //! The heart: one small network, applied again and again.
 //!
-//! Shapes: B puzzles, L = P prefix tokens + S cells, D features, V tokens.
+//! Shapes: B puzzles, L = P prefix tokens + S cells (with `mix = "units"` S·n candidates instead), D
+//! features, V tokens.
 
 use crate::config::Config;
 use crate::error::{Error, InputError};
-use trm_ops::{DType, Device, Parameter, Rope, Tape, Tensor};
+use std::borrow::Cow;
+use trm_ops::{Axis, DType, Device, Parameter, Rope, Tape, Tensor, Units};
 
 mod build;
+mod candidates;
 mod weights;
 
 /// A tiny recursive model: parameters and the recursion over them.
@@ -14,10 +17,10 @@ mod weights;
 pub struct Model {
     config: Config,
     device: Device,
-    token_embedding: Parameter,          // [V, D]
+    token_embedding: Parameter,          // [V, D]; of candidates [3, D]
     positions: Option<Parameter>,        // [L, D]
     net: Vec<Block>,                     // the one network, called T·(n + 1) times per step
-    lm_head: Parameter,                  // [V, D]
+    lm_head: Parameter,                  // [V, D]; of candidates [1, D]
     q_head: [Parameter; 2],              // weight [2, D], bias [2]
     initial_y: Tensor,                   // [D], fixed
     initial_z: Tensor,                   // [D], fixed
@@ -36,6 +39,7 @@ struct Block {
 enum Mixing {
     Mixer { gate_up: Parameter, down: Parameter }, // [2J, L], [L, J]
     Attention { qkv: Parameter, out: Parameter, heads: usize, rope: Option<Rope> }, // [3D, D], [D, D]
+    Units { weights: [Parameter; 5], units: Units }, // [D, D]: own, row, column, box, cell
 }
 
 /// The recursive state between supervision steps, without gradient.
@@ -95,6 +99,10 @@ impl Block {
                 let attended = tape.attention(&qkv, *heads, rope.as_ref());
                 tape.residual_linear(h, &attended, out)
             }
+            Mixing::Units { weights, units } => {
+                let heard = tape.mix_units(h, weights, *units);
+                tape.residual_norm(h, &heard, Axis::Features)
+            }
         };
         tape.residual_swiglu(&h, &self.gate_up, &self.down)
     }
@@ -129,17 +137,24 @@ impl Model {
             state = self.cycle(&no_gradient, &x, state);
         }
         let state = self.cycle(tape, &x, state);
-        let cells = tape.tokens(&state.y, self.config.prefix_len..self.config.len());
+        let (logits, q) = self.heads(tape, &state.y);
+        let state = State { y: state.y.detach(), z: state.z.detach() };
+        Step { state, logits, q, puzzle_vectors }
+    }
+
+    /// Logits of the cells, `[B, S, V]`, and of halting, `[B, 1, 2]`.
+    fn heads(&self, tape: &Tape, y: &Tensor) -> (Tensor, Tensor) {
+        let cells = tape.tokens(y, self.config.prefix_len..self.config.len());
         let logits = tape.linear(&cells, &self.lm_head, None);
-        let first = tape.tokens(&state.y, 0..1);
+        let (logits, whole) = match self.config.units() {
+            None => (logits, tape.tokens(y, 0..1)),
+            Some(units) => {
+                let logits = tape.symbol_logits(&logits, units.size(), self.config.vocab_size);
+                (logits, tape.mean_token(y))
+            }
+        };
         let [weight, bias] = &self.q_head;
-        let q = tape.linear(&first, weight, Some(bias));
-        Step {
-            state: State { y: state.y.detach(), z: state.z.detach() },
-            logits,
-            q,
-            puzzle_vectors,
-        }
+        (logits, tape.linear(&whole, weight, Some(bias)))
     }
 
     /// The embedded question `[B, L, D]` and the puzzle vectors in its prefix.
@@ -149,7 +164,11 @@ impl Model {
         let prefix = (self.config.prefix_len, vectors.as_ref());
         let (table, positions) = (&self.token_embedding, self.positions.as_ref());
         let form = (question.puzzles.len(), dtype);
-        (tape.embed(question.tokens, prefix, table, positions, form), vectors)
+        let tokens = match self.config.units() {
+            None => Cow::Borrowed(question.tokens),
+            Some(units) => Cow::Owned(candidates::of(question.tokens, units)),
+        };
+        (tape.embed(&tokens, prefix, table, positions, form), vectors)
     }
 
     /// The state that every puzzle starts from, for a batch of `batch`.
@@ -190,8 +209,9 @@ impl Model {
     pub fn parameters(&self) -> Vec<&Parameter> {
         let blocks = self.net.iter().flat_map(|block| {
             let mix = match &block.mix {
-                Mixing::Mixer { gate_up, down } => [gate_up, down],
-                Mixing::Attention { qkv, out, .. } => [qkv, out],
+                Mixing::Mixer { gate_up, down } => vec![gate_up, down],
+                Mixing::Attention { qkv, out, .. } => vec![qkv, out],
+                Mixing::Units { weights, .. } => weights.iter().collect(),
             };
             mix.into_iter().chain([&block.gate_up, &block.down])
         });
@@ -204,8 +224,9 @@ impl Model {
     pub fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
         let blocks = self.net.iter_mut().flat_map(|block| {
             let mix = match &mut block.mix {
-                Mixing::Mixer { gate_up, down } => [gate_up, down],
-                Mixing::Attention { qkv, out, .. } => [qkv, out],
+                Mixing::Mixer { gate_up, down } => vec![gate_up, down],
+                Mixing::Attention { qkv, out, .. } => vec![qkv, out],
+                Mixing::Units { weights, .. } => weights.iter_mut().collect(),
             };
             mix.into_iter().chain([&mut block.gate_up, &mut block.down])
         });

@@ -58,7 +58,7 @@ impl Tape {
 }
 
 /// `x · M` for f32 x `[.., K]` and M `[K, N]`.
-fn times(x: &Tensor, matrix: &Tensor) -> Tensor {
+pub(super) fn times(x: &Tensor, matrix: &Tensor) -> Tensor {
     let [k, n] = *matrix.shape() else { panic!("a matrix") };
     let mut shape = x.shape().to_vec();
     *shape.last_mut().expect("a dimension") = n;

@@ -10,3 +10,4 @@ pub(crate) mod residual_norm;
 mod swiglu;
 mod token_swiglu;
 mod tokens;
+pub(crate) mod units;

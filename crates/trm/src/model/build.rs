@@ -1,6 +1,6 @@
 //! Putting a model together, from random numbers or from a file.
 
-use super::{Block, Mixing, Model};
+use super::{Block, Mixing, Model, candidates};
 use crate::config::{Config, Mix, Positions};
 use crate::error::Error;
 use crate::initialize::Init;
@@ -60,6 +60,12 @@ impl<S: Source> Builder<'_, S> {
                 rope: (self.config.positions == Positions::Rope)
                     .then(|| Rope::new(len, d / self.config.heads, ROPE_BASE)),
             }),
+            Mix::Units => {
+                let [own, row, column, in_box, cell] = ["own", "row", "column", "box", "cell"]
+                    .map(|unit| self.linear(&format!("net.{i}.{unit}"), d, d));
+                let weights = [own?, row?, column?, in_box?, cell?];
+                Ok(Mixing::Units { weights, units: self.config.box_units() })
+            }
         }
     }
 
@@ -89,11 +95,12 @@ impl Model {
     ) -> Result<Model, Error> {
         config.check()?;
         let (v, d, len) = (config.vocab_size, config.hidden, config.len());
+        let [read, told] = config.units().map_or([v, v], |_| [candidates::KINDS, 1]);
         let embedding = Init::linear(d);
         let mut build = Builder { config, source, made: 0 };
         let net = (0..config.blocks).map(|i| build.block(i)).collect::<Result<_, _>>()?;
-        let lm_head = build.linear("lm_head", v, d)?;
-        let token_embedding = build.parameter("token_embedding", &[v, d], embedding)?;
+        let lm_head = build.linear("lm_head", told, d)?;
+        let token_embedding = build.parameter("token_embedding", &[read, d], embedding)?;
         let positions = (config.positions == Positions::Learned)
             .then(|| build.parameter("positions", &[len, d], embedding))
             .transpose()?;

@@ -1,0 +1,279 @@
+//! Mixing along the units of a Sudoku, for tokens that stand for candidates.
+
+mod heads;
+
+use crate::bfloat16;
+use crate::dtype::Element;
+use crate::math::vectorized;
+use crate::ops::linear::{add_weight_gradient, times as times_f32};
+use crate::storage::with_scratch;
+use crate::tape::{Backward, Gradients};
+use crate::tensor::dispatch;
+use crate::{DType, Parameter, Tape, Tensor};
+use rayon::prelude::*;
+
+/// The units of a Sudoku of n × n cells with boxes of `height` × `width`, n = height · width.
+///
+/// Tokens are candidates, one per cell and digit: `(row · n + column) · n + digit`. Every candidate is
+/// in four units of n candidates, of which a solution has one each: its digit in its row, in its
+/// column, in its box, and all digits in its cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Units {
+    /// Rows of a box.
+    pub height: usize,
+    /// Columns of a box.
+    pub width: usize,
+}
+
+/// Kinds of units: row, column, box, cell.
+const KINDS: usize = 4;
+
+impl Units {
+    /// n: rows, columns, boxes and digits.
+    pub fn size(&self) -> usize {
+        self.height * self.width
+    }
+
+    /// n³: candidates.
+    pub fn candidates(&self) -> usize {
+        self.size().pow(3)
+    }
+
+    /// The units of a candidate, one of each kind, numbered from 0 to n².
+    #[inline(always)]
+    fn of(&self, row: usize, column: usize, digit: usize) -> [usize; KINDS] {
+        let n = self.size();
+        let in_box = row / self.height * self.height + column / self.width;
+        [row * n + digit, column * n + digit, in_box * n + digit, row * n + column]
+    }
+
+    /// Calls `f` with every candidate and its units.
+    #[inline(always)]
+    fn each(&self, mut f: impl FnMut(usize, [usize; KINDS])) {
+        let n = self.size();
+        for row in 0..n {
+            for column in 0..n {
+                for digit in 0..n {
+                    f((row * n + column) * n + digit, self.of(row, column, digit));
+                }
+            }
+        }
+    }
+}
+
+impl Tape {
+    /// What every candidate hears: a map of itself, and one of the mean of every unit that it is in,
+    /// `out = h · W₀ᵀ + Σ mean_unit(h) · W_unitᵀ`.
+    ///
+    /// # Shapes
+    /// h, output `[B, n³, D]`; weights `[D, D]`: own, row, column, box, cell.
+    pub fn mix_units(&self, h: &Tensor, weights: &[Parameter; 5], units: Units) -> Tensor {
+        assert_eq!(h.shape()[1], units.candidates(), "one token per cell and digit");
+        let [own, of_units @ ..] = weights;
+        let (out, means) = self.device().install(|| {
+            let means = sums(h, units, 1.0 / units.size() as f32);
+            let mut out = times(h, own, false);
+            let messages: Vec<Tensor> =
+                means.iter().zip(of_units).map(|(mean, weight)| times(mean, weight, false)).collect();
+            spread(&mut out, &messages, units, 1.0);
+            (out, means)
+        });
+        self.record(out, || MixUnits { h: h.clone(), means, weights: weights.clone(), units })
+    }
+}
+
+struct MixUnits {
+    h: Tensor,
+    means: [Tensor; KINDS],
+    weights: [Parameter; 5],
+    units: Units,
+}
+
+impl Backward for MixUnits {
+    fn backward(self: Box<Self>, d_out: Tensor, gradients: &mut Gradients) {
+        let MixUnits { h, means, weights, units } = *self;
+        let [own, of_units @ ..] = &weights;
+        add_weight_gradient(gradients, own, &d_out, &h);
+        let mut d_h = times(&d_out, own, true);
+        let d_messages = sums(&d_out, units, 1.0);
+        for ((weight, d_message), mean) in of_units.iter().zip(&d_messages).zip(&means) {
+            add_weight_gradient(gradients, weight, d_message, mean);
+        }
+        // the n-th part of the gradient of a mean goes to each of n candidates
+        let d_means = d_messages.iter().zip(of_units);
+        let d_means: Vec<Tensor> = d_means.map(|(d, weight)| times(d, weight, true)).collect();
+        spread(&mut d_h, &d_means, units, 1.0 / units.size() as f32);
+        gradients.add(h.var(), d_h);
+    }
+}
+
+/// `x · Wᵀ`, or `x · W`, in the dtype of x.
+fn times(x: &Tensor, weight: &Parameter, back: bool) -> Tensor {
+    let d = x.last_dim();
+    assert_eq!(weight.value().shape(), [d, d], "{}", weight.name());
+    match (x.dtype(), back) {
+        (DType::F32, false) => times_f32(x, weight.transposed()),
+        (DType::F32, true) => times_f32(x, weight.value()),
+        (DType::Bf16, false) => bfloat16::times(x, &weight.columns(1)[0], d),
+        (DType::Bf16, true) => bfloat16::times(x, weight.rows(), d),
+    }
+}
+
+/// Sums over the candidates of every unit, times `factor`: `[B, n², D]` for every kind.
+fn sums(h: &Tensor, units: Units, factor: f32) -> [Tensor; KINDS] {
+    fn run<T: Element>(h: &Tensor, units: Units, factor: f32, sums: &mut [Tensor; KINDS]) {
+        let (puzzle, d) = (units.candidates() * h.last_dim(), h.last_dim());
+        let per_kind = units.size().pow(2) * d;
+        let [rows, columns, boxes, cells] = sums.each_mut().map(|sums| {
+            let sums = sums.slice_mut::<T>();
+            sums.par_chunks_exact_mut(per_kind)
+        });
+        let targets = rows.zip(columns).zip(boxes.zip(cells));
+        targets.zip(h.slice::<T>().par_chunks_exact(puzzle)).for_each(
+            |(((row, column), (in_box, cell)), h)| {
+                with_scratch(KINDS * per_kind, |totals| {
+                    vectorized!({
+                        totals.fill(0.0);
+                        units.each(
+                            #[inline(always)]
+                            |candidate, unit| {
+                                let h = &h[candidate * d..][..d];
+                                for (kind, unit) in unit.into_iter().enumerate() {
+                                    let total = &mut totals[kind * per_kind + unit * d..][..d];
+                                    for (total, h) in total.iter_mut().zip(h) {
+                                        *total += h.to_f32();
+                                    }
+                                }
+                            },
+                        );
+                        let totals = totals.chunks_exact(per_kind);
+                        for (target, totals) in [row, column, in_box, cell].into_iter().zip(totals) {
+                            for (target, total) in target.iter_mut().zip(totals) {
+                                *target = T::from_f32(factor * total);
+                            }
+                        }
+                    });
+                });
+            },
+        );
+    }
+    let shape = [h.shape()[0], units.size().pow(2), h.last_dim()];
+    let mut sums = std::array::from_fn(|_| Tensor::uninit(h.device(), &shape, h.dtype()));
+    dispatch!(h.dtype(), T => run::<T>(h, units, factor, &mut sums));
+    sums
+}
+
+/// Adds to every candidate what its units have, `[B, n², D]` for every kind, times `factor`.
+fn spread(out: &mut Tensor, parts: &[Tensor], units: Units, factor: f32) {
+    fn run<T: Element>(out: &mut Tensor, parts: &[Tensor], units: Units, factor: f32) {
+        let d = out.last_dim();
+        let per_kind = units.size().pow(2) * d;
+        let parts: [&[T]; KINDS] = std::array::from_fn(|kind| parts[kind].slice());
+        let puzzles = out.slice_mut::<T>().par_chunks_exact_mut(units.candidates() * d);
+        puzzles.enumerate().for_each(|(puzzle, out)| {
+            let parts = parts.map(|part| &part[puzzle * per_kind..][..per_kind]);
+            vectorized!({
+                units.each(
+                    #[inline(always)]
+                    |candidate, unit| {
+                        let [row, column, in_box, cell] = [0, 1, 2, 3].map(
+                            #[inline(always)]
+                            |kind| &parts[kind][unit[kind] * d..][..d],
+                        );
+                        let out = &mut out[candidate * d..][..d];
+                        for (i, out) in out.iter_mut().enumerate() {
+                            let heard = row[i].to_f32()
+                                + column[i].to_f32()
+                                + in_box[i].to_f32()
+                                + cell[i].to_f32();
+                            *out = T::from_f32(out.to_f32() + factor * heard);
+                        }
+                    },
+                );
+            });
+        });
+    }
+    dispatch!(out.dtype(), T => run::<T>(out, parts, units, factor));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Device;
+    use crate::testing::{Case, check_gradients, close, random_tensor};
+
+    const SIX: Units = Units { height: 2, width: 3 };
+
+    #[test]
+    fn gradients_equal_finite_differences() {
+        let units = Units { height: 1, width: 2 };
+        let mut case = Case::new().input(&[2, 8, 3]);
+        for _ in 0..5 {
+            case = case.parameter(&[3, 3]);
+        }
+        check_gradients(&case, |tape, x, w| {
+            let weights: &[Parameter; 5] = w.try_into().unwrap();
+            tape.mix_units(&x[0], weights, units)
+        });
+    }
+
+    #[test]
+    fn every_unit_has_as_many_candidates_as_there_are_digits() {
+        let mut members = vec![0; KINDS * 36];
+        SIX.each(|_, unit| {
+            unit.into_iter().enumerate().for_each(|(kind, unit)| members[kind * 36 + unit] += 1);
+        });
+        assert_eq!(members, [6; KINDS * 36]);
+        // row 3, column 4 of a 6×6 grid is in the box of rows 2–3 and columns 3–5: the fourth
+        assert_eq!(SIX.of(3, 4, 5), [3 * 6 + 5, 4 * 6 + 5, 3 * 6 + 5, 3 * 6 + 4]);
+    }
+
+    #[test]
+    fn a_candidate_hears_its_units_and_no_others() {
+        let device = Device::cpu(2);
+        let matrix = |i: usize, values: &[f32]| {
+            Parameter::new(i, "w", Tensor::from_f32(&device, &[1, 1], values))
+        };
+        let weights = std::array::from_fn(|i| matrix(i, &[[0.5, 1.0, 10.0, 100.0, 1000.0][i]]));
+        let mut h = vec![0.0; 216];
+        let at = |row: usize, column: usize, digit: usize| (row * 6 + column) * 6 + digit;
+        h[at(3, 4, 5)] = 6.0;
+        let h = Tensor::from_f32(&device, &[1, 216, 1], &h);
+        let out = Tape::off(&device).mix_units(&h, &weights, SIX).to_f32_vec();
+        assert_eq!(out[at(3, 4, 5)], 3.0 + 1111.0);
+        assert_eq!(out[at(3, 0, 5)], 1.0); // the row
+        assert_eq!(out[at(0, 4, 5)], 10.0); // the column
+        assert_eq!(out[at(2, 3, 5)], 100.0); // the box
+        assert_eq!(out[at(2, 4, 5)], 110.0); // box and column
+        assert_eq!(out[at(3, 4, 0)], 1000.0); // the cell
+        assert_eq!(out[at(0, 0, 5)] + out[at(2, 3, 4)], 0.0);
+    }
+
+    #[test]
+    fn moving_bands_and_digits_moves_the_result() {
+        let device = Device::cpu(1);
+        let d = 5;
+        let weights = std::array::from_fn(|i| {
+            Parameter::new(i, "w", random_tensor(&device, &[d, d], i as u64))
+        });
+        let h = random_tensor(&device, &[1, 216, d], 9).to_f32_vec();
+        // swap the first two bands and turn the digits
+        let image = |candidate: usize| {
+            let (row, column, digit) = (candidate / 36, candidate / 6 % 6, candidate % 6);
+            (([2, 3, 0, 1, 4, 5][row]) * 6 + column) * 6 + (digit + 1) % 6
+        };
+        let moved = |values: &[f32]| {
+            let mut out = vec![0.0; values.len()];
+            for candidate in 0..216 {
+                let (from, to) = (candidate * d, image(candidate) * d);
+                out[to..to + d].copy_from_slice(&values[from..from + d]);
+            }
+            out
+        };
+        let mix = |values: &[f32]| {
+            let h = Tensor::from_f32(&device, &[1, 216, d], values);
+            Tape::off(&device).mix_units(&h, &weights, SIX).to_f32_vec()
+        };
+        close(&mix(&moved(&h)), &moved(&mix(&h)), 1e-5);
+    }
+}
