@@ -68,11 +68,15 @@ impl Element for bf16 {
 
 /// `target = source`, converted to f32.
 pub(crate) fn load<T: Element>(target: &mut [f32], source: &[T]) {
-    vectorized!({
-        for (t, s) in target.iter_mut().zip(source) {
-            *t = s.to_f32();
-        }
-    });
+    vectorized!(widen(target, source));
+}
+
+/// [`load`] for use inside of [`vectorized`].
+#[inline(always)]
+pub(crate) fn widen<T: Element>(target: &mut [f32], source: &[T]) {
+    for (t, s) in target.iter_mut().zip(source) {
+        *t = s.to_f32();
+    }
 }
 
 /// `target = source`, rounded to the element type.

@@ -208,6 +208,9 @@ impl Config {
             let Config { seq_len, vocab_size, boxes, .. } = *self;
             return Err(ConfigError::Boxes { boxes, seq_len, vocab_size });
         }
+        if !self.hidden.is_multiple_of(Units::LANES) {
+            return Err(ConfigError::Lanes(self.hidden));
+        }
         if self.prefix_len > 0 || self.positions != Positions::None {
             return Err(ConfigError::UnitsAlone);
         }

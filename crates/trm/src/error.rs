@@ -73,6 +73,9 @@ pub enum ConfigError {
         /// Room in the prefix.
         room: usize,
     },
+    /// Units are summed in lanes of features.
+    #[error("hidden = {0}: mix = \"units\" needs a multiple of 16")]
+    Lanes(usize),
     /// Boxes, cells and tokens are not those of one Sudoku.
     #[error(
         "boxes = {boxes:?} with seq_len = {seq_len} and vocab_size = {vocab_size}: mix = \"units\" is for \
@@ -88,7 +91,9 @@ pub enum ConfigError {
         vocab_size: usize,
     },
     /// Candidates have neither a prefix nor positions.
-    #[error("mix = \"units\" goes without prefix and positions: set prefix_len = 0, positions = \"none\"")]
+    #[error(
+        "mix = \"units\" goes without prefix and positions: set prefix_len = 0, positions = \"none\""
+    )]
     UnitsAlone,
     /// More supervision steps than counters are made for.
     #[error("supervision_steps = {0}: at most 1048576")]

@@ -11,7 +11,7 @@ mod products;
 
 pub(crate) use kernel::{Lhs, panel_product};
 pub(crate) use pack::{PackedRhs, even_rows, interleave, pack_columns, pack_rows};
-pub(crate) use products::{add_transposed_product, scratch, times, times_block};
+pub(crate) use products::{add_transposed_product, scratch, store_columns, times, times_block};
 
 /// Columns of a panel.
 pub(crate) const PANEL: usize = 32;

@@ -2,12 +2,13 @@
 
 use super::pack::PackedLhs;
 use super::{Lhs, MAX_ROW_BLOCK, PANEL, PackedRhs, TILE_ROWS, even_rows, panel_product, row_block};
-use crate::dtype::store;
+use crate::dtype::round;
 use crate::math::vectorized;
 use crate::storage::with_scratch;
 use crate::{DType, Device, Tensor};
 use half::bf16;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Calls `f` with scratch of arbitrary contents: one part in bf16, one in f32.
 pub(crate) fn scratch<R>(
@@ -45,16 +46,53 @@ pub(crate) fn times_block(x: &[bf16], k: usize, matrix: &PackedRhs, out: &mut [b
     with_scratch(rows * PANEL, |tile| {
         for (cols, panel) in matrix.panels() {
             panel_product(lhs, panel, tile, false);
-            for (out, tile) in out.chunks_exact_mut(n).zip(tile.chunks_exact(PANEL)) {
-                store(&mut out[cols.clone()], &tile[..cols.len()]);
+            store_columns(out, n, cols, tile);
+        }
+    });
+}
+
+/// Rounds a tile `[rows, 32]` into columns, at most 32, of a row-major matrix.
+pub(crate) fn store_columns(matrix: &mut [bf16], stride: usize, cols: Range<usize>, tile: &[f32]) {
+    vectorized!({
+        for (row, tile) in matrix.chunks_exact_mut(stride).zip(tile.as_chunks::<PANEL>().0) {
+            let row = &mut row[cols.clone()];
+            match <&mut [bf16; PANEL]>::try_from(&mut *row) {
+                Ok(row) => round(row, tile), // of a length known to the compiler
+                Err(_) => round(row, tile),
             }
         }
     });
 }
 
 /// Adds `aᵀ · b` to an f32 `[N, K]` sum (or overwrites it unless `started`), for bf16 row-major a
-/// `[M, N]` and b `[M, K]`. Tasks own rows of the sum.
+/// `[M, N]` and b `[M, K]`. Tasks own rows of the sum; of a sum with few rows, they own runs of
+/// [`SUMMED`] products, whose sums are added in order.
 pub(crate) fn add_transposed_product(
+    device: &Device,
+    sum: &mut [f32],
+    (a, n): (&[bf16], usize),
+    (b, k): (&[bf16], usize),
+    started: bool,
+) {
+    if n > 2 * MAX_ROW_BLOCK || a.len() <= SUMMED * n {
+        return transposed_product(device, sum, (a, n), (b, k), started);
+    }
+    let runs = a.len().div_ceil(SUMMED * n);
+    let mut parts = Tensor::uninit(device, &[runs, n * k], DType::F32);
+    let operands = a.par_chunks(SUMMED * n).zip(b.par_chunks(SUMMED * k));
+    let targets = parts.slice_mut::<f32>().par_chunks_exact_mut(n * k);
+    targets.zip(operands).for_each(|(part, (a, b))| {
+        transposed_product(device, part, (a, n), (b, k), false);
+    });
+    for (i, part) in parts.slice::<f32>().chunks_exact(n * k).enumerate() {
+        add_to(sum, (k, 0..k), part, k, started || i > 0);
+    }
+}
+
+/// Rows of one task's part of the sum over M.
+const SUMMED: usize = 1024;
+
+fn transposed_product(
     device: &Device,
     sum: &mut [f32],
     (a, n): (&[bf16], usize),
@@ -72,19 +110,26 @@ pub(crate) fn add_transposed_product(
                     let lhs = left.tile(i);
                     let out = &mut out[..lhs.rows() * PANEL];
                     panel_product(lhs, panel, out, false);
-                    for (sum, out) in sum.chunks_exact_mut(k).zip(out.chunks_exact(PANEL)) {
-                        add_to(&mut sum[cols.clone()], out, started);
-                    }
+                    add_to(sum, (k, cols.clone()), out, PANEL, started);
                 }
             }
         });
     });
 }
 
-fn add_to(sum: &mut [f32], terms: &[f32], started: bool) {
+/// Adds rows of terms to columns of a row-major matrix, or overwrites them unless `started`.
+fn add_to(
+    matrix: &mut [f32],
+    (stride, cols): (usize, Range<usize>),
+    terms: &[f32],
+    width: usize,
+    started: bool,
+) {
     vectorized!({
-        for (sum, term) in sum.iter_mut().zip(terms) {
-            *sum = if started { *sum + term } else { *term };
+        for (row, terms) in matrix.chunks_exact_mut(stride).zip(terms.chunks_exact(width)) {
+            for (sum, term) in row[cols.clone()].iter_mut().zip(terms) {
+                *sum = if started { *sum + term } else { *term };
+            }
         }
     });
 }

@@ -47,18 +47,33 @@ impl Tape {
     }
 }
 
-/// Sum of `f(i)` for i < n in a fixed order over sixteen lanes.
+/// Sum of `f(a, b)` over two rows, in a fixed order over sixteen lanes.
 #[inline(always)]
-fn sum_lanes(n: usize, f: impl Fn(usize) -> f32) -> f32 {
+fn sum_lanes<T: Element>(a: &[T], b: &[T], f: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = [0.0f32; LANES];
-    let whole = n / LANES * LANES;
-    for start in (0..whole).step_by(LANES) {
-        for (lane, sum) in lanes.iter_mut().enumerate() {
-            *sum += f(start + lane);
+    let ((a, a_tail), (b, b_tail)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for (a, b) in a.iter().zip(b) {
+        for (i, sum) in lanes.iter_mut().enumerate() {
+            *sum += f(a[i].to_f32(), b[i].to_f32());
         }
     }
-    let tail: f32 = (whole..n).map(f).sum();
+    let tail: f32 = a_tail.iter().zip(b_tail).map(|(a, b)| f(a.to_f32(), b.to_f32())).sum();
     lanes.iter().sum::<f32>() + tail
+}
+
+/// `out = f(a, b)`, sixteen at a time: rows are too short for the compiler's longer steps.
+#[inline(always)]
+fn map_lanes<T: Element>(out: &mut [T], a: &[T], b: &[T], f: impl Fn(f32, f32) -> f32) {
+    let ((a, a_tail), (b, b_tail)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let (out, out_tail) = out.as_chunks_mut::<LANES>();
+    for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = T::from_f32(f(a[i].to_f32(), b[i].to_f32()));
+        }
+    }
+    for ((out, a), b) in out_tail.iter_mut().zip(a_tail).zip(b_tail) {
+        *out = T::from_f32(f(a.to_f32(), b.to_f32()));
+    }
 }
 
 fn over_features<T: Element>(h: &Tensor, r: &Tensor, out: &mut Tensor, inverse: &mut Tensor) {
@@ -80,16 +95,20 @@ fn over_features<T: Element>(h: &Tensor, r: &Tensor, out: &mut Tensor, inverse: 
 /// `out = rms_norm(h + r)` for one row of features; returns what the sum was multiplied by.
 #[inline(always)]
 fn norm_row<T: Element>(h: &[T], r: &[T], out: &mut [T]) -> f32 {
-    let d = h.len();
     let squares = sum_lanes(
-        d,
+        h,
+        r,
         #[inline(always)]
-        |j| (h[j].to_f32() + r[j].to_f32()).powi(2),
+        |h, r| (h + r).powi(2),
     );
-    let inverse = 1.0 / (squares / d as f32 + NORM_EPS).sqrt();
-    for ((out, h), r) in out.iter_mut().zip(h).zip(r) {
-        *out = T::from_f32((h.to_f32() + r.to_f32()) * inverse);
-    }
+    let inverse = 1.0 / (squares / h.len() as f32 + NORM_EPS).sqrt();
+    map_lanes(
+        out,
+        h,
+        r,
+        #[inline(always)]
+        |h, r| (h + r) * inverse,
+    );
     inverse
 }
 
@@ -129,6 +148,25 @@ fn over_tokens<T: Element>(h: &Tensor, r: &Tensor, out: &mut Tensor, inverse: &m
     });
 }
 
+/// The gradient of the sum of one row of features.
+#[inline(always)]
+fn norm_row_backward<T: Element>(y: &[T], dy: &[T], inverse: f32, out: &mut [T]) {
+    let product = sum_lanes(
+        y,
+        dy,
+        #[inline(always)]
+        |y, dy| y * dy,
+    );
+    let mean = product / y.len() as f32;
+    map_lanes(
+        out,
+        y,
+        dy,
+        #[inline(always)]
+        |y, dy| inverse * (dy - y * mean),
+    );
+}
+
 struct ResidualNorm {
     h: Option<Var>,
     r: Option<Var>,
@@ -153,19 +191,15 @@ impl Backward for ResidualNorm {
 impl ResidualNorm {
     fn features_backward<T: Element>(&self, d_out: &Tensor, d_sum: &mut Tensor) {
         let d = d_out.last_dim();
-        let ys = self.normed.slice::<T>().par_chunks_exact(d);
-        let dys = d_out.slice::<T>().par_chunks_exact(d);
-        let inverses = self.inverse.slice::<f32>().par_iter();
-        let outs = d_sum.slice_mut::<T>().par_chunks_exact_mut(d).with_min_len(ROWS);
+        let ys = self.normed.slice::<T>().par_chunks(ROWS * d);
+        let dys = d_out.slice::<T>().par_chunks(ROWS * d);
+        let inverses = self.inverse.slice::<f32>().par_chunks(ROWS);
+        let outs = d_sum.slice_mut::<T>().par_chunks_mut(ROWS * d);
         outs.zip(inverses).zip(ys.zip(dys)).for_each(|((out, inverse), (y, dy))| {
             vectorized!({
-                let mean = sum_lanes(
-                    d,
-                    #[inline(always)]
-                    |j| y[j].to_f32() * dy[j].to_f32(),
-                ) / d as f32;
-                for ((out, y), dy) in out.iter_mut().zip(y).zip(dy) {
-                    *out = T::from_f32(inverse * (dy.to_f32() - y.to_f32() * mean));
+                let rows = out.chunks_exact_mut(d).zip(y.chunks_exact(d)).zip(dy.chunks_exact(d));
+                for (((out, y), dy), inverse) in rows.zip(inverse) {
+                    norm_row_backward(y, dy, *inverse, out);
                 }
             });
         });

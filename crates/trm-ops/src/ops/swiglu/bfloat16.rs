@@ -1,8 +1,9 @@
 use super::{activate, activate_backward};
 use crate::bfloat16::{
-    Lhs, PANEL, PackedRhs, even_rows, panel_product, row_block, scratch, times_block,
+    Lhs, PANEL, PackedRhs, even_rows, panel_product, row_block, scratch, store_columns, times_block,
 };
-use crate::dtype::{load, round_in_place, store};
+use crate::dtype::{round_in_place, widen};
+use crate::math::vectorized;
 use crate::ops::residual_norm::norm_rows;
 use crate::{DType, Parameter, Tensor};
 use half::bf16;
@@ -31,10 +32,10 @@ fn run(
                 panel_product(lhs, gate, g, false);
                 panel_product(lhs, up, u, false);
                 activate(g, u, a);
-                store_columns(act, inner, cols.start, cols.len(), a);
+                store_columns(act, inner, cols.clone(), a);
                 if let Some(kept) = kept.as_deref_mut() {
-                    store_columns(kept, 2 * inner, cols.start, cols.len(), g);
-                    store_columns(kept, 2 * inner, inner + cols.start, cols.len(), u);
+                    store_columns(kept, 2 * inner, cols.clone(), g);
+                    store_columns(kept, 2 * inner, inner + cols.start..inner + cols.end, u);
                 }
             }
             finish(x, act, down, out);
@@ -69,19 +70,20 @@ pub(super) fn residual_forward(x: &Tensor, weights: [&Parameter; 2], out: &mut T
     });
 }
 
-/// Writes a tile `[rows, 32]` into columns of a row-major matrix.
-fn store_columns(matrix: &mut [bf16], stride: usize, start: usize, width: usize, tile: &[f32]) {
-    for (row, tile) in matrix.chunks_exact_mut(stride).zip(tile.chunks_exact(PANEL)) {
-        store(&mut row[start..start + width], &tile[..width]);
-    }
-}
-
 /// Reads columns of a row-major matrix into a tile `[rows, 32]`.
 fn load_columns(matrix: &[bf16], stride: usize, start: usize, width: usize, tile: &mut [f32]) {
-    for (row, tile) in matrix.chunks_exact(stride).zip(tile.chunks_exact_mut(PANEL)) {
-        load(&mut tile[..width], &row[start..start + width]);
-        tile[width..].fill(0.0);
-    }
+    vectorized!({
+        for (row, tile) in matrix.chunks_exact(stride).zip(tile.as_chunks_mut::<PANEL>().0) {
+            let row = &row[start..start + width];
+            match <&[bf16; PANEL]>::try_from(row) {
+                Ok(row) => widen(tile, row),
+                Err(_) => {
+                    widen(tile, row);
+                    tile[width..].fill(0.0);
+                }
+            }
+        }
+    });
 }
 
 /// Turns the pre-activations in `d_pre` into their gradients; fills `act` and `d_x`. With `x` the
@@ -125,9 +127,9 @@ pub(super) fn backward(
                     }
                 }
                 activate_backward(g, u, a);
-                store_columns(act, inner, start, width, a);
-                store_columns(d_pre, 2 * inner, start, width, g);
-                store_columns(d_pre, 2 * inner, inner + start, width, u);
+                store_columns(act, inner, cols.clone(), a);
+                store_columns(d_pre, 2 * inner, cols.clone(), g);
+                store_columns(d_pre, 2 * inner, inner + start..inner + cols.end, u);
             }
         });
         times_block(d_pre, 2 * inner, gate_up, d_x, d);

@@ -27,8 +27,12 @@ pub struct Units {
 
 /// Kinds of units: row, column, box, cell.
 const KINDS: usize = 4;
+const LANES: usize = Units::LANES;
 
 impl Units {
+    /// Features that are summed at a time: D is a multiple of it.
+    pub const LANES: usize = 16;
+
     /// n: rows, columns, boxes and digits.
     pub fn size(&self) -> usize {
         self.height * self.width
@@ -66,15 +70,20 @@ impl Tape {
     /// `out = h · W₀ᵀ + Σ mean_unit(h) · W_unitᵀ`.
     ///
     /// # Shapes
-    /// h, output `[B, n³, D]`; weights `[D, D]`: own, row, column, box, cell.
+    /// h, output `[B, n³, D]` with a D that is a multiple of 16; weights `[D, D]`: own, row, column, box,
+    /// cell.
     pub fn mix_units(&self, h: &Tensor, weights: &[Parameter; 5], units: Units) -> Tensor {
         assert_eq!(h.shape()[1], units.candidates(), "one token per cell and digit");
+        assert!(h.last_dim().is_multiple_of(LANES), "{} features", h.last_dim());
         let [own, of_units @ ..] = weights;
         let (out, means) = self.device().install(|| {
             let means = sums(h, units, 1.0 / units.size() as f32);
             let mut out = times(h, own, false);
-            let messages: Vec<Tensor> =
-                means.iter().zip(of_units).map(|(mean, weight)| times(mean, weight, false)).collect();
+            let messages: Vec<Tensor> = means
+                .iter()
+                .zip(of_units)
+                .map(|(mean, weight)| times(mean, weight, false))
+                .collect();
             spread(&mut out, &messages, units, 1.0);
             (out, means)
         });
@@ -119,6 +128,17 @@ fn times(x: &Tensor, weight: &Parameter, back: bool) -> Tensor {
     }
 }
 
+/// Sixteen features at a time: rows are too short for the compiler's longer steps.
+#[inline(always)]
+fn lanes<T>(row: &[T]) -> &[[T; LANES]] {
+    row.as_chunks().0
+}
+
+#[inline(always)]
+fn lanes_mut<T>(row: &mut [T]) -> &mut [[T; LANES]] {
+    row.as_chunks_mut().0
+}
+
 /// Sums over the candidates of every unit, times `factor`: `[B, n², D]` for every kind.
 fn sums(h: &Tensor, units: Units, factor: f32) -> [Tensor; KINDS] {
     fn run<T: Element>(h: &Tensor, units: Units, factor: f32, sums: &mut [Tensor; KINDS]) {
@@ -137,17 +157,21 @@ fn sums(h: &Tensor, units: Units, factor: f32) -> [Tensor; KINDS] {
                         units.each(
                             #[inline(always)]
                             |candidate, unit| {
-                                let h = &h[candidate * d..][..d];
+                                let h = lanes(&h[candidate * d..][..d]);
                                 for (kind, unit) in unit.into_iter().enumerate() {
                                     let total = &mut totals[kind * per_kind + unit * d..][..d];
-                                    for (total, h) in total.iter_mut().zip(h) {
-                                        *total += h.to_f32();
+                                    for (total, h) in lanes_mut(total).iter_mut().zip(h) {
+                                        *total = std::array::from_fn(
+                                            #[inline(always)]
+                                            |i| total[i] + h[i].to_f32(),
+                                        );
                                     }
                                 }
                             },
                         );
                         let totals = totals.chunks_exact(per_kind);
-                        for (target, totals) in [row, column, in_box, cell].into_iter().zip(totals) {
+                        for (target, totals) in [row, column, in_box, cell].into_iter().zip(totals)
+                        {
                             for (target, total) in target.iter_mut().zip(totals) {
                                 *target = T::from_f32(factor * total);
                             }
@@ -178,15 +202,17 @@ fn spread(out: &mut Tensor, parts: &[Tensor], units: Units, factor: f32) {
                     |candidate, unit| {
                         let [row, column, in_box, cell] = [0, 1, 2, 3].map(
                             #[inline(always)]
-                            |kind| &parts[kind][unit[kind] * d..][..d],
+                            |kind| lanes(&parts[kind][unit[kind] * d..][..d]),
                         );
-                        let out = &mut out[candidate * d..][..d];
+                        let out = lanes_mut(&mut out[candidate * d..][..d]);
                         for (i, out) in out.iter_mut().enumerate() {
-                            let heard = row[i].to_f32()
-                                + column[i].to_f32()
-                                + in_box[i].to_f32()
-                                + cell[i].to_f32();
-                            *out = T::from_f32(out.to_f32() + factor * heard);
+                            let (row, column, in_box, cell) =
+                                (&row[i], &column[i], &in_box[i], &cell[i]);
+                            for (i, out) in out.iter_mut().enumerate() {
+                                let lines = row[i].to_f32() + column[i].to_f32();
+                                let heard = lines + in_box[i].to_f32() + cell[i].to_f32();
+                                *out = T::from_f32(out.to_f32() + factor * heard);
+                            }
                         }
                     },
                 );
@@ -207,9 +233,9 @@ mod tests {
     #[test]
     fn gradients_equal_finite_differences() {
         let units = Units { height: 1, width: 2 };
-        let mut case = Case::new().input(&[2, 8, 3]);
+        let mut case = Case::new().input(&[2, 8, LANES]);
         for _ in 0..5 {
-            case = case.parameter(&[3, 3]);
+            case = case.parameter(&[LANES, LANES]);
         }
         check_gradients(&case, |tape, x, w| {
             let weights: &[Parameter; 5] = w.try_into().unwrap();
@@ -231,14 +257,16 @@ mod tests {
     #[test]
     fn a_candidate_hears_its_units_and_no_others() {
         let device = Device::cpu(2);
-        let matrix = |i: usize, values: &[f32]| {
-            Parameter::new(i, "w", Tensor::from_f32(&device, &[1, 1], values))
+        let matrix = |i: usize, value: f32| {
+            let mut values = vec![0.0; LANES * LANES];
+            values[0] = value; // only the first feature counts
+            Parameter::new(i, "w", Tensor::from_f32(&device, &[LANES, LANES], &values))
         };
-        let weights = std::array::from_fn(|i| matrix(i, &[[0.5, 1.0, 10.0, 100.0, 1000.0][i]]));
-        let mut h = vec![0.0; 216];
-        let at = |row: usize, column: usize, digit: usize| (row * 6 + column) * 6 + digit;
+        let weights = std::array::from_fn(|i| matrix(i, [0.5, 1.0, 10.0, 100.0, 1000.0][i]));
+        let mut h = vec![0.0; 216 * LANES];
+        let at = |row: usize, column: usize, digit: usize| ((row * 6 + column) * 6 + digit) * LANES;
         h[at(3, 4, 5)] = 6.0;
-        let h = Tensor::from_f32(&device, &[1, 216, 1], &h);
+        let h = Tensor::from_f32(&device, &[1, 216, LANES], &h);
         let out = Tape::off(&device).mix_units(&h, &weights, SIX).to_f32_vec();
         assert_eq!(out[at(3, 4, 5)], 3.0 + 1111.0);
         assert_eq!(out[at(3, 0, 5)], 1.0); // the row
@@ -252,7 +280,7 @@ mod tests {
     #[test]
     fn moving_bands_and_digits_moves_the_result() {
         let device = Device::cpu(1);
-        let d = 5;
+        let d = LANES;
         let weights = std::array::from_fn(|i| {
             Parameter::new(i, "w", random_tensor(&device, &[d, d], i as u64))
         });
