@@ -49,6 +49,20 @@ impl Tensor {
         out
     }
 
+    /// Adds to one row, rounding each sum to the dtype.
+    ///
+    /// # Panics
+    /// If the row does not exist or has another length.
+    pub fn add_to_row(&mut self, row: usize, terms: &[f32]) {
+        fn add<T: Element>(row: &mut [T], terms: &[f32]) {
+            row.iter_mut().zip(terms).for_each(|(x, term)| *x = T::from_f32(x.to_f32() + term));
+        }
+        let len = self.row_len();
+        assert_eq!(terms.len(), len, "a term for every element of a row");
+        let range = row * len..(row + 1) * len;
+        dispatch!(self.dtype(), T => add::<T>(&mut self.slice_mut::<T>()[range], terms));
+    }
+
     fn row_len(&self) -> usize {
         self.shape()[1..].iter().product()
     }
@@ -84,6 +98,16 @@ mod tests {
             assert_eq!((more.shape(), more.dtype()), (&[4, 1, 2][..], dtype));
             assert_eq!(more.select_rows(&[0, 1, 2]).to_f32_vec(), x.to_f32_vec());
             assert_eq!(more.select_rows(&[3]).to_f32_vec(), [7.0, 8.0]);
+        }
+    }
+
+    #[test]
+    fn terms_are_added_to_one_row_alone() {
+        let device = Device::cpu(1);
+        for dtype in [DType::F32, DType::Bf16] {
+            let mut x = Tensor::from_f32(&device, &[2, 2], &[1.0, 2.0, 3.0, 4.0]).to_dtype(dtype);
+            x.add_to_row(1, &[0.5, -4.0]);
+            assert_eq!(x.to_f32_vec(), [1.0, 2.0, 3.5, 0.0]);
         }
     }
 

@@ -14,6 +14,9 @@ use crate::sudoku::{ParseError, PuzzleError, Shape, TokenError};
 /// colour codes, for example). What it adds must not take up room on the terminal.
 pub type Paint<'a> = &'a dyn Fn(usize, char) -> String;
 
+/// Turns an answer to the image of a puzzle into one to the puzzle ([`Rules::disguise`]).
+pub type Undo = Box<dyn Fn(&mut [u8])>;
+
 /// What every kind of puzzle offers to training, evaluation and the command line.
 ///
 /// Puzzles and answers are token sequences of [`seq_len`](Rules::seq_len) values below
@@ -51,6 +54,10 @@ pub trait Rules {
 
     /// Replaces a question and its answer by their image under one random symmetry.
     fn augment(&self, question: &mut [u8], answer: &mut [u8], rng: &mut dyn Rng);
+
+    /// Replaces a question by its image under one random symmetry; what is returned turns an answer to
+    /// the image back into one to the question.
+    fn disguise(&self, question: &mut [u8], rng: &mut dyn Rng) -> Undo;
 
     /// A hash shared by exactly the questions that are symmetric images of one another, up to
     /// collisions of 128 bits. Stable across versions and machines.
@@ -190,6 +197,23 @@ mod tests {
             assert_eq!(domain.class_hash(&q), domain.class_hash(&question));
         }
         assert!(moved > 40, "only {moved} of 50 symmetries changed the puzzle");
+    }
+
+    #[test]
+    fn answers_to_a_disguised_question_are_turned_back() {
+        let domain = Domain::Sudoku(Shape::Six);
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let question = domain.parse("1..4...5.1..2...3...6.....2...3.6...").unwrap();
+        let mut moved = 0;
+        for _ in 0..20 {
+            let (mut image, mut answer) = (question.clone(), Vec::new());
+            let undo = domain.disguise(&mut image, &mut rng);
+            moved += usize::from(image != question);
+            answer.extend(&image);
+            undo(&mut answer);
+            assert_eq!(answer, question);
+        }
+        assert!(moved > 15, "only {moved} of 20 symmetries changed the puzzle");
     }
 
     #[test]

@@ -19,5 +19,5 @@ mod domain;
 pub mod sudoku;
 mod verdict;
 
-pub use domain::{Domain, Error, Paint, Rules, UnknownDomain};
+pub use domain::{Domain, Error, Paint, Rules, Undo, UnknownDomain};
 pub use verdict::Verdict;

@@ -23,10 +23,12 @@ mod error;
 mod initialize;
 mod model;
 mod queue;
+mod search;
 mod solver;
 
 pub use config::{Config, Mix, Positions};
 pub use error::{ConfigError, Error, InputError, WeightsError};
 pub use model::{Model, Question, State, Step};
 pub use queue::{Limits, Thought, Thoughts};
+pub use search::{Found, Judgement, Referee, Search, Undo};
 pub use solver::{Draft, Session, Solver};

@@ -66,7 +66,7 @@ impl Thought {
     }
 }
 
-fn is_sure(halt_logit: f32, threshold: f32) -> bool {
+pub(crate) fn is_sure(halt_logit: f32, threshold: f32) -> bool {
     let threshold = f64::from(threshold);
     f64::from(halt_logit) > (threshold / (1.0 - threshold)).ln()
 }

@@ -87,8 +87,12 @@ impl<'m> Solver<'m> {
         Ok(Thoughts::new(self.empty(), question, limits))
     }
 
+    pub(crate) fn model(&self) -> &'m Model {
+        self.model
+    }
+
     /// A session without puzzles.
-    fn empty(self) -> Session<'m> {
+    pub(crate) fn empty(self) -> Session<'m> {
         let state = self.model.initial_state(0, self.dtype);
         Session { solver: self, tokens: Vec::new(), puzzles: Vec::new(), state }
     }
@@ -113,6 +117,19 @@ impl Session<'_> {
         self.solver.model.check(question)?;
         self.join(question);
         Ok(())
+    }
+
+    /// Adds noise to one puzzle's y, and to its z if `both`; `noise` gives one term after the other.
+    pub(crate) fn perturb(&mut self, row: usize, both: bool, mut noise: impl FnMut() -> f32) {
+        let terms = self.state.y.len() / self.len();
+        let mut perturb = |tensor: &mut Tensor| {
+            let terms: Vec<f32> = (0..terms).map(|_| noise()).collect();
+            tensor.add_to_row(row, &terms);
+        };
+        perturb(&mut self.state.y);
+        if both {
+            perturb(&mut self.state.z);
+        }
     }
 
     /// [`Session::push`] of a question that has been checked.

@@ -4,7 +4,7 @@ use rand::Rng;
 
 use super::render::token_symbols;
 use super::{Grid, Shape, Symmetry, check_question, class_hash, render_tokens, verify};
-use crate::{Error, Paint, Rules, Verdict};
+use crate::{Error, Paint, Rules, Undo, Verdict};
 
 impl Rules for Shape {
     fn name(&self) -> &'static str {
@@ -54,6 +54,13 @@ impl Rules for Shape {
         let symmetry = Symmetry::random(*self, rng);
         symmetry.apply_tokens(question);
         symmetry.apply_tokens(answer);
+    }
+
+    fn disguise(&self, question: &mut [u8], rng: &mut dyn Rng) -> Undo {
+        let symmetry = Symmetry::random(*self, rng);
+        symmetry.apply_tokens(question);
+        let inverse = symmetry.inverse();
+        Box::new(move |answer| inverse.apply_tokens(answer))
     }
 
     fn class_hash(&self, question: &[u8]) -> Result<u128, Error> {

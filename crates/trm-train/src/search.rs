@@ -1,0 +1,113 @@
+//! Search over a data set: what test-time compute buys.
+
+use crate::Error;
+use crate::dataset::Dataset;
+use crate::evaluate::check_fit;
+use rand::Rng;
+use serde::Serialize;
+use std::time::{Duration, Instant};
+use trm::{Found, Judgement, Model, Question, Referee, Search, Solver, Undo};
+use trm_ops::DType;
+use trm_puzzles::Domain;
+
+/// The rules of a domain as the judge of a search. Without a domain nothing is decided by rules.
+#[derive(Clone, Copy, Debug)]
+pub struct DomainReferee(pub Option<Domain>);
+
+impl Referee for DomainReferee {
+    fn judge(&self, question: &[u8], draft: &[u8]) -> Judgement {
+        match self.0 {
+            None => Judgement::Unknown,
+            Some(domain) if domain.verify(question, draft).is_solved() => Judgement::Right,
+            Some(_) => Judgement::Wrong,
+        }
+    }
+
+    fn disguise(&self, question: &mut [u8], rng: &mut dyn Rng) -> Option<Undo> {
+        self.0.map(|domain| domain.disguise(question, rng))
+    }
+}
+
+/// How to search, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct SearchOptions {
+    /// Chains, noise, images.
+    pub search: Search,
+    /// Time per puzzle: all searches end when it has passed once for every puzzle.
+    pub time: Option<Duration>,
+    /// Number format of activations.
+    pub dtype: DType,
+}
+
+/// What a search found on a data set.
+#[derive(Clone, Debug, Serialize)]
+pub struct SearchReport {
+    /// Puzzles searched.
+    pub puzzles: usize,
+    /// Answers that satisfy the rules.
+    pub verified: usize,
+    /// Verified answers that are not the known ones: must be 0 where puzzles have one solution.
+    pub verified_wrong: usize,
+    /// Answers equal to the known ones, verified or not.
+    pub exact: usize,
+    /// Puzzles whose first chain, which nothing disturbs, found a verified answer.
+    pub first_chain: usize,
+    /// Mean supervision steps of a puzzle, in all its chains.
+    pub mean_steps: f64,
+    /// Mean number of chains of a puzzle.
+    pub mean_rollouts: f64,
+    /// Wall time.
+    pub seconds: f64,
+    /// Verified answers by the steps spent on their puzzle: (at most so many steps, how many).
+    pub curve: Vec<(usize, usize)>,
+}
+
+/// Searches for the answers of a data set, and compares them with the known ones. `progress` hears how
+/// many puzzles are done.
+///
+/// # Errors
+/// If the data do not fit the model, or the options are out of range.
+pub fn search(
+    model: &Model,
+    data: &Dataset,
+    options: &SearchOptions,
+    progress: &mut dyn FnMut(usize),
+) -> Result<SearchReport, Error> {
+    check_fit(model, data)?;
+    let identifiers = data.example_identifiers();
+    let question = Question { tokens: &data.inputs, puzzles: &identifiers };
+    let referee = DomainReferee(model.config().domain.parse().ok());
+    let started = Instant::now();
+    let puzzles = u32::try_from(data.len()).unwrap_or(u32::MAX);
+    let limit = options.time.map(|time| time.saturating_mul(puzzles));
+    let mut stop = || limit.is_some_and(|limit| started.elapsed() > limit);
+    let mut found = Vec::new();
+    let mut hear = |outcome: Found| {
+        found.push(outcome);
+        progress(found.len());
+    };
+    let solver = Solver::new(model, options.dtype);
+    solver.search(question, &referee, &options.search, &mut stop, &mut hear)?;
+    Ok(SearchReport { seconds: started.elapsed().as_secs_f64(), ..report(&found, data) })
+}
+
+fn report(found: &[Found], data: &Dataset) -> SearchReport {
+    let is_exact = |outcome: &Found| outcome.answer == data.label(outcome.puzzle);
+    let count = |test: &dyn Fn(&Found) -> bool| found.iter().filter(|f| test(f)).count();
+    let mean = |of: fn(&Found) -> usize| {
+        found.iter().map(of).sum::<usize>() as f64 / found.len().max(1) as f64
+    };
+    let most = found.iter().map(|f| f.steps).max().unwrap_or(1);
+    let budgets = (0..).map(|power| 1_usize << power).take_while(|budget| *budget < 2 * most);
+    SearchReport {
+        puzzles: found.len(),
+        verified: count(&|f| f.verified),
+        verified_wrong: count(&|f| f.verified && !is_exact(f)),
+        exact: count(&is_exact),
+        first_chain: count(&|f| f.verified && f.chain == 1),
+        mean_steps: mean(|f| f.steps),
+        mean_rollouts: mean(|f| f.rollouts),
+        seconds: 0.0,
+        curve: budgets.map(|most| (most, count(&|f| f.verified && f.steps <= most))).collect(),
+    }
+}

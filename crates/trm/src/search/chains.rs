@@ -1,0 +1,158 @@
+//! What is known of the puzzles of a search.
+
+use super::{Found, Judgement, Search, Undo};
+use crate::model::Question;
+use rand_chacha::ChaCha8Rng;
+
+/// One chain of thought.
+pub(super) struct Chain {
+    pub(super) puzzle: usize,
+    /// Number among the puzzle's chains, from 0.
+    pub(super) rollout: usize,
+    /// Supervision steps so far.
+    pub(super) steps: usize,
+    pub(super) rng: ChaCha8Rng,
+    pub(super) undo: Option<Undo>,
+    /// Last draft and halting logit.
+    pub(super) last: (Vec<u8>, f32),
+    pub(super) over: bool,
+}
+
+/// An answer that chains have ended with.
+struct Vote {
+    answer: Vec<u8>,
+    /// Sum of the model's belief in it.
+    weight: f64,
+    chain: usize,
+    steps: usize,
+}
+
+#[derive(Default)]
+struct Progress {
+    steps: usize,
+    begun: usize,
+    ended: usize,
+    votes: Vec<Vote>,
+    found: Option<Found>,
+    done: bool,
+}
+
+/// All puzzles of a search, and which chain comes next.
+pub(super) struct Puzzles {
+    rollouts: usize,
+    progress: Vec<Progress>,
+    /// The next chain: its rollout and its puzzle.
+    next: (usize, usize),
+    open: usize,
+    /// Puzzles whose outcome has just become known.
+    news: Vec<usize>,
+}
+
+impl Puzzles {
+    pub(super) fn new(question: Question<'_>, search: &Search) -> Puzzles {
+        let open = question.puzzles.len();
+        let progress = (0..open).map(|_| Progress::default()).collect();
+        let rollouts = search.rollouts.max(1);
+        Puzzles { rollouts, progress, next: (0, 0), open, news: Vec::new() }
+    }
+
+    pub(super) fn is_done(&self, puzzle: usize) -> bool {
+        self.progress[puzzle].done
+    }
+
+    /// The next chain to begin: puzzle and rollout.
+    pub(super) fn next_chain(&mut self) -> Option<(usize, usize)> {
+        while self.open > 0 && self.next.0 < self.rollouts {
+            let (rollout, puzzle) = self.next;
+            self.next = match puzzle + 1 < self.progress.len() {
+                true => (rollout, puzzle + 1),
+                false => (rollout + 1, 0),
+            };
+            if !self.is_done(puzzle) {
+                self.progress[puzzle].begun += 1;
+                return Some((puzzle, rollout));
+            }
+        }
+        None
+    }
+
+    /// A chain has taken a step.
+    pub(super) fn hear(&mut self, chain: &Chain, judgement: Judgement) {
+        let progress = &mut self.progress[chain.puzzle];
+        progress.steps += 1;
+        if progress.done {
+            return; // another chain of the batch was faster
+        }
+        if judgement == Judgement::Right {
+            let answer = chain.last.0.clone();
+            self.finish(chain.puzzle, (answer, true), (chain.rollout + 1, chain.steps));
+        } else if chain.over {
+            progress.ended += 1;
+            progress.vote(chain);
+            if progress.ended == self.rollouts {
+                self.conclude(chain.puzzle);
+            }
+        }
+    }
+
+    /// Ends all searches; chains that are under way vote with their last draft.
+    pub(super) fn give_up(&mut self, chains: &[Chain]) {
+        for chain in chains.iter().filter(|chain| !chain.over) {
+            self.progress[chain.puzzle].vote(chain);
+        }
+        for puzzle in 0..self.progress.len() {
+            if !self.is_done(puzzle) {
+                self.conclude(puzzle);
+            }
+        }
+    }
+
+    /// Tells the outcomes that have become known.
+    pub(super) fn report(&mut self, found: &mut dyn FnMut(Found)) {
+        for puzzle in std::mem::take(&mut self.news) {
+            let Progress { steps, begun, found: outcome, .. } = &mut self.progress[puzzle];
+            let outcome = outcome.take().expect("an outcome that is news");
+            found(Found { steps: *steps, rollouts: *begun, ..outcome });
+        }
+    }
+
+    /// No chain is left: the answer with most votes, the earliest of equals.
+    fn conclude(&mut self, puzzle: usize) {
+        let votes = std::mem::take(&mut self.progress[puzzle].votes).into_iter();
+        let best = votes.reduce(|best, vote| if vote.weight > best.weight { vote } else { best });
+        let (answer, origin) =
+            best.map_or((Vec::new(), (0, 0)), |vote| (vote.answer, (vote.chain, vote.steps)));
+        self.finish(puzzle, (answer, false), origin);
+    }
+
+    fn finish(
+        &mut self,
+        puzzle: usize,
+        (answer, verified): (Vec<u8>, bool),
+        (chain, chain_steps): (usize, usize),
+    ) {
+        let progress = &mut self.progress[puzzle];
+        progress.done = true;
+        let found =
+            Found { puzzle, answer, verified, steps: 0, rollouts: 0, chain, chain_steps };
+        progress.found = Some(found);
+        self.open -= 1;
+        self.news.push(puzzle);
+    }
+}
+
+impl Progress {
+    fn vote(&mut self, chain: &Chain) {
+        let (answer, halt_logit) = &chain.last;
+        let weight = 1.0 / (1.0 + (-f64::from(*halt_logit)).exp());
+        match self.votes.iter_mut().find(|vote| vote.answer == *answer) {
+            Some(vote) => vote.weight += weight,
+            None => self.votes.push(Vote {
+                answer: answer.clone(),
+                weight,
+                chain: chain.rollout + 1,
+                steps: chain.steps,
+            }),
+        }
+    }
+}
