@@ -45,6 +45,9 @@ pub(crate) struct SudokuArguments {
     /// Breed 9×9 puzzles with the ratings of Sudoku-Extreme instead of random ones.
     #[arg(long, conflicts_with_all = ["csv", "givens"])]
     hard: bool,
+    /// Breed from the puzzles of this file: closer to them than without, and ready sooner.
+    #[arg(long, value_name = "FILE", requires = "hard")]
+    parents: Option<PathBuf>,
     /// Read training puzzles from this file instead of generating them.
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -96,7 +99,10 @@ fn generate(arguments: &SudokuArguments) -> Result<Splits> {
         shape,
         train: arguments.train,
         test,
-        kind: if arguments.hard { Kind::Hard } else { Kind::Random(arguments.givens.clone()) },
+        kind: match arguments.hard {
+            true => Kind::Hard { parents: arguments.parents.clone() },
+            false => Kind::Random(arguments.givens.clone()),
+        },
         seed: arguments.seed,
     };
     let total = (wanted.train + wanted.test) as u64;

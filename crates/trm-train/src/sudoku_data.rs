@@ -7,7 +7,7 @@ use crate::random::{Purpose, stream};
 use rand::seq::SliceRandom;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use trm_puzzles::Domain;
@@ -68,18 +68,25 @@ pub struct Generated {
 pub enum Kind {
     /// Random ones with so many clues.
     Random(Givens),
-    /// Bred for the ratings of Sudoku-Extreme, 9×9.
-    Hard,
+    /// Bred for the ratings of Sudoku-Extreme, 9×9; from the puzzles of a file, if there is one.
+    Hard {
+        /// CSV of puzzles to breed from.
+        parents: Option<PathBuf>,
+    },
 }
 
-/// Lowest ratings and shares of the 1000 training puzzles of Sudoku-Extreme, rated by our solver; the
-/// quantiles 10, 25, 50, 75, 90 and 95 % are 0, 5, 51, 155, 284 and 421 guesses.
+/// Lowest ratings and shares of the 1000 training puzzles of Sudoku-Extreme, as `rate_fairly` rates
+/// them; the quantiles 10, 25, 50, 75, 90 and 95 % are 0, 3, 15, 45, 99 and 142 guesses.
 const EXTREME: [(u32, f64); 7] =
-    [(0, 0.11), (1, 0.15), (6, 0.24), (52, 0.25), (156, 0.15), (285, 0.05), (422, 0.05)];
+    [(0, 0.10), (1, 0.15), (4, 0.25), (16, 0.25), (46, 0.15), (100, 0.05), (143, 0.05)];
 
 /// Puzzles that one breeder makes, and lines that it keeps: it warms up for some seconds.
 const BRED: usize = 10_000;
-const LINES: usize = 300;
+const LINES: usize = 400;
+
+/// Most puzzles of Sudoku-Extreme have no more givens. Bred with more, puzzles become hard for the rating
+/// solver that are not for others.
+const MOST_GIVENS: usize = 26;
 
 /// Breeders whose puzzles are held at a time.
 const BREEDERS: u64 = 16;
@@ -99,7 +106,7 @@ pub fn generate_sudoku(
         let message = format!("{total} puzzles: a data set holds at most {MAX_PUZZLES}");
         return Err(Error::Mismatch(message));
     }
-    if matches!(wanted.kind, Kind::Hard) && wanted.shape != Shape::Nine {
+    if matches!(wanted.kind, Kind::Hard { .. }) && wanted.shape != Shape::Nine {
         return Err(Error::Mismatch("hard puzzles are 9×9".into()));
     }
     let mut classes = HashSet::new();
@@ -109,6 +116,7 @@ pub fn generate_sudoku(
     }
     read.retain(|(question, _)| classes.insert(class_hash(question)));
 
+    let breeder = wanted.breeder()?;
     let (mut pairs, mut drawn, mut duplicates, mut round) = (Vec::new(), 0, 0, 0);
     while pairs.len() < total {
         if drawn > 1000 + 50 * total {
@@ -117,7 +125,7 @@ pub fn generate_sudoku(
                 pairs.len()
             )));
         }
-        for puzzle in draw(wanted, round, total - pairs.len()) {
+        for puzzle in draw(wanted, breeder.as_ref(), round, total - pairs.len()) {
             drawn += 1;
             if pairs.len() == total {
                 break;
@@ -142,41 +150,42 @@ pub fn generate_sudoku(
 }
 
 /// Some puzzles, which depend on the seed and the number of the round alone.
-fn draw(wanted: &Generated, round: u64, lacking: usize) -> Vec<Puzzle> {
-    match &wanted.kind {
-        Kind::Random(givens) => {
+fn draw(wanted: &Generated, breeder: Option<&Breeder>, round: u64, lacking: usize) -> Vec<Puzzle> {
+    match (&wanted.kind, breeder) {
+        (Kind::Random(givens), _) => {
             let mut rng = stream(wanted.seed, Purpose::Data, round);
             vec![generate(wanted.shape, &mut rng, givens)]
         }
-        Kind::Hard => {
+        (Kind::Hard { .. }, breeder) => {
             let threads = std::thread::available_parallelism().map_or(1, usize::from);
             let first = round * BREEDERS;
             let breeders = first..first + (lacking.div_ceil(BRED) as u64).min(BREEDERS);
-            breed(&EXTREME, wanted.seed, breeders, lacking.min(BRED), threads)
+            let breeder = breeder.expect("a breeder for hard puzzles");
+            breed(breeder, wanted.seed, breeders, lacking.min(BRED), threads)
         }
     }
 }
 
-/// `each` puzzles of some breeders, one breeder after the other, made on several threads.
+/// `each` puzzles of some copies of a breeder, one copy after the other, made on several threads.
 fn breed(
-    ranges: &[(u32, f64)],
+    breeder: &Breeder,
     seed: u64,
-    breeders: Range<u64>,
+    copies: Range<u64>,
     each: usize,
     threads: usize,
 ) -> Vec<Puzzle> {
-    let next = AtomicU64::new(breeders.start);
+    let next = AtomicU64::new(copies.start);
     let made = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    if !breeders.contains(&number) {
+                    if !copies.contains(&number) {
                         break;
                     }
                     let mut rng = stream(seed, Purpose::Data, number);
-                    let mut breeder = Breeder::new(Shape::Nine, ranges, LINES);
+                    let mut breeder = breeder.clone();
                     let puzzles: Vec<_> = (0..each).map(|_| breeder.breed(&mut rng)).collect();
                     made.lock().unwrap_or_else(PoisonError::into_inner).insert(number, puzzles);
                 }
@@ -187,9 +196,26 @@ fn breed(
 }
 
 impl Generated {
+    /// A breeder of hard puzzles that is ready.
+    fn breeder(&self) -> Result<Option<Breeder>, Error> {
+        let Kind::Hard { parents } = &self.kind else { return Ok(None) };
+        let mut breeder = Breeder::new(self.shape, &EXTREME, LINES).most_givens(MOST_GIVENS);
+        if let Some(file) = parents {
+            let pairs = read_pairs(file)?;
+            check_shape(&pairs, self.shape, file)?;
+            breeder = breeder.parents(pairs.iter());
+        }
+        breeder.make_ready(&mut stream(self.seed, Purpose::Data, u64::MAX));
+        Ok(Some(breeder))
+    }
+
     fn source(&self) -> String {
         match &self.kind {
-            Kind::Hard => "bred for the ratings of Sudoku-Extreme".into(),
+            Kind::Hard { parents: None } => "bred for the ratings of Sudoku-Extreme".into(),
+            Kind::Hard { parents: Some(file) } => {
+                let file = file.file_name().unwrap_or_default().to_string_lossy();
+                format!("bred from {file} for the ratings of Sudoku-Extreme")
+            }
             Kind::Random(Givens::Minimal) => "generated, minimal".into(),
             Kind::Random(Givens::AtLeast(range)) => {
                 format!("generated, {} to {} givens", range.start(), range.end())
@@ -308,14 +334,18 @@ mod tests {
     #[test]
     fn bred_puzzles_have_the_wanted_ratings_whatever_the_threads() {
         let ranges = [(0, 0.25), (3, 0.25), (12, 0.5)];
-        let puzzles = breed(&ranges, 7, 0..3, 40, 2);
-        assert_eq!(puzzles, breed(&ranges, 7, 0..3, 40, 1));
+        let mut breeder = Breeder::new(Shape::Nine, &ranges, LINES).most_givens(26);
+        breeder.make_ready(&mut stream(7, Purpose::Data, 0));
+        let puzzles = breed(&breeder, 7, 0..3, 40, 2);
+        assert_eq!(puzzles, breed(&breeder, 7, 0..3, 40, 1));
         let rated = |range: Range<u32>| {
             puzzles.iter().filter(|puzzle| range.contains(&puzzle.rating)).count()
         };
         assert_eq!([rated(0..3), rated(3..12), rated(12..u32::MAX)], [30, 30, 60]);
         for puzzle in &puzzles {
             assert_eq!(check_question(&puzzle.question), Ok(puzzle.answer));
+            let givens = puzzle.question.cells().iter().filter(|digit| **digit != 0).count();
+            assert!(givens <= 26, "{givens} givens");
         }
     }
 

@@ -7,7 +7,7 @@ use super::solve::{has_other_solution, rate, two_solutions};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 
-/// Breeds puzzles whose ratings fall into given ranges in given shares.
+/// Breeds puzzles whose ratings ([`rate_fairly`]) fall into given ranges in given shares.
 ///
 /// Nearly all puzzles are easy. But a puzzle that differs from a hard one in a given or two is hard
 /// some twenty times as often as a random one. So the breeder keeps many parents of every range, drops
@@ -31,6 +31,8 @@ pub struct Breeder {
     shape: Shape,
     ranges: Vec<Range>,
     lines: usize,
+    most_givens: usize,
+    settled: bool,
     made: usize,
 }
 
@@ -41,6 +43,9 @@ struct Range {
     made: usize,
     parents: Vec<Puzzle>,
 }
+
+/// Parents that every range has when a breeder is ready.
+const READY: usize = 40;
 
 /// Children that are easier than this before givens are left out are not looked at further.
 const PROMISING: u32 = 6;
@@ -61,7 +66,43 @@ impl Breeder {
             let share = share / total;
             Range { lowest, share, made: 0, parents: Vec::new() }
         };
-        Breeder { shape, ranges: ranges.iter().map(range).collect(), lines, made: 0 }
+        let ranges = ranges.iter().map(range).collect();
+        Breeder { shape, ranges, lines, most_givens: shape.cells(), settled: false, made: 0 }
+    }
+
+    /// Leaves out children with more givens. Without a limit, many-givens puzzles that are hard for the
+    /// rating solver alone take over.
+    pub fn most_givens(self, most: usize) -> Breeder {
+        Breeder { most_givens: most, ..self }
+    }
+
+    /// Breeds from these questions alone, as many as there are lines: their children take no place, so
+    /// that nothing drifts away from them.
+    pub fn parents<'q>(mut self, questions: impl Iterator<Item = &'q (Grid, Grid)>) -> Breeder {
+        for (question, answer) in questions {
+            let parent = Puzzle { question: *question, answer: *answer, rating: rate_fairly(question) };
+            let place = self.place(&parent);
+            let parents = &mut self.ranges[place].parents;
+            if parents.len() < self.lines {
+                parents.push(parent);
+            }
+        }
+        self.settled = true;
+        self
+    }
+
+    /// Breeds until every range has parents to begin with; what was made does not count. Clones of a
+    /// breeder that is ready spare this.
+    pub fn make_ready<R: Rng + ?Sized>(&mut self, rng: &mut R) {
+        while !self.settled && self.ranges.iter().any(|range| range.parents.len() < READY.min(self.lines)) {
+            self.breed(rng);
+        }
+        self.made = 0;
+        self.ranges.iter_mut().for_each(|range| range.made = 0);
+    }
+
+    fn place(&self, puzzle: &Puzzle) -> usize {
+        self.ranges.partition_point(|range| range.lowest <= puzzle.rating) - 1
     }
 
     /// The next puzzle: of a range that has had less than its share so far.
@@ -69,12 +110,17 @@ impl Breeder {
         loop {
             let parent = self.parent(rng);
             let child = match parent {
-                Some((range, line)) => neighbour(&self.ranges[range].parents[line].question, rng),
-                None => generate(self.shape, rng, &Givens::Minimal),
+                Some((range, line)) => {
+                    let parent = &self.ranges[range].parents[line].question;
+                    neighbour(parent, self.most_givens, rng)
+                }
+                None => Some(generate(self.shape, rng, &Givens::Minimal)),
             };
-            let place = self.ranges.partition_point(|range| range.lowest <= child.rating) - 1;
+            let Some(child) = child else { continue };
+            let place = self.place(&child);
             let range = &mut self.ranges[place];
             match parent {
+                _ if self.settled => {}
                 Some((of, line)) if of == place => range.parents[line] = child,
                 _ if range.parents.len() < self.lines => range.parents.push(child),
                 _ => {
@@ -103,8 +149,34 @@ impl Breeder {
     }
 }
 
-/// A puzzle that has a given of `question` less, and others until there is one solution.
-fn neighbour<R: Rng + ?Sized>(question: &Grid, rng: &mut R) -> Puzzle {
+/// The fewest guesses that [`rate`] takes for a question or three of its images: what is hard only for
+/// the order in which one solver tries cells and digits is not hard.
+pub fn rate_fairly(question: &Grid) -> u32 {
+    let (size, cells) = (question.shape().size(), question.shape().cells());
+    let image = |turn: bool, transpose: bool| {
+        let mut image = Grid::empty(question.shape());
+        for cell in 0..cells {
+            let place = if turn { cells - 1 - cell } else { cell };
+            let place = if transpose { place % size * size + place / size } else { place };
+            let digit = question.get(cell);
+            image.set(place, if digit == 0 || !turn { digit } else { size as u8 + 1 - digit });
+        }
+        image
+    };
+    let square = question.shape().box_rows() == question.shape().box_cols();
+    let mut rating = rate(question);
+    for (turn, transpose) in [(true, false), (false, square), (true, square)] {
+        if rating < PROMISING {
+            break;
+        }
+        rating = rating.min(rate(&image(turn, transpose)));
+    }
+    rating
+}
+
+/// A puzzle that has a given of `question` less, and others until there is one solution; none if it has
+/// too many.
+fn neighbour<R: Rng + ?Sized>(question: &Grid, most: usize, rng: &mut R) -> Option<Puzzle> {
     let mut question = *question;
     let mut order: [usize; MAX_CELLS] = std::array::from_fn(|cell| cell);
     let order = &mut order[..question.shape().cells()];
@@ -121,9 +193,10 @@ fn neighbour<R: Rng + ?Sized>(question: &Grid, rng: &mut R) -> Puzzle {
         let cell = *order.iter().find(differ).expect("two solutions differ");
         question.set(cell, kept.get(cell));
     };
-    let rating = rate(&question);
+    let rating = rate_fairly(&question);
+    let givens = |question: &Grid| question.cells().iter().filter(|digit| **digit != 0).count();
     if rating < PROMISING {
-        return Puzzle { question, answer, rating };
+        return (givens(&question) <= most).then_some(Puzzle { question, answer, rating });
     }
     for cell in order.iter().copied() {
         let digit = question.get(cell);
@@ -132,5 +205,6 @@ fn neighbour<R: Rng + ?Sized>(question: &Grid, rng: &mut R) -> Puzzle {
             question.set(cell, digit);
         }
     }
-    Puzzle { question, answer, rating: rate(&question) }
+    let few = givens(&question) <= most;
+    few.then(|| Puzzle { question, answer, rating: rate_fairly(&question) })
 }

@@ -23,7 +23,7 @@ pub use canonical::{canonical, class_hash};
 pub use check::{PuzzleError, check_question};
 pub use generate::{Givens, GivensError, Puzzle, generate, random_solution};
 pub use grid::{Grid, TokenError};
-pub use hard::Breeder;
+pub use hard::{Breeder, rate_fairly};
 pub use parse::ParseError;
 pub use render::{render, render_tokens, render_with};
 pub use shape::{Shape, Unit};
