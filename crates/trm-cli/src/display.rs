@@ -1,9 +1,11 @@
 //! What people see: errors, puzzles in colour, progress bars, durations.
 
+use crate::search::origin;
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::Duration;
+use trm::Found;
 use trm_puzzles::Domain;
 use trm_train::Trail;
 
@@ -85,4 +87,20 @@ pub(crate) fn print_trail(domain: Domain, trail: &Trail) {
     }
     let style = if trail.last().verdict.is_solved() { GOOD } else { BAD };
     anstream::println!("{style}{}{style:#}", trail.last().verdict);
+}
+
+/// Prints the question, the answer that a search found, and how.
+pub(crate) fn print_found(domain: Domain, question: &[u8], found: &Found) {
+    let plain = |_, character: char| character.to_string();
+    anstream::println!("{BOLD}question{BOLD:#}\n{}", domain.render(question, &plain));
+    if !found.answer.is_empty() {
+        let blank = domain.blank();
+        let paint = |cell: usize, character: char| match question[cell] != blank {
+            true => format!("{DIM}{character}{DIM:#}"),
+            false => character.to_string(),
+        };
+        anstream::println!("{BOLD}answer{BOLD:#}\n{}", domain.render(&found.answer, &paint));
+    }
+    let style = if found.verified { GOOD } else { BAD };
+    anstream::println!("{style}{}{style:#}", origin(found));
 }

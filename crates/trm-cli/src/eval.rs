@@ -3,6 +3,7 @@
 use crate::Outcome;
 use crate::display::{duration, heading, percent, progress_bar};
 use crate::machine::{DeviceArguments, PrecisionArgument};
+use crate::search::{SearchArguments, print_report};
 use anyhow::{Result, bail};
 use clap::Args;
 use safetensors::tensor::{Dtype, TensorView};
@@ -10,8 +11,8 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use trm::Model;
 use trm_train::{
-    Dataset, EvalOptions, Evaluation, Machine, Outputs, Precision, evaluate, files::write_atomic,
-    load_model, program, weight_digest, wilson,
+    Dataset, EvalOptions, Evaluation, Machine, Outputs, Precision, SearchOptions, evaluate,
+    files::write_atomic, load_model, program, weight_digest, wilson,
 };
 
 #[derive(Args)]
@@ -58,6 +59,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value = "f32")]
     precision: PrecisionArgument,
     #[command(flatten)]
+    search: SearchArguments,
+    #[command(flatten)]
     machine: DeviceArguments,
 }
 
@@ -76,11 +79,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     if steps == 0 || steps > 1 << 20 || arguments.batch == 0 {
         bail!("--steps and --batch must be at least 1, --steps at most 1048576");
     }
+    let dtype = Precision::from(arguments.precision).into();
+    if let Some(options) = arguments.search.options((steps, arguments.batch), dtype)? {
+        if arguments.halt.is_some() || arguments.save_outputs.is_some() {
+            bail!("--search goes without --halt and --save-outputs: the rules end a search");
+        }
+        return search(arguments, &model, &data, &options);
+    }
     let options = EvalOptions {
         steps,
         batch: arguments.batch,
         halt: arguments.halt,
-        dtype: Precision::from(arguments.precision).into(),
+        dtype,
         keep_outputs: arguments.save_outputs.is_some(),
     };
     let bar = progress_bar(data.len() as u64, "evaluating {wide_bar} {pos}/{len}  {eta} left");
@@ -100,14 +110,40 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
+fn search(
+    arguments: &Arguments,
+    model: &Model,
+    data: &Dataset,
+    options: &SearchOptions,
+) -> Result<Outcome> {
+    let bar = progress_bar(data.len() as u64, "searching {wide_bar} {pos}/{len}");
+    let report =
+        trm_train::search(model, data, options, &mut |done| bar.set_position(done as u64))?;
+    bar.finish_and_clear();
+    if arguments.json {
+        let options = json!({
+            "steps": options.search.steps,
+            "rollouts": options.search.rollouts,
+            "noise": options.search.noise,
+            "restart": options.search.restart,
+            "symmetries": options.search.symmetries,
+            "seed": options.search.seed,
+            "milliseconds": options.time.map(|time| time.as_millis() as u64),
+        });
+        let mut json = identity(arguments, data, model);
+        json["search"] = options;
+        json["report"] = serde_json::to_value(&report)?;
+        println!("{}", serde_json::to_string_pretty(&json)?);
+    } else {
+        print_heading(arguments, data);
+        print_report(&report, options);
+        print_digests(data, model);
+    }
+    Ok(Outcome::Done)
+}
+
 fn print(arguments: &Arguments, evaluation: &Evaluation, data: &Dataset, model: &Model) {
-    heading(&format!(
-        "{} on {} puzzles of {}/{}",
-        arguments.model.display(),
-        evaluation.puzzles,
-        arguments.data.display(),
-        arguments.split
-    ));
+    print_heading(arguments, data);
     print_steps(evaluation);
     let sure = format!("sure (probability above {})", evaluation.sure_above());
     let steps = match evaluation.halt {
@@ -127,6 +163,20 @@ fn print(arguments: &Arguments, evaluation: &Evaluation, data: &Dataset, model: 
         evaluation.steps.len(),
         Precision::from(arguments.precision)
     );
+    print_digests(data, model);
+}
+
+fn print_heading(arguments: &Arguments, data: &Dataset) {
+    heading(&format!(
+        "{} on {} puzzles of {}/{}",
+        arguments.model.display(),
+        data.len(),
+        arguments.data.display(),
+        arguments.split
+    ));
+}
+
+fn print_digests(data: &Dataset, model: &Model) {
     println!("data digest   {}", data.digest());
     println!("weight digest {}", weight_digest(model));
 }
@@ -155,22 +205,29 @@ pub(crate) fn print_steps(evaluation: &Evaluation) {
 fn as_json(arguments: &Arguments, evaluation: &Evaluation, data: &Dataset, model: &Model) -> Value {
     let last = evaluation.steps.last().map_or(0, |s| s.exact);
     let (low, high) = wilson(last, evaluation.puzzles);
+    let mut json = identity(arguments, data, model);
+    json["supervision_steps"] = evaluation.steps.len().into();
+    json["rollouts"] = 1.into();
+    json["exact_accuracy"] = evaluation.exact().into();
+    json["interval_95"] = json!([low, high]);
+    json["calibration_error"] = evaluation.calibration_error().into();
+    let seconds = evaluation.seconds.max(1e-9);
+    json["puzzles_per_second"] = (evaluation.puzzles as f64 / seconds).into();
+    json["evaluation"] = json!(evaluation);
+    json
+}
+
+/// What was measured, on what, by what.
+fn identity(arguments: &Arguments, data: &Dataset, model: &Model) -> Value {
     json!({
         "model": arguments.model,
         "data": arguments.data,
         "split": arguments.split,
         "data_digest": data.digest(),
         "weight_digest": weight_digest(model),
-        "supervision_steps": evaluation.steps.len(),
-        "rollouts": 1,
         "precision": Precision::from(arguments.precision),
         "program": program(),
         "machine": Machine::this(),
-        "exact_accuracy": evaluation.exact(),
-        "interval_95": [low, high],
-        "calibration_error": evaluation.calibration_error(),
-        "puzzles_per_second": evaluation.puzzles as f64 / evaluation.seconds.max(1e-9),
-        "evaluation": evaluation,
     })
 }
 

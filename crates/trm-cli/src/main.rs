@@ -4,9 +4,12 @@ mod bench;
 mod data;
 mod display;
 mod eval;
+mod export;
 mod machine;
 mod quickstart;
 mod report;
+mod search;
+mod shipped;
 mod solve;
 mod train;
 
@@ -40,6 +43,8 @@ enum Verb {
     Eval(eval::Arguments),
     /// Let a model think about puzzles and show every draft.
     Solve(solve::Arguments),
+    /// Write a model folder in another number format.
+    Export(export::Arguments),
     /// Time this machine on models of known sizes, beside its own ceiling.
     Bench(bench::Arguments),
 }
@@ -59,6 +64,7 @@ fn main() -> ExitCode {
         Verb::Train(arguments) => train::run(&arguments),
         Verb::Eval(arguments) => eval::run(&arguments),
         Verb::Solve(arguments) => solve::run(&arguments),
+        Verb::Export(arguments) => export::run(&arguments),
         Verb::Bench(arguments) => bench::run(&arguments),
     };
     match outcome {

@@ -1,26 +1,30 @@
 //! `trm solve`: watch a model think.
 
 use crate::Outcome;
-use crate::display::print_trail;
+use crate::display::{print_found, print_trail};
 use crate::machine::{DeviceArguments, PrecisionArgument};
+use crate::search::{self, SearchArguments};
+use crate::shipped;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 use std::io::Read;
-use std::path::PathBuf;
-use trm::{Limits, Question, Solver};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use trm::{Found, Limits, Question, Solver};
 use trm_puzzles::Domain;
-use trm_train::{Precision, Trail, load_model};
+use trm_train::{DomainReferee, Precision, SearchOptions, Trail, load_model};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// A model folder, or a run folder (its best model).
-    model: PathBuf,
-    /// The puzzle on one line, or `-` to read puzzles from standard input.
-    #[arg(required_unless_present = "file")]
-    puzzle: Option<String>,
+    /// A model folder, or a run folder (its best model). Without one, the model that comes with this
+    /// program solves 9×9 Sudoku.
+    ///
+    /// Then the puzzle on one line, or `-` to read puzzles from standard input.
+    #[arg(value_names = ["MODEL", "PUZZLE"], num_args = 1..=2, required_unless_present = "file")]
+    model_and_puzzle: Vec<String>,
     /// Read puzzles from a file: one per line, or a single one drawn over several lines.
-    #[arg(long, value_name = "F", conflicts_with = "puzzle")]
+    #[arg(long, value_name = "F")]
     file: Option<PathBuf>,
     /// Supervision steps at most (default: the model's); it stops earlier when sure (--halt).
     #[arg(long, value_name = "N")]
@@ -45,21 +49,32 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value = "f32")]
     precision: PrecisionArgument,
     #[command(flatten)]
+    search: SearchArguments,
+    #[command(flatten)]
     machine: DeviceArguments,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
-    let (place, text) = text(arguments)?;
+    let (folder, puzzle) = model_and_puzzle(arguments)?;
+    let (place, text) = text(arguments, puzzle)?;
     let device = arguments.machine.device();
-    let model = load_model(&arguments.model, &device)?;
+    let model = match folder {
+        Some(folder) => load_model(Path::new(folder), &device)?,
+        None => shipped::model(&device)?,
+    };
     let domain: Domain = model.config().domain.parse()?;
     let questions = questions(domain, &place, &text)?;
     let steps = arguments.steps.unwrap_or(model.config().supervision_steps);
     if steps == 0 || arguments.batch == 0 {
         bail!("--steps and --batch must be at least 1");
     }
-    let solver = Solver::new(&model, Precision::from(arguments.precision).into());
+    let dtype = Precision::from(arguments.precision).into();
+    let solver = Solver::new(&model, dtype);
     let question = Question { tokens: &questions.concat(), puzzles: &vec![0; questions.len()] };
+    let limits = (steps, arguments.batch);
+    if let Some(options) = arguments.search.options(limits, dtype)? {
+        return search(arguments, solver, domain, question, &options);
+    }
     let limits = Limits { steps, batch: arguments.batch, halt: Some(arguments.halt) };
     let mut outcome = Outcome::Done;
     for trail in Trail::follow_all(solver, domain, question, limits)? {
@@ -75,9 +90,52 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     Ok(outcome)
 }
 
+/// Searches, and prints every answer as soon as it is there.
+fn search(
+    arguments: &Arguments,
+    solver: Solver<'_>,
+    domain: Domain,
+    question: Question<'_>,
+    options: &SearchOptions,
+) -> Result<Outcome> {
+    let started = Instant::now();
+    let limit = options.time.map(|time| time * question.puzzles.len() as u32);
+    let mut stop = || limit.is_some_and(|limit| started.elapsed() > limit);
+    let mut outcome = Outcome::Done;
+    let mut print = |found: Found| {
+        let asked = &question.tokens[found.puzzle * domain.seq_len()..][..domain.seq_len()];
+        if arguments.json {
+            println!("{}", search::as_json(domain, asked, &found));
+        } else {
+            print_found(domain, asked, &found);
+        }
+        if !found.verified {
+            outcome = Outcome::NotSolved;
+        }
+    };
+    let referee = DomainReferee(Some(domain));
+    solver.search(question, &referee, &options.search, &mut stop, &mut print)?;
+    Ok(outcome)
+}
+
+/// The folder of the model, if one is given, and the puzzle, unless it is in a file.
+fn model_and_puzzle(arguments: &Arguments) -> Result<(Option<&str>, Option<&str>)> {
+    let given: Vec<&str> = arguments.model_and_puzzle.iter().map(String::as_str).collect();
+    match (given.as_slice(), &arguments.file) {
+        (&[model, puzzle], None) => Ok((Some(model), Some(puzzle))),
+        (&[_, puzzle], Some(_)) => bail!("both a puzzle ({puzzle}) and --file: give one of them"),
+        (&[model], Some(_)) => Ok((Some(model), None)),
+        (&[model], None) if Path::new(model).is_dir() => {
+            bail!("no puzzle: give one after the model {model}, or --file")
+        }
+        (&[puzzle], None) => Ok((None, Some(puzzle))),
+        _ => Ok((None, None)),
+    }
+}
+
 /// Where the puzzles come from, and their text.
-fn text(arguments: &Arguments) -> Result<(String, String)> {
-    match (&arguments.file, arguments.puzzle.as_deref()) {
+fn text(arguments: &Arguments, puzzle: Option<&str>) -> Result<(String, String)> {
+    match (&arguments.file, puzzle) {
         (Some(path), _) => {
             let bytes = trm_train::files::read(path)?;
             let place = path.display().to_string();

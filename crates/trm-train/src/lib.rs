@@ -37,7 +37,7 @@ pub use error::Error;
 pub use evaluate::{Bin, EvalOptions, Evaluation, Outputs, StepScore, check_fit, evaluate, wilson};
 pub use log::{Line, read_log};
 pub use memory::{available_bytes, training_bytes};
-pub use model_folder::{load_model, newest_checkpoint, parse_config, save_model};
+pub use model_folder::{export_model, load_model, newest_checkpoint, parse_config, save_model};
 pub use provenance::{Machine, Provenance, program, weight_digest};
 pub use random::{Purpose, stream};
 pub use recipe::{LikelihoodKind, OptimizerKind, Precision, Recipe, TrainConfig};

@@ -29,6 +29,31 @@ pub(crate) fn save_files(folder: &Path, files: &Files) -> Result<(), Error> {
     })
 }
 
+/// Writes a copy of the model of `source` with its weights stored as `dtype`, its recipe and its
+/// provenance, which then names the weights as they are stored.
+///
+/// # Errors
+/// If the provenance cannot be read, or the operating system refuses.
+pub fn export_model(
+    source: &Path,
+    model: &Model,
+    dtype: DType,
+    folder: &Path,
+) -> Result<(), Error> {
+    let config = serde_json::to_vec_pretty(model.config()).expect("a configuration is JSON");
+    let weights = model.to_safetensors(dtype);
+    let stored = Model::from_safetensors(model.config(), model.device(), &weights)
+        .map_err(|error| Error::Mismatch(error.to_string()))?;
+    let mut files = vec![("config.json", config), ("model.safetensors", weights)];
+    if let Some(provenance) = Provenance::load(source)? {
+        let provenance = Provenance { weights: weight_digest(&stored), ..provenance };
+        let json = serde_json::to_vec_pretty(&provenance).expect("provenance is JSON");
+        files.push((Provenance::FILE, json));
+        files.push(("recipe.toml", read(&resolve(source)?.join("recipe.toml"))?));
+    }
+    save_files(folder, &files)
+}
+
 fn weight_files(model: &Model) -> Files {
     let config = serde_json::to_vec_pretty(model.config()).expect("a configuration is JSON");
     vec![("config.json", config), ("model.safetensors", model.to_safetensors(DType::F32))]

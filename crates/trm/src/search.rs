@@ -184,7 +184,8 @@ fn judge(
             undo(&mut answer);
         }
         let judgement = referee.judge(question_of(question, chain.puzzle), &answer);
-        let sure = judgement == Judgement::Unknown && crate::queue::is_sure(halt_logit, search.halt);
+        let sure =
+            judgement == Judgement::Unknown && crate::queue::is_sure(halt_logit, search.halt);
         chain.over = sure || chain.steps >= search.steps;
         chain.last = (answer, halt_logit);
         puzzles.hear(chain, judgement);

@@ -80,7 +80,8 @@ impl Breeder {
     /// that nothing drifts away from them.
     pub fn parents<'q>(mut self, questions: impl Iterator<Item = &'q (Grid, Grid)>) -> Breeder {
         for (question, answer) in questions {
-            let parent = Puzzle { question: *question, answer: *answer, rating: rate_fairly(question) };
+            let parent =
+                Puzzle { question: *question, answer: *answer, rating: rate_fairly(question) };
             let place = self.place(&parent);
             let parents = &mut self.ranges[place].parents;
             if parents.len() < self.lines {
@@ -94,7 +95,9 @@ impl Breeder {
     /// Breeds until every range has parents to begin with; what was made does not count. Clones of a
     /// breeder that is ready spare this.
     pub fn make_ready<R: Rng + ?Sized>(&mut self, rng: &mut R) {
-        while !self.settled && self.ranges.iter().any(|range| range.parents.len() < READY.min(self.lines)) {
+        while !self.settled
+            && self.ranges.iter().any(|range| range.parents.len() < READY.min(self.lines))
+        {
             self.breed(rng);
         }
         self.made = 0;

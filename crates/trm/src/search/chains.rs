@@ -133,8 +133,7 @@ impl Puzzles {
     ) {
         let progress = &mut self.progress[puzzle];
         progress.done = true;
-        let found =
-            Found { puzzle, answer, verified, steps: 0, rollouts: 0, chain, chain_steps };
+        let found = Found { puzzle, answer, verified, steps: 0, rollouts: 0, chain, chain_steps };
         progress.found = Some(found);
         self.open -= 1;
         self.news.push(puzzle);

@@ -1,0 +1,15 @@
+//! The model that comes with the program: it solves 9×9 Sudoku (`models/sudoku-extreme`).
+
+use anyhow::{Context, Result};
+use trm::Model;
+use trm_ops::Device;
+use trm_train::parse_config;
+
+const CONFIG: &[u8] = include_bytes!("../../../models/sudoku-extreme/config.json");
+const WEIGHTS: &[u8] = include_bytes!("../../../models/sudoku-extreme/model.safetensors");
+
+pub(crate) fn model(device: &Device) -> Result<Model> {
+    let config = parse_config(CONFIG).map_err(anyhow::Error::msg);
+    let config = config.context("the configuration of the shipped model")?;
+    Model::from_safetensors(&config, device, WEIGHTS).context("the weights of the shipped model")
+}
