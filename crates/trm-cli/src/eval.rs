@@ -1,6 +1,7 @@
 //! `trm eval`: accuracy by supervision step.
 
 use crate::Outcome;
+use crate::compute;
 use crate::display::{duration, heading, percent, progress_bar};
 use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::search::{SearchArguments, print_report};
@@ -10,6 +11,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use trm::Model;
+use trm_train::report::{Chart, render_chart};
 use trm_train::{
     Dataset, EvalOptions, Evaluation, Machine, Outputs, Precision, SearchOptions, evaluate,
     files::write_atomic, load_model, program, weight_digest, wilson,
@@ -55,6 +57,9 @@ pub(crate) struct Arguments {
     /// Save logits, preds and q_halt_logits of every puzzle's last step here.
     #[arg(long, value_name = "FILE.safetensors")]
     save_outputs: Option<PathBuf>,
+    /// Draw accuracy against compute, beside published results.
+    #[arg(long, value_name = "FILE.svg")]
+    figure: Option<PathBuf>,
     /// Number format of activations.
     #[arg(long, value_enum, default_value = "f32")]
     precision: PrecisionArgument,
@@ -104,6 +109,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     } else {
         print(arguments, &evaluation, &data, &model);
     }
+    draw(arguments, || compute::of_evaluation(model.config(), &evaluation))?;
     if let (Some(path), Some(outputs)) = (&arguments.save_outputs, &evaluation.outputs) {
         save_outputs(path, outputs, &data)?;
     }
@@ -139,7 +145,15 @@ fn search(
         print_report(&report, options);
         print_digests(data, model);
     }
+    draw(arguments, || compute::of_search(model.config(), &report))?;
     Ok(Outcome::Done)
+}
+
+fn draw(arguments: &Arguments, chart: impl FnOnce() -> Chart) -> Result<()> {
+    if let Some(path) = &arguments.figure {
+        write_atomic(path, render_chart(&chart()).as_bytes())?;
+    }
+    Ok(())
 }
 
 fn print(arguments: &Arguments, evaluation: &Evaluation, data: &Dataset, model: &Model) {

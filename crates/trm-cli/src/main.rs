@@ -1,6 +1,7 @@
 //! The command `trm`: train, evaluate and use tiny recursive models.
 
 mod bench;
+mod compute;
 mod data;
 mod display;
 mod eval;

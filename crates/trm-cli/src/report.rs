@@ -1,5 +1,6 @@
 //! `report.html` of a run.
 
+use crate::compute;
 use crate::display::{duration, percent};
 use anyhow::{Context, Result};
 use std::path::PathBuf;
@@ -83,6 +84,7 @@ fn page(
     let mut tables = Vec::new();
     if let Some((evaluation, _)) = measured {
         charts.push(depth_chart(evaluation));
+        charts.push(compute::of_evaluation(model.config(), evaluation));
         tables.push(calibration(evaluation));
     }
     Ok(Report {

@@ -61,6 +61,7 @@ pub(super) fn chart(all: &[Measurement], over_tokens: bool, machine: &Machine) -
         caption: String::new(),
         x_label: if over_tokens { "tokens" } else { "batch" }.into(),
         y_label: "milliseconds per puzzle".into(),
+        x_scale: Scale::Linear,
         y_scale: Scale::Linear,
         y_range: Some((0.0, 1.05 * most)),
         series,

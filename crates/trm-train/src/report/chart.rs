@@ -80,7 +80,10 @@ impl Axes {
         let samples = || traces.iter().flat_map(Trace::samples);
         let ends = traces.iter().filter_map(|t| t.extent).flat_map(|(a, b)| [a, b]);
         let places = samples().map(|s| s.x).chain(ends);
-        let x = Axis::snapped(range(places));
+        let x = match chart.x_scale {
+            Scale::Linear => Axis::snapped(range(places)),
+            Scale::Log => Axis::rounded(Scale::Log, range(places.filter(|x| *x > 0.0))),
+        };
         let usable = |v: &f64| Axis::can_show(chart.y_scale, *v);
         let y = match chart.y_range.filter(|(low, high)| usable(low) && usable(high)) {
             Some(fixed) => Axis::exact(chart.y_scale, fixed),

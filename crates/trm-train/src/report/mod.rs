@@ -66,7 +66,9 @@ pub struct Chart {
     pub x_label: String,
     /// What the vertical axis measures, with its unit.
     pub y_label: String,
-    /// Linear, or powers of ten.
+    /// The horizontal axis: linear, or powers of ten.
+    pub x_scale: Scale,
+    /// The vertical axis: linear, or powers of ten.
     pub y_scale: Scale,
     /// The vertical range; taken from the data if `None`.
     pub y_range: Option<(f64, f64)>,

@@ -238,3 +238,17 @@ fn columns_of_numbers_are_aligned_at_the_right() {
     let page = render(&Report { tables: vec![table], ..Report::default() });
     assert!(page.contains("<td>a</td><td class=\"number\">99.6 %</td>"));
 }
+
+#[test]
+fn powers_of_ten_lie_evenly_on_a_horizontal_axis() {
+    let points = vec![(1.0, 0.0), (10.0, 1.0), (100.0, 2.0)];
+    let series = vec![Series { name: "a".into(), points, band: Vec::new() }];
+    let page = render_chart(&Chart { x_scale: Scale::Log, series, ..Chart::default() });
+    let centres: Vec<f64> = page
+        .split("<circle cx=\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap().parse().unwrap())
+        .collect();
+    let [a, b, c] = centres[..] else { panic!("three points: {centres:?}") };
+    assert!(a < b && ((b - a) - (c - b)).abs() < 1.0, "{centres:?}");
+}
