@@ -205,7 +205,9 @@ impl Generated {
             check_shape(&pairs, self.shape, file)?;
             breeder = breeder.parents(pairs.iter());
         }
-        breeder.make_ready(&mut stream(self.seed, Purpose::Data, u64::MAX));
+        if self.train + self.test > BRED {
+            breeder.make_ready(&mut stream(self.seed, Purpose::Data, u64::MAX)); // once for all copies
+        }
         Ok(Some(breeder))
     }
 

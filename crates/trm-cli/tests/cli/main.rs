@@ -3,4 +3,5 @@
 mod commands;
 mod halting;
 mod reliability;
+mod search;
 mod session;

@@ -1,0 +1,64 @@
+//! Search, the shipped model and what can be given away.
+
+use crate::session::Session;
+
+/// Arto Inkala's puzzle of 2010, which newspapers called the hardest.
+const HARD: &str =
+    "..53.....8......2..7..1.5..4....53...1..7...6..32...8..6.5....9..4....3......97..";
+
+#[test]
+fn the_shipped_model_solves_a_hard_puzzle_without_being_named() {
+    let session = Session::new();
+    let text = session.succeed(&["solve", HARD, "--precision", "bf16"]);
+    assert!(text.contains("step 1") && text.contains("solved: all 27"), "{text}");
+    let text = session.succeed(&["solve", HARD, "--search", "--steps", "64"]);
+    assert!(text.contains("verified by the rules"), "{text}");
+    let json = session.succeed(&["solve", HARD, "--search", "--steps", "64", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["verified"], &json["question"]), (&true.into(), &HARD.into()));
+}
+
+#[test]
+fn a_search_says_what_it_found_and_what_it_cost() {
+    let session = Session::new();
+    session.trained();
+    let eval = ["eval", "run", "--data", "data", "--limit", "5", "--search", "--rollouts", "3"];
+    let text = session.succeed(&eval);
+    assert!(text.contains("0 of them wrong") && text.contains("at most 3 chains"), "{text}");
+    let json = session.succeed(&[&eval[..], &["--json", "--figure", "f.svg"]].concat());
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["report"]["puzzles"], &json["search"]["rollouts"]), (&5.into(), &3.into()));
+    assert!(std::fs::read_to_string(session.path("f.svg")).unwrap().contains("GFLOP"));
+    // no time at all: every puzzle gets one step at most
+    let hurried = session.succeed(&[&eval[..], &["--json", "--time", "0"]].concat());
+    let json: serde_json::Value = serde_json::from_str(&hurried).unwrap();
+    assert!(json["report"]["mean_steps"].as_f64().unwrap() <= 3.0, "{json}");
+}
+
+#[test]
+fn searches_that_cannot_be_done_are_refused() {
+    let session = Session::new();
+    session.trained();
+    let eval = |more: &[&str]| {
+        session.refuse(&[&["eval", "run", "--data", "data", "--search"], more].concat(), 2)
+    };
+    assert!(eval(&["--noise", "-1"]).contains("--noise -1: must be 0 or a positive number"));
+    assert!(eval(&["--rollouts", "0"]).contains("--rollouts must be at least 1"));
+    assert!(eval(&["--halt"]).contains("goes without --halt"));
+    assert!(session.refuse(&["solve", "run"], 2).contains("no puzzle: give one after the model"));
+    session.refuse(&["solve"], 2);
+    session.refuse(&["solve", "run", HARD, "--rollouts", "3"], 2); // without --search
+}
+
+#[test]
+fn an_exported_model_is_half_the_size_and_loads() {
+    let session = Session::new();
+    session.trained();
+    session.succeed(&["export", "run", "--out", "small"]);
+    let size = |path: &str| std::fs::metadata(session.path(path)).unwrap().len();
+    let (whole, half) = (size("run/best/model.safetensors"), size("small/model.safetensors"));
+    assert!(half < whole * 6 / 10, "{half} of {whole}");
+    session.succeed(&["eval", "small", "--data", "data", "--limit", "2"]);
+    assert!(session.path("small/provenance.json").exists());
+    assert!(session.refuse(&["export", "run", "--out", "small"], 2).contains("exists already"));
+}
