@@ -45,8 +45,10 @@ fn logits(model: &Model, dtype: DType, tokens: &[u8]) -> Vec<f32> {
 fn a_puzzle_gets_the_same_alone_and_in_a_batch_bit_for_bit() {
     let (model, tokens) = (model(), questions(5));
     for dtype in [DType::F32, DType::Bf16] {
-        let alone: Vec<f32> =
-            tokens.chunks_exact(CELLS).flat_map(|question| logits(&model, dtype, question)).collect();
+        let alone: Vec<f32> = tokens
+            .chunks_exact(CELLS)
+            .flat_map(|question| logits(&model, dtype, question))
+            .collect();
         assert_eq!(logits(&model, dtype, &tokens), alone, "{dtype}");
     }
 }
@@ -112,5 +114,5 @@ fn what_is_no_sudoku_is_refused() {
     let placed = Config { positions: Positions::Learned, ..config() };
     assert!(refuse(placed).contains("positions = \"none\""));
     let rotated = Config { positions: Positions::Rope, ..config() };
-    assert!(refuse(rotated).contains("rope"));
+    assert!(refuse(rotated).contains("positions = \"none\""));
 }
