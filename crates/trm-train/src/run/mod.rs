@@ -7,6 +7,7 @@ use crate::checkpoint::{Checkpoint, Progress, discard_after};
 use crate::dataset::Dataset;
 use crate::evaluate::{EvalOptions, Evaluation};
 use crate::files::{create_folder, lock, sweep, write_atomic};
+use crate::model_folder::load_model;
 use crate::provenance::Provenance;
 use crate::random::{Purpose, stream};
 use crate::recipe::Recipe;
@@ -15,7 +16,7 @@ use rand::seq::SliceRandom;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use trm::{Config, Model};
-use trm_ops::Device;
+use trm_ops::{DType, Device};
 use trm_puzzles::Domain;
 
 /// What happens in a run, for whoever shows it.
@@ -227,7 +228,7 @@ impl Run {
     }
 }
 
-/// A trainer at step 0, with the weights that the seed gives.
+/// A trainer at step 0, with the weights that the seed gives, or those of the recipe's `init`.
 fn new_trainer(
     recipe: &Recipe,
     config: &Config,
@@ -235,7 +236,12 @@ fn new_trainer(
     ignore_label: u8,
 ) -> Result<Trainer, Error> {
     let mut rng = stream(recipe.seed, Purpose::Weights, 0);
-    let model = Model::new(config, device, &mut rng)?;
+    let mut model = Model::new(config, device, &mut rng)?;
+    if !recipe.init.as_os_str().is_empty() {
+        let weights = load_model(&recipe.init, device)?.to_safetensors(DType::F32);
+        model = Model::from_safetensors(config, device, &weights)
+            .map_err(|error| Error::file(&recipe.init, format!("unfit to begin with: {error}")))?;
+    }
     Ok(Trainer::new(model, &recipe.train, recipe.seed, ignore_label))
 }
 
