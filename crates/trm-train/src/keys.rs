@@ -60,3 +60,16 @@ fn unknown_key(key: &str, known: &[String]) -> String {
         None => format!("unknown key {key}"),
     }
 }
+/// Writes single-precision numbers as short as they were: 0.002, not 0.0020000000949949026.
+pub(crate) fn shorten(table: &mut Table) {
+    for (_, value) in table.iter_mut() {
+        match value {
+            Value::Float(x) => {
+                let short: f64 = (*x as f32).to_string().parse().unwrap_or(*x);
+                *x = if short as f32 == *x as f32 { short } else { *x };
+            }
+            Value::Table(below) => shorten(below),
+            _ => {}
+        }
+    }
+}

@@ -6,7 +6,7 @@ use crate::files::read;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
-use trm::Config;
+use trm::{Config, Mix};
 use trm_ops::{DType, Likelihood};
 
 /// Everything that decides the outcome of a training run, except the data themselves.
@@ -268,7 +268,7 @@ impl Recipe {
         }
         let recipe: Recipe = crate::keys::parse_known(table, &known_keys())?;
         recipe.train.check().map_err(|error| error.to_string())?;
-        recipe.model.check().map_err(|error| format!("model: {error}"))?;
+        without_data(&recipe.model).check().map_err(|error| format!("model: {error}"))?;
         Ok(recipe)
     }
 
@@ -307,22 +307,22 @@ impl Recipe {
 
     fn to_table(&self) -> Table {
         let mut table = Table::try_from(self).expect("a recipe is a table");
-        shorten(&mut table);
+        crate::keys::shorten(&mut table);
         table
     }
 }
 
-/// Writes single-precision numbers as short as they were: 0.002, not 0.0020000000949949026.
-fn shorten(table: &mut Table) {
-    for (_, value) in table.iter_mut() {
-        match value {
-            Value::Float(x) => {
-                let short: f64 = (*x as f32).to_string().parse().unwrap_or(*x);
-                *x = if short as f32 == *x as f32 { short } else { *x };
-            }
-            Value::Table(below) => shorten(below),
-            _ => {}
-        }
+/// A network to check before the data are known: those that its boxes would fit.
+fn without_data(model: &Config) -> Config {
+    let [height, width] = model.boxes;
+    let n = height.saturating_mul(width);
+    match model.mix {
+        Mix::Units => Config {
+            seq_len: n.saturating_mul(n),
+            vocab_size: n.saturating_add(2),
+            ..model.clone()
+        },
+        Mix::Mixer | Mix::Attention => model.clone(),
     }
 }
 

@@ -76,7 +76,9 @@ fn weights_do_not_depend_on_threads_or_recomputation() {
             "model.positions=rope",
             "train.optimizer=muon",
         ]);
-        for mut recipe in [mixer, attention] {
+        let precision_key = format!("train.precision={precision}");
+        let units = recipe(&[UNITS, &[&precision_key]].concat());
+        for mut recipe in [mixer, attention, units] {
             let first = outcome(recipe.clone(), 1);
             assert_eq!(first, outcome(recipe.clone(), 2), "{precision}, 2 threads");
             assert_eq!(first, outcome(recipe.clone(), 4), "{precision}, 4 threads");
@@ -87,8 +89,28 @@ fn weights_do_not_depend_on_threads_or_recomputation() {
 }
 
 #[test]
+fn a_run_can_begin_with_the_model_of_another() {
+    let (folder, data, device) = (tempfile::tempdir().unwrap(), data(), Device::cpu(2));
+    let first = folder.path().join("first");
+    let mut run = Run::create(&first, recipe(&[]), &data, &device).unwrap();
+    run.train(&AtomicBool::new(false), &mut |_| ()).unwrap();
+    let weights = |model: &trm::Model| model.to_safetensors(DType::F32);
+    let trained = weights(&trm_train::load_model(&first, &device).unwrap());
+
+    let init = format!("init={:?}", first.to_str().unwrap());
+    let deeper = recipe(&[&init, "model.cycles=3", "seed=9"]);
+    let run = Run::create(&folder.path().join("second"), deeper, &data, &device).unwrap();
+    assert_eq!(weights(run.trainer().model()), trained, "its weights, whatever depth and seed");
+
+    let wider = recipe(&[&init, "model.hidden=64"]);
+    let error = Run::create(&folder.path().join("third"), wider, &data, &device).err().unwrap();
+    assert!(error.to_string().contains("first: unfit to begin with: tensor"), "{error}");
+    assert!(!folder.path().join("third").exists());
+}
+
+#[test]
 fn a_resumed_run_equals_the_uninterrupted_one() {
-    for settings in [&[][..], &["train.precision=bf16", "train.optimizer=muon"]] {
+    for settings in [&[][..], &["train.precision=bf16", "train.optimizer=muon"], UNITS] {
         let (folder, data) = (tempfile::tempdir().unwrap(), data());
         let at = |name: &str| folder.path().join(name);
         let device = Device::cpu(2);
@@ -163,6 +185,7 @@ fn the_memory_announced_is_the_memory_used() {
         &["train.precision=bf16", "train.recompute=true"],
         &["train.precision=bf16", "model.mix=attention"],
         &["train.precision=f32", "model.mix=attention", "train.recompute=true"],
+        &[UNITS, &["train.precision=bf16"]].concat(),
     ] {
         let sizes =
             ["model.hidden=128", "model.inner_multiple=64", "train.batch=64", "train.steps=2"];
@@ -178,6 +201,10 @@ fn the_memory_announced_is_the_memory_used() {
     }
 }
 
+/// A model of candidates.
+const UNITS: &[&str] =
+    &["model.mix=units", "model.boxes=[2, 2]", "model.prefix_len=0", "model.puzzle_embedding=0"];
+
 /// Every key, a value that differs from the base, and what must be set for the key to matter.
 const KEYS: &[(&str, &str, &[&str])] = &[
     ("seed", "4", &[]),
@@ -187,6 +214,7 @@ const KEYS: &[(&str, &str, &[&str])] = &[
     ("model.inner_multiple", "64", &[]),
     ("model.blocks", "1", &[]),
     ("model.mix", "attention", &[]),
+    ("model.boxes", "[1, 4]", UNITS),
     ("model.positions", "learned", &[]),
     ("model.cycles", "1", &[]),
     ("model.recursions", "1", &[]),
@@ -228,8 +256,8 @@ const KEYS: &[(&str, &str, &[&str])] = &[
 #[test]
 fn every_key_of_a_recipe_changes_something() {
     let listed: Vec<&str> = KEYS.iter().map(|(key, ..)| *key).collect();
-    // memory and runs that fail, which have tests of their own
-    let nothing = ["recompute", "rollbacks"];
+    // memory, runs that fail and models to begin with have tests of their own
+    let nothing = ["recompute", "rollbacks", "init"];
     for line in Recipe::default().to_toml().lines().filter_map(|line| line.split_once(" = ")) {
         let found =
             listed.iter().any(|key| *key == line.0 || key.ends_with(&format!(".{}", line.0)));
