@@ -18,6 +18,16 @@ pub(crate) enum Verb {
     /// of Sudoku. CSV files have the columns question and answer, and may have source and rating;
     /// blanks are `.` or `0`.
     Sudoku(SudokuArguments),
+    /// Merge the training puzzles of two data sets, to be drawn equally often whatever their numbers.
+    Merge {
+        /// The first; its test puzzles become those of the result.
+        first: PathBuf,
+        /// The second.
+        second: PathBuf,
+        /// Folder to write.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Check a data set: counts, shapes, digest, classes that both splits share.
     Check {
         /// The folder of the data set.
@@ -62,6 +72,7 @@ pub(crate) struct SudokuArguments {
 pub(crate) fn run(verb: &Verb) -> Result<Outcome> {
     match verb {
         Verb::Sudoku(arguments) => sudoku(arguments)?,
+        Verb::Merge { first, second, out } => merge(first, second, out)?,
         Verb::Check { folder } => check(folder)?,
     }
     Ok(Outcome::Done)
@@ -110,6 +121,16 @@ fn generate(arguments: &SudokuArguments) -> Result<Splits> {
     let splits = generate_sudoku(&wanted, test_file, &mut |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
     Ok(splits)
+}
+
+fn merge(first: &Path, second: &Path, out: &Path) -> Result<()> {
+    let [one, two] = [first, second].map(|folder| Dataset::load(folder, "train"));
+    let train = trm_train::merge(&one?, &two?)?;
+    let splits = Splits { train, test: Dataset::load(first, "test")?, duplicates: 0 };
+    if let Ok(domain) = domain_of(&splits.train) {
+        check_puzzles(first, domain, &splits.train, &splits.test)?;
+    }
+    Ok(splits.save(out)?)
 }
 
 fn check(folder: &Path) -> Result<()> {
