@@ -16,6 +16,7 @@
 //! ```
 
 mod domain;
+pub mod maze;
 pub mod sudoku;
 mod verdict;
 
