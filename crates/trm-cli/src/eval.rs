@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     /// Which part of it.
     #[arg(long, default_value = "test")]
     split: String,
-    /// Supervision steps (default: the model's).
+    /// Supervision steps (default: the model's; for a chain of a search, twice as many).
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
     /// Only the first N groups.
@@ -77,7 +77,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         let first: Vec<usize> = (0..limit.min(data.groups())).collect();
         data = data.select_groups(&first);
     }
-    let steps = arguments.steps.unwrap_or(model.config().supervision_steps);
+    let steps = arguments.steps.unwrap_or_else(|| arguments.search.default_steps(&model));
     if data.is_empty() {
         bail!("no puzzles: --limit must be at least 1 and the split must not be empty");
     }

@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 use std::time::Duration;
-use trm::{Found, Search};
+use trm::{Found, Model, Search};
 use trm_ops::DType;
 use trm_puzzles::Domain;
 use trm_train::{SearchOptions, SearchReport, wilson};
@@ -20,7 +20,7 @@ pub(crate) struct SearchArguments {
     #[arg(long, value_name = "N", default_value_t = 64, requires = "search")]
     rollouts: usize,
     /// Standard deviation of the noise on the answer's embedding before every step.
-    #[arg(long, value_name = "SIGMA", default_value_t = 0.3, requires = "search")]
+    #[arg(long, value_name = "SIGMA", default_value_t = 0.1, requires = "search")]
     noise: f32,
     /// Standard deviation of the noise on the initial state.
     #[arg(long, value_name = "SIGMA", default_value_t = 1.0, requires = "search")]
@@ -37,6 +37,11 @@ pub(crate) struct SearchArguments {
 }
 
 impl SearchArguments {
+    /// Supervision steps where none are asked for: the model's, twice as many for a chain of a search.
+    pub(crate) fn default_steps(&self, model: &Model) -> usize {
+        model.config().supervision_steps * if self.search { 2 } else { 1 }
+    }
+
     /// The search that was asked for, if one was.
     pub(crate) fn options(
         &self,

@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     /// Read puzzles from a file: one per line, or a single one drawn over several lines.
     #[arg(long, value_name = "F")]
     file: Option<PathBuf>,
-    /// Supervision steps at most (default: the model's); it stops earlier when sure (--halt).
+    /// Supervision steps at most (default: the model's; for a chain of a search, twice as many); it stops earlier when sure (--halt).
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
     /// A puzzle is done at its first step with a halting probability above P, which is above 0 and
@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     };
     let domain: Domain = model.config().domain.parse()?;
     let questions = questions(domain, &place, &text)?;
-    let steps = arguments.steps.unwrap_or(model.config().supervision_steps);
+    let steps = arguments.steps.unwrap_or_else(|| arguments.search.default_steps(&model));
     if steps == 0 || arguments.batch == 0 {
         bail!("--steps and --batch must be at least 1");
     }

@@ -2,9 +2,9 @@
 
 use crate::session::Session;
 
-/// Arto Inkala's puzzle of 2010, which newspapers called the hardest.
+/// Bred by this project, 24 givens: a search with singles takes 104 guesses.
 const HARD: &str =
-    "..53.....8......2..7..1.5..4....53...1..7...6..32...8..6.5....9..4....3......97..";
+    "5.1.7..4.9...6.1...4......36..7......57...9...19.5..6.1...9.7....8.....6...2.....";
 
 #[test]
 fn the_shipped_model_solves_a_hard_puzzle_without_being_named() {
