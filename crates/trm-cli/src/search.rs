@@ -20,10 +20,22 @@ pub(crate) struct SearchArguments {
     #[arg(long, value_name = "N", default_value_t = 64, requires = "search")]
     rollouts: usize,
     /// Standard deviation of the noise on the answer's embedding before every step.
-    #[arg(long, value_name = "SIGMA", default_value_t = 0.1, requires = "search")]
+    #[arg(
+        long,
+        value_name = "SIGMA",
+        default_value_t = 0.1,
+        requires = "search",
+        allow_negative_numbers = true
+    )]
     noise: f32,
     /// Standard deviation of the noise on the initial state.
-    #[arg(long, value_name = "SIGMA", default_value_t = 1.0, requires = "search")]
+    #[arg(
+        long,
+        value_name = "SIGMA",
+        default_value_t = 1.0,
+        requires = "search",
+        allow_negative_numbers = true
+    )]
     restart: f32,
     /// Let every chain look at the puzzle as it is.
     #[arg(long, requires = "search")]
