@@ -56,6 +56,7 @@ impl Golden {
             expansion: n("expansion") as f32,
             inner_multiple: 256,
             blocks: n("L_layers"),
+            boxes: Config::default().boxes,
             mix: match self.settings["config"]["mlp_t"].as_bool().unwrap() {
                 true => Mix::Mixer,
                 false => Mix::Attention,

@@ -39,7 +39,7 @@ struct Block {
 enum Mixing {
     Mixer { gate_up: Parameter, down: Parameter }, // [2J, L], [L, J]
     Attention { qkv: Parameter, out: Parameter, heads: usize, rope: Option<Rope> }, // [3D, D], [D, D]
-    Units { weights: [Parameter; 5], units: Units }, // [D, D]: own, row, column, box, cell
+    Units { weights: Box<[Parameter; 5]>, units: Units }, // [D, D]: own, row, column, box, cell
 }
 
 /// The recursive state between supervision steps, without gradient.

@@ -85,13 +85,14 @@ pub(crate) fn pack_rows<const W: usize>(
     };
     vectorized!({
         for (pair, panel) in panel.as_chunks_mut::<2>().0.chunks_exact_mut(W).enumerate() {
-            if W == TILE_ROWS && cols.len() == W {
-                if let (Some(even), Some(odd)) = (wide(2 * pair), wide(2 * pair + 1)) {
-                    let mut both = [[bf16::ZERO; 2]; WIDE];
-                    interleave_rows(even, odd, &mut both);
-                    panel.copy_from_slice(&both[..W]);
-                    continue;
-                }
+            if W == TILE_ROWS
+                && cols.len() == W
+                && let (Some(even), Some(odd)) = (wide(2 * pair), wide(2 * pair + 1))
+            {
+                let mut both = [[bf16::ZERO; 2]; WIDE];
+                interleave_rows(even, odd, &mut both);
+                panel.copy_from_slice(&both[..W]);
+                continue;
             }
             let (even, odd) = (row(2 * pair), row(2 * pair + 1));
             match (even.map(<&[bf16; W]>::try_from), odd.map(<&[bf16; W]>::try_from)) {

@@ -49,6 +49,7 @@ fn nasty_chart() -> Chart {
         caption: nasty(),
         x_label: nasty(),
         y_label: nasty(),
+        x_scale: Scale::Linear,
         y_scale: Scale::Log,
         y_range: None,
         series: (1..9).map(|k| series(NASTY, wave(k).collect())).collect(),

@@ -63,7 +63,7 @@ impl<S: Source> Builder<'_, S> {
             Mix::Units => {
                 let [own, row, column, in_box, cell] = ["own", "row", "column", "box", "cell"]
                     .map(|unit| self.linear(&format!("net.{i}.{unit}"), d, d));
-                let weights = [own?, row?, column?, in_box?, cell?];
+                let weights = Box::new([own?, row?, column?, in_box?, cell?]);
                 Ok(Mixing::Units { weights, units: self.config.box_units() })
             }
         }
