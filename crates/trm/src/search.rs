@@ -97,7 +97,7 @@ pub struct Found {
 
 impl Solver<'_> {
     /// Searches for answers to any number of puzzles. Every puzzle gets its first chain before any gets
-    /// a second; a puzzle whose answer is verified frees the places of all its chains at once. When
+    /// a second, and a second one only when its first has ended; a puzzle whose answer is verified frees the places of all its chains at once. When
     /// `stop` says so, after some step, all searches end with what they have.
     ///
     /// `found` hears every outcome as soon as it is known.

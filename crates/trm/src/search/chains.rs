@@ -37,43 +37,36 @@ struct Progress {
     done: bool,
 }
 
-/// All puzzles of a search, and which chain comes next.
+/// All puzzles of a search.
 pub(super) struct Puzzles {
     rollouts: usize,
     progress: Vec<Progress>,
-    /// The next chain: its rollout and its puzzle.
-    next: (usize, usize),
-    open: usize,
     /// Puzzles whose outcome has just become known.
     news: Vec<usize>,
 }
 
 impl Puzzles {
     pub(super) fn new(question: Question<'_>, search: &Search) -> Puzzles {
-        let open = question.puzzles.len();
-        let progress = (0..open).map(|_| Progress::default()).collect();
-        let rollouts = search.rollouts.max(1);
-        Puzzles { rollouts, progress, next: (0, 0), open, news: Vec::new() }
+        let progress = question.puzzles.iter().map(|_| Progress::default()).collect();
+        Puzzles { rollouts: search.rollouts.max(1), progress, news: Vec::new() }
     }
 
     pub(super) fn is_done(&self, puzzle: usize) -> bool {
         self.progress[puzzle].done
     }
 
-    /// The next chain to begin: puzzle and rollout.
+    /// The next chain to begin: puzzle and rollout. It is of the puzzle with fewest, and a second one only
+    /// when the first, which solves most puzzles, has ended.
     pub(super) fn next_chain(&mut self) -> Option<(usize, usize)> {
-        while self.open > 0 && self.next.0 < self.rollouts {
-            let (rollout, puzzle) = self.next;
-            self.next = match puzzle + 1 < self.progress.len() {
-                true => (rollout, puzzle + 1),
-                false => (rollout + 1, 0),
-            };
-            if !self.is_done(puzzle) {
-                self.progress[puzzle].begun += 1;
-                return Some((puzzle, rollout));
-            }
-        }
-        None
+        let ready = |progress: &Progress| {
+            let again = progress.ended > 0 && progress.begun < self.rollouts;
+            !progress.done && (progress.begun == 0 || again)
+        };
+        let puzzles = self.progress.iter().enumerate().filter(|(_, progress)| ready(progress));
+        let (puzzle, progress) = puzzles.min_by_key(|(_, progress)| progress.begun)?;
+        let rollout = progress.begun;
+        self.progress[puzzle].begun += 1;
+        Some((puzzle, rollout))
     }
 
     /// A chain has taken a step.
@@ -135,7 +128,6 @@ impl Puzzles {
         progress.done = true;
         let found = Found { puzzle, answer, verified, steps: 0, rollouts: 0, chain, chain_steps };
         progress.found = Some(found);
-        self.open -= 1;
         self.news.push(puzzle);
     }
 }
