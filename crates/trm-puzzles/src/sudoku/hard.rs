@@ -32,7 +32,6 @@ pub struct Breeder {
     ranges: Vec<Range>,
     lines: usize,
     most_givens: usize,
-    settled: bool,
     made: usize,
 }
 
@@ -42,6 +41,8 @@ struct Range {
     share: f64,
     made: usize,
     parents: Vec<Puzzle>,
+    /// Whether the parents stay as they are.
+    settled: bool,
 }
 
 /// Parents that every range has when a breeder is ready.
@@ -64,10 +65,10 @@ impl Breeder {
         let total: f64 = ranges.iter().map(|(_, share)| share).sum();
         let range = |&(lowest, share): &(u32, f64)| {
             let share = share / total;
-            Range { lowest, share, made: 0, parents: Vec::new() }
+            Range { lowest, share, made: 0, parents: Vec::new(), settled: false }
         };
         let ranges = ranges.iter().map(range).collect();
-        Breeder { shape, ranges, lines, most_givens: shape.cells(), settled: false, made: 0 }
+        Breeder { shape, ranges, lines, most_givens: shape.cells(), made: 0 }
     }
 
     /// Leaves out children with more givens. Without a limit, many-givens puzzles that are hard for the
@@ -76,28 +77,27 @@ impl Breeder {
         Breeder { most_givens: most, ..self }
     }
 
-    /// Breeds from these questions alone, as many as there are lines: their children take no place, so
-    /// that nothing drifts away from them.
+    /// Breeds from these questions alone, as many as there are lines, in all ranges that they fall into:
+    /// their children take no place there, so that nothing drifts away from them.
     pub fn parents<'q>(mut self, questions: impl Iterator<Item = &'q (Grid, Grid)>) -> Breeder {
         for (question, answer) in questions {
             let parent =
                 Puzzle { question: *question, answer: *answer, rating: rate_fairly(question) };
             let place = self.place(&parent);
-            let parents = &mut self.ranges[place].parents;
-            if parents.len() < self.lines {
-                parents.push(parent);
+            let range = &mut self.ranges[place];
+            range.settled = true;
+            if range.parents.len() < self.lines {
+                range.parents.push(parent);
             }
         }
-        self.settled = true;
         self
     }
 
     /// Breeds until every range has parents to begin with; what was made does not count. Clones of a
     /// breeder that is ready spare this.
     pub fn make_ready<R: Rng + ?Sized>(&mut self, rng: &mut R) {
-        while !self.settled
-            && self.ranges.iter().any(|range| range.parents.len() < READY.min(self.lines))
-        {
+        let enough = READY.min(self.lines);
+        while self.ranges.iter().any(|range| !range.settled && range.parents.len() < enough) {
             self.breed(rng);
         }
         self.made = 0;
@@ -123,7 +123,7 @@ impl Breeder {
             let place = self.place(&child);
             let range = &mut self.ranges[place];
             match parent {
-                _ if self.settled => {}
+                _ if range.settled => {}
                 Some((of, line)) if of == place => range.parents[line] = child,
                 _ if range.parents.len() < self.lines => range.parents.push(child),
                 _ => {
@@ -211,4 +211,40 @@ fn neighbour<R: Rng + ?Sized>(question: &Grid, most: usize, rng: &mut R) -> Opti
     }
     let few = givens(&question) <= most;
     few.then(|| Puzzle { question, answer, rating: rate_fairly(&question) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    #[test]
+    fn parents_stay_and_ranges_without_any_are_bred_all_the_same() {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let easy = std::iter::repeat_with(|| generate(Shape::Nine, &mut rng, &Givens::Minimal))
+            .filter(|puzzle| rate_fairly(&puzzle.question) < 3);
+        let easy: Vec<_> = easy.take(5).map(|puzzle| (puzzle.question, puzzle.answer)).collect();
+        let breeder = Breeder::new(Shape::Nine, &[(0, 0.5), (10, 0.5)], 20);
+        let mut breeder = breeder.parents(easy.iter());
+        let puzzles: Vec<_> = (0..20).map(|_| breeder.breed(&mut rng)).collect();
+        assert_eq!(puzzles.iter().filter(|puzzle| puzzle.rating >= 10).count(), 10);
+        let parents: Vec<_> = breeder.ranges[0].parents.iter().map(|p| p.question).collect();
+        assert_eq!(parents, easy.iter().map(|(question, _)| *question).collect::<Vec<_>>());
+        assert!(!breeder.ranges[1].parents.is_empty());
+    }
+
+    #[test]
+    fn a_fair_rating_is_no_higher_than_that_of_the_puzzle_itself() {
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        let (mut same, mut lower) = (0, 0);
+        for _ in 0..200 {
+            let question = generate(Shape::Nine, &mut rng, &Givens::Minimal).question;
+            let (fair, own) = (rate_fairly(&question), rate(&question));
+            assert!(fair <= own, "{fair} for {own}: {question}");
+            same += u32::from(fair == own);
+            lower += u32::from(fair < own);
+        }
+        assert!(same > 50 && lower > 5, "{same} the same, {lower} lower");
+    }
 }
