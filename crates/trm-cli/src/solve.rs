@@ -10,7 +10,6 @@ use clap::Args;
 use serde_json::{Value, json};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 use trm::{Found, Limits, Question, Solver};
 use trm_puzzles::Domain;
 use trm_train::{DomainReferee, Precision, SearchOptions, Trail, load_model};
@@ -30,7 +29,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
     /// A puzzle is done at its first step with a halting probability above P, which is above 0 and
-    /// at most 1: the higher, the longer it thinks. 1 for all steps.
+    /// at most 1: the higher, the longer it thinks. 1 for all steps. With --search the rules decide.
     #[arg(
         long,
         value_name = "P",
@@ -98,9 +97,7 @@ fn search(
     question: Question<'_>,
     options: &SearchOptions,
 ) -> Result<Outcome> {
-    let started = Instant::now();
-    let limit = options.time.map(|time| time * question.puzzles.len() as u32);
-    let mut stop = || limit.is_some_and(|limit| started.elapsed() > limit);
+    let mut stop = options.clock(question.puzzles.len());
     let mut outcome = Outcome::Done;
     let mut print = |found: Found| {
         let asked = &question.tokens[found.puzzle * domain.seq_len()..][..domain.seq_len()];

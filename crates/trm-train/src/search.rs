@@ -39,6 +39,16 @@ pub struct SearchOptions {
     pub dtype: DType,
 }
 
+impl SearchOptions {
+    /// A clock that starts now and says when the time of so many puzzles is up.
+    pub fn clock(&self, puzzles: usize) -> impl FnMut() -> bool + use<> {
+        let started = Instant::now();
+        let puzzles = u32::try_from(puzzles).unwrap_or(u32::MAX);
+        let limit = self.time.map(|time| time.saturating_mul(puzzles));
+        move || limit.is_some_and(|limit| started.elapsed() > limit)
+    }
+}
+
 /// What a search found on a data set.
 #[derive(Clone, Debug, Serialize)]
 pub struct SearchReport {
@@ -78,9 +88,7 @@ pub fn search(
     let question = Question { tokens: &data.inputs, puzzles: &identifiers };
     let referee = DomainReferee(model.config().domain.parse().ok());
     let started = Instant::now();
-    let puzzles = u32::try_from(data.len()).unwrap_or(u32::MAX);
-    let limit = options.time.map(|time| time.saturating_mul(puzzles));
-    let mut stop = || limit.is_some_and(|limit| started.elapsed() > limit);
+    let mut stop = options.clock(data.len());
     let mut found = Vec::new();
     let mut hear = |outcome: Found| {
         found.push(outcome);

@@ -13,7 +13,9 @@ fn the_shipped_model_solves_a_hard_puzzle_without_being_named() {
     assert!(text.contains("step 1") && text.contains("solved: all 27"), "{text}");
     let text = session.succeed(&["solve", HARD, "--search", "--steps", "64"]);
     assert!(text.contains("verified by the rules"), "{text}");
-    let json = session.succeed(&["solve", HARD, "--search", "--steps", "64", "--json"]);
+    let for_ever = u64::MAX.to_string();
+    let json = ["solve", HARD, "--search", "--steps", "64", "--json", "--time", &for_ever];
+    let json = session.succeed(&json);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&json["verified"], &json["question"]), (&true.into(), &HARD.into()));
 }
@@ -46,8 +48,10 @@ fn searches_that_cannot_be_done_are_refused() {
     assert!(eval(&["--rollouts", "0"]).contains("--rollouts must be at least 1"));
     assert!(eval(&["--halt"]).contains("goes without --halt"));
     assert!(session.refuse(&["solve", "run"], 2).contains("no puzzle: give one after the model"));
-    session.refuse(&["solve"], 2);
-    session.refuse(&["solve", "run", HARD, "--rollouts", "3"], 2); // without --search
+    for misuse in [&["solve"][..], &["solve", "run", HARD, "--rollouts", "3"]] {
+        let output = session.run(misuse); // with the usage, so on several lines
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{misuse:?}");
+    }
 }
 
 #[test]
