@@ -80,7 +80,7 @@ pub enum Kind {
 const EXTREME: [(u32, f64); 7] =
     [(0, 0.10), (1, 0.15), (4, 0.25), (16, 0.25), (46, 0.15), (100, 0.05), (143, 0.05)];
 
-/// Puzzles that one breeder makes, and lines that it keeps: it warms up for some seconds.
+/// Puzzles that one copy of the breeder makes, and lines that it keeps.
 const BRED: usize = 10_000;
 const LINES: usize = 400;
 
@@ -88,7 +88,7 @@ const LINES: usize = 400;
 /// solver that are not for others.
 const MOST_GIVENS: usize = 26;
 
-/// Breeders whose puzzles are held at a time.
+/// Copies whose puzzles are held at a time.
 const BREEDERS: u64 = 16;
 
 /// Draws puzzles of distinct classes until both splits are full; with a `test_file`, the test split is

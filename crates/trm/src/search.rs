@@ -33,7 +33,8 @@ pub struct Search {
     pub symmetries: bool,
     /// Halting probability above which a chain ends where the rules cannot judge its draft.
     pub halt: f32,
-    /// Seed of noise and images. What a puzzle gets depends on nothing else but its place.
+    /// Seed of noise and images; those of a chain depend on nothing else but its puzzle's place and its
+    /// own number.
     pub seed: u64,
 }
 
@@ -97,8 +98,9 @@ pub struct Found {
 
 impl Solver<'_> {
     /// Searches for answers to any number of puzzles. Every puzzle gets its first chain before any gets
-    /// a second, and a second one only when its first has ended; a puzzle whose answer is verified frees the places of all its chains at once. When
-    /// `stop` says so, after some step, all searches end with what they have.
+    /// a second, and a second one only when its first has ended; a puzzle whose answer is verified frees
+    /// the places of all its chains at once. When `stop` says so, after some step, all searches end with
+    /// what they have.
     ///
     /// `found` hears every outcome as soon as it is known.
     ///

@@ -3,7 +3,7 @@
 use super::grid::{Cell, Maze, MazeError};
 use std::collections::VecDeque;
 
-/// Cells from which a step leads nowhere else yet.
+/// The parent of a cell that has not been reached.
 const UNSEEN: u32 = u32::MAX;
 
 /// The answer by the rule of Maze-Hard: of all shortest paths the one that a breadth-first search from the
