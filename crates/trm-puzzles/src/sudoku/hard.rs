@@ -184,10 +184,9 @@ fn neighbour<R: Rng + ?Sized>(question: &Grid, most: usize, rng: &mut R) -> Opti
     let mut order: [usize; MAX_CELLS] = std::array::from_fn(|cell| cell);
     let order = &mut order[..question.shape().cells()];
     order.shuffle(rng);
-    let removed = order.iter().position(|cell| question.get(*cell) != 0).unwrap_or(0);
-    question.set(order[removed], 0);
-    let last = order.len() - 1;
-    order.swap(removed, last); // to be given again only if no other cell will do
+    if let Some(cell) = order.iter().find(|cell| question.get(**cell) != 0) {
+        question.set(*cell, 0);
+    }
     let answer = loop {
         let (first, other) = two_solutions(&question);
         let first = first.expect("givens of a puzzle, or of a solution found");
