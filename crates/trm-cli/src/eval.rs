@@ -133,6 +133,7 @@ fn search(
             "noise": options.search.noise,
             "restart": options.search.restart,
             "symmetries": options.search.symmetries,
+            "patience": options.search.patience,
             "seed": options.search.seed,
             "milliseconds": options.time.map(|time| time.as_millis() as u64),
         });

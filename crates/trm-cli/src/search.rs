@@ -13,7 +13,8 @@ use trm_train::{SearchOptions, SearchReport, wilson};
 #[derive(Args)]
 pub(crate) struct SearchArguments {
     /// Search: where the model's own answer breaks the rules, think again, several times at once, with
-    /// noise, from other beginnings and on images of the puzzle, until an answer satisfies them.
+    /// noise, from other beginnings, on images of the puzzle and with suppositions, until an answer
+    /// satisfies them.
     #[arg(long)]
     search: bool,
     /// Chains of thought per puzzle at most; the first is the model's own.
@@ -40,6 +41,9 @@ pub(crate) struct SearchArguments {
     /// Let every chain look at the puzzle as it is.
     #[arg(long, requires = "search")]
     no_symmetries: bool,
+    /// Steps after which a chain supposes a token that it is unsure of; 0 for never.
+    #[arg(long, value_name = "STEPS", default_value_t = 8, requires = "search")]
+    patience: usize,
     /// Seed of noise and images.
     #[arg(long, value_name = "SEED", default_value_t = 1, requires = "search")]
     search_seed: u64,
@@ -78,6 +82,7 @@ impl SearchArguments {
             noise: self.noise,
             restart: self.restart,
             symmetries: !self.no_symmetries,
+            patience: self.patience,
             seed: self.search_seed,
             ..Search::default()
         };
@@ -135,10 +140,11 @@ pub(crate) fn print_report(report: &SearchReport, options: &SearchOptions) {
         report.mean_steps,
         report.mean_rollouts
     );
-    let Search { steps, rollouts, noise, restart, symmetries, seed, batch, .. } = options.search;
+    let Search { steps, rollouts, noise, restart, symmetries, patience, seed, batch, .. } =
+        options.search;
     let images = if symmetries { "images" } else { "no images" };
     println!(
-        "at most {rollouts} chains of {steps} steps, noise {noise}, restart {restart}, {images}, seed \
-         {seed}, {batch} chains at a time"
+        "at most {rollouts} chains of {steps} steps, patience {patience}, noise {noise}, restart \
+         {restart}, {images}, seed {seed}, {batch} chains at a time"
     );
 }

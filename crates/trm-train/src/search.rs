@@ -26,6 +26,10 @@ impl Referee for DomainReferee {
     fn disguise(&self, question: &mut [u8], rng: &mut dyn Rng) -> Option<Undo> {
         self.0.map(|domain| domain.disguise(question, rng))
     }
+
+    fn is_open(&self, token: u8) -> bool {
+        self.0.is_some_and(|domain| token == domain.blank())
+    }
 }
 
 /// How to search, and for how long.

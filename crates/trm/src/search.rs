@@ -13,8 +13,10 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 mod chains;
+mod suppose;
 
 use chains::{Chain, Puzzles};
+use suppose::suppose;
 
 /// How to search.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,6 +33,10 @@ pub struct Search {
     pub restart: f32,
     /// Whether all chains but the first look at a random image of the puzzle.
     pub symmetries: bool,
+    /// Steps after which a chain, unless it is the first, supposes that a cell it is unsure of holds one
+    /// of the tokens it believes in, and thinks on as if that were given; again after as many. 0 for
+    /// never. Only for puzzles whose questions can hold parts of an answer ([`Referee::is_open`]).
+    pub patience: usize,
     /// Halting probability above which a chain ends where the rules cannot judge its draft.
     pub halt: f32,
     /// Seed of noise and images; those of a chain depend on nothing else but its puzzle's place and its
@@ -48,6 +54,7 @@ impl Default for Search {
             noise: 0.1,
             restart: 1.0,
             symmetries: true,
+            patience: 8,
             halt: Limits::CAREFUL_HALT,
             seed: 1,
         }
@@ -75,6 +82,13 @@ pub trait Referee {
 
     /// Replaces a question by a random image of the same difficulty; `None` leaves it as it is.
     fn disguise(&self, question: &mut [u8], rng: &mut dyn Rng) -> Option<Undo>;
+
+    /// Whether a question with this token in a cell could as well have a token of the answer there: a
+    /// blank of Sudoku. Without such tokens chains suppose nothing.
+    fn is_open(&self, token: u8) -> bool {
+        let _ = token;
+        false
+    }
 }
 
 /// The outcome of a puzzle's search.
@@ -140,6 +154,11 @@ impl Solver<'_> {
             }
             let draft = session.step();
             judge(&mut puzzles, &mut chains, &draft, (question, referee, search));
+            for (row, chain) in chains.iter_mut().enumerate() {
+                if chain.is_impatient(search.patience) {
+                    suppose(&mut session, row, &draft, referee, &mut chain.rng);
+                }
+            }
             if stop() {
                 puzzles.give_up(&chains);
             }

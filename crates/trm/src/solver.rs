@@ -132,6 +132,17 @@ impl Session<'_> {
         }
     }
 
+    /// `[B · S]`: the questions.
+    pub(crate) fn tokens(&self) -> &[u8] {
+        &self.tokens
+    }
+
+    /// Replaces a token of one puzzle's question; its state stays.
+    pub(crate) fn replace(&mut self, row: usize, cell: usize, token: u8) {
+        let cells = self.tokens.len() / self.len();
+        self.tokens[row * cells + cell] = token;
+    }
+
     /// [`Session::push`] of a question that has been checked.
     pub(crate) fn join(&mut self, question: Question<'_>) {
         let Solver { model, dtype } = self.solver;

@@ -62,6 +62,7 @@ const SEARCH: Search = Search {
     noise: 0.5,
     restart: 0.5,
     symmetries: true,
+    patience: 0,
     halt: 1.0,
     seed: 7,
 };
@@ -161,4 +162,50 @@ fn noise_makes_chains_differ_and_the_seed_repeats_them() {
     assert_eq!(first, drafts(1));
     assert_ne!(first, drafts(2));
     assert_eq!(first[..3], drafts(2)[..3], "the first chain has no noise");
+}
+
+/// Of a puzzle that is never solved, what is judged; tokens 1 may be supposed to be others.
+#[derive(Default)]
+struct Blanks(RefCell<Vec<Vec<u8>>>);
+
+impl Referee for Blanks {
+    fn judge(&self, question: &[u8], draft: &[u8]) -> Judgement {
+        assert_eq!(question, &tokens(1)[..], "judged by the puzzle as it was asked");
+        self.0.borrow_mut().push(draft.to_vec());
+        Judgement::Wrong
+    }
+
+    fn disguise(&self, _: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
+        None
+    }
+
+    fn is_open(&self, token: u8) -> bool {
+        token == 1
+    }
+}
+
+#[test]
+fn later_chains_suppose_what_they_doubt_when_their_patience_ends() {
+    let calm = Search { noise: 0.0, restart: 0.0, steps: 6, rollouts: 3, batch: 1, ..SEARCH };
+    let drafts = |patience| {
+        let blanks = Blanks::default();
+        run(&blanks, &Search { patience, ..calm }, 1, usize::MAX);
+        blanks.0.into_inner()
+    };
+    let own = drafts(0);
+    assert_eq!(own[..6], own[6..12], "nothing disturbs the chains");
+    let supposing = drafts(2);
+    assert_eq!(supposing[..6], own[..6], "the first chain supposes nothing");
+    for chain in [6, 12] {
+        assert_eq!(supposing[chain..chain + 2], own[..2], "patience has not ended");
+        assert_ne!(supposing[chain + 2..chain + 6], own[2..6]);
+    }
+    assert_ne!(supposing[6..12], supposing[12..18], "chains suppose different things");
+    assert_eq!(supposing, drafts(2), "the seed repeats them");
+    assert_eq!(drafts(6), own, "no step is left to suppose anything for");
+
+    let (closed, search) = (Mirror::default(), Search { symmetries: false, patience: 2, ..calm });
+    run(&closed, &search, 1, usize::MAX);
+    let judged = closed.judged.borrow();
+    assert_eq!(judged[..6], judged[6..12], "nothing is open to be supposed");
 }

@@ -18,6 +18,14 @@ pub(super) struct Chain {
     pub(super) over: bool,
 }
 
+impl Chain {
+    /// Whether it is time to suppose something.
+    pub(super) fn is_impatient(&self, patience: usize) -> bool {
+        let waited = patience > 0 && self.steps.is_multiple_of(patience);
+        waited && self.rollout > 0 && !self.over
+    }
+}
+
 /// An answer that chains have ended with.
 struct Vote {
     answer: Vec<u8>,
