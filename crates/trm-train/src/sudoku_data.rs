@@ -80,8 +80,9 @@ pub enum Kind {
 const EXTREME: [(u32, f64); 7] =
     [(0, 0.10), (1, 0.15), (4, 0.25), (16, 0.25), (46, 0.15), (100, 0.05), (143, 0.05)];
 
-/// Puzzles that one copy of the breeder makes, and lines that it keeps.
-const BRED: usize = 10_000;
+/// Puzzles that one copy of the breeder makes at least, if there is more than one copy, and at most; lines
+/// that it keeps.
+const BRED: Range<usize> = 5_000..25_000;
 const LINES: usize = 400;
 
 /// Most puzzles of Sudoku-Extreme have no more givens. Bred with more, puzzles become hard for the rating
@@ -159,9 +160,11 @@ fn draw(wanted: &Generated, breeder: Option<&Breeder>, round: u64, lacking: usiz
         (Kind::Hard { .. }, breeder) => {
             let threads = std::thread::available_parallelism().map_or(1, usize::from);
             let first = round * BREEDERS;
-            let breeders = first..first + (lacking.div_ceil(BRED) as u64).min(BREEDERS);
+            let copies = (lacking / BRED.start).clamp(1, 4).max(lacking.div_ceil(BRED.end));
+            let copies = (copies as u64).min(BREEDERS);
+            let each = lacking.div_ceil(copies as usize).min(BRED.end);
             let breeder = breeder.expect("a breeder for hard puzzles");
-            breed(breeder, wanted.seed, breeders, lacking.min(BRED), threads)
+            breed(breeder, wanted.seed, first..first + copies, each, threads)
         }
     }
 }
@@ -205,7 +208,7 @@ impl Generated {
             check_shape(&pairs, self.shape, file)?;
             breeder = breeder.parents(pairs.iter());
         }
-        if self.train + self.test > BRED {
+        if self.train + self.test > BRED.start {
             breeder.make_ready(&mut stream(self.seed, Purpose::Data, u64::MAX)); // once for all copies
         }
         Ok(Some(breeder))

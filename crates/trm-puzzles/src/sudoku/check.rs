@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::grid::Grid;
 use super::shape::{Shape, Unit};
-use super::solve::two_solutions;
+use super::solve::{Solutions, solutions};
 
 /// Why a grid is not a puzzle with one solution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,13 +80,13 @@ pub fn check_question(question: &Grid) -> Result<Grid, PuzzleError> {
     if let Some(clash) = find_clash(question) {
         return Err(clash);
     }
-    let (solution, other) = two_solutions(question);
-    let solution = solution.ok_or(PuzzleError::NoSolution)?;
-    let Some(other) = other else {
-        return Ok(solution);
+    let (first, other) = match solutions(question) {
+        Solutions::None => return Err(PuzzleError::NoSolution),
+        Solutions::One(solution, _) => return Ok(solution),
+        Solutions::Several(first, other) => (first, other),
     };
     let size = question.shape().size();
-    let pairs = solution.cells().iter().zip(other.cells());
+    let pairs = first.cells().iter().zip(other.cells());
     let (cell, (&one, &two)) =
         pairs.enumerate().find(|(_, (one, two))| one != two).expect("solutions differ");
     let (row, column) = (cell / size + 1, cell % size + 1);

@@ -3,9 +3,10 @@
 use super::generate::{Givens, Puzzle, generate};
 use super::grid::Grid;
 use super::shape::{MAX_CELLS, Shape};
-use super::solve::{has_other_solution, rate, two_solutions};
+use super::solve::{Solutions, has_other_solution, rate, rate_up_to, solutions};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
+use std::collections::HashMap;
 
 /// Breeds puzzles whose ratings ([`rate_fairly`]) fall into given ranges in given shares.
 ///
@@ -33,6 +34,8 @@ pub struct Breeder {
     lines: usize,
     most_givens: usize,
     made: usize,
+    /// Children before givens were left out, with the ranges of what became of them.
+    seen: HashMap<Grid, usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -68,7 +71,8 @@ impl Breeder {
             Range { lowest, share, made: 0, parents: Vec::new(), settled: false }
         };
         let ranges = ranges.iter().map(range).collect();
-        Breeder { shape, ranges, lines, most_givens: shape.cells(), made: 0 }
+        let seen = HashMap::new();
+        Breeder { shape, ranges, lines, most_givens: shape.cells(), made: 0, seen }
     }
 
     /// Leaves out children with more givens. Without a limit, many-givens puzzles that are hard for the
@@ -108,35 +112,63 @@ impl Breeder {
         self.ranges.partition_point(|range| range.lowest <= puzzle.rating) - 1
     }
 
-    /// The next puzzle: of a range that has had less than its share so far.
+    /// The next puzzle: of a range that has had less than its share so far. A child that was there before
+    /// counts as one of its range, which may have no others, but is not made again.
     pub fn breed<R: Rng + ?Sized>(&mut self, rng: &mut R) -> Puzzle {
         loop {
             let parent = self.parent(rng);
             let child = match parent {
                 Some((range, line)) => {
                     let parent = &self.ranges[range].parents[line].question;
-                    neighbour(parent, self.most_givens, rng)
+                    let child = neighbour(parent, rng);
+                    if let Some(place) = self.seen.get(&child.question) {
+                        self.take(*place);
+                        continue;
+                    }
+                    let pruned = prune(child, rng);
+                    self.seen.insert(child.question, self.place(&pruned));
+                    pruned
                 }
-                None => Some(generate(self.shape, rng, &Givens::Minimal)),
+                None => generate(self.shape, rng, &Givens::Minimal),
             };
-            let Some(child) = child else { continue };
-            let place = self.place(&child);
-            let range = &mut self.ranges[place];
-            match parent {
-                _ if range.settled => {}
-                Some((of, line)) if of == place => range.parents[line] = child,
-                _ if range.parents.len() < self.lines => range.parents.push(child),
-                _ => {
-                    let line = rng.random_range(0..self.lines);
-                    range.parents[line] = child;
-                }
+            if child.question.filled() > self.most_givens {
+                continue;
             }
-            if (range.made as f64) < range.share * (self.made + 1) as f64 {
-                range.made += 1;
-                self.made += 1;
+            let place = self.place(&child);
+            self.keep(child, place, parent, rng);
+            if self.take(place) {
                 return child;
             }
         }
+    }
+
+    /// Makes a child a parent.
+    fn keep<R: Rng + ?Sized>(
+        &mut self,
+        child: Puzzle,
+        place: usize,
+        parent: Option<(usize, usize)>,
+        rng: &mut R,
+    ) {
+        let range = &mut self.ranges[place];
+        match parent {
+            _ if range.settled => {}
+            Some((of, line)) if of == place => range.parents[line] = child,
+            _ if range.parents.len() < self.lines => range.parents.push(child),
+            _ => {
+                let line = rng.random_range(0..self.lines);
+                range.parents[line] = child;
+            }
+        }
+    }
+
+    /// Counts a puzzle of a range that has had less than its share.
+    fn take(&mut self, place: usize) -> bool {
+        let range = &mut self.ranges[place];
+        let lacks = (range.made as f64) < range.share * (self.made + 1) as f64;
+        range.made += usize::from(lacks);
+        self.made += usize::from(lacks);
+        lacks
     }
 
     /// A line of the range that lacks most, or of the hardest one below it that has any. The easiest
@@ -155,6 +187,11 @@ impl Breeder {
 /// The fewest guesses that [`rate`] takes for a question or three of its images: what is hard only for
 /// the order in which one solver tries cells and digits is not hard.
 pub fn rate_fairly(question: &Grid) -> u32 {
+    fair(question, rate(question))
+}
+
+/// [`rate_fairly`] of a question with a known rating.
+fn fair(question: &Grid, rating: u32) -> u32 {
     let (size, cells) = (question.shape().size(), question.shape().cells());
     let image = |turn: bool, transpose: bool| {
         let mut image = Grid::empty(question.shape());
@@ -167,19 +204,18 @@ pub fn rate_fairly(question: &Grid) -> u32 {
         image
     };
     let square = question.shape().box_rows() == question.shape().box_cols();
-    let mut rating = rate(question);
+    let mut rating = rating;
     for (turn, transpose) in [(true, false), (false, square), (true, square)] {
         if rating < PROMISING {
             break;
         }
-        rating = rating.min(rate(&image(turn, transpose)));
+        rating = rate_up_to(&image(turn, transpose), rating);
     }
     rating
 }
 
-/// A puzzle that has a given of `question` less, and others until there is one solution; none if it has
-/// too many.
-fn neighbour<R: Rng + ?Sized>(question: &Grid, most: usize, rng: &mut R) -> Option<Puzzle> {
+/// A puzzle that has a given of `question` less, and others until there is one solution.
+fn neighbour<R: Rng + ?Sized>(question: &Grid, rng: &mut R) -> Puzzle {
     let mut question = *question;
     let mut order: [usize; MAX_CELLS] = std::array::from_fn(|cell| cell);
     let order = &mut order[..question.shape().cells()];
@@ -187,29 +223,37 @@ fn neighbour<R: Rng + ?Sized>(question: &Grid, most: usize, rng: &mut R) -> Opti
     if let Some(cell) = order.iter().find(|cell| question.get(**cell) != 0) {
         question.set(*cell, 0);
     }
-    let answer = loop {
-        let (first, other) = two_solutions(&question);
-        let first = first.expect("givens of a puzzle, or of a solution found");
-        let Some(other) = other else { break first };
+    loop {
+        let (first, other) = match solutions(&question) {
+            Solutions::None => panic!("givens of a puzzle, or of a solution found"),
+            Solutions::One(answer, rating) => return Puzzle { question, answer, rating },
+            Solutions::Several(first, other) => (first, other),
+        };
         let kept = if rng.random() { first } else { other };
         let differ = |cell: &&usize| first.get(**cell) != other.get(**cell);
         let cell = *order.iter().find(differ).expect("two solutions differ");
         question.set(cell, kept.get(cell));
-    };
-    let rating = rate(&question);
-    let givens = |question: &Grid| question.cells().iter().filter(|digit| **digit != 0).count();
-    if rating < PROMISING {
-        return (givens(&question) <= most).then_some(Puzzle { question, answer, rating });
     }
-    for cell in order.iter().copied() {
+}
+
+/// The puzzle, fairly rated; a promising one without givens that it does not need.
+fn prune<R: Rng + ?Sized>(puzzle: Puzzle, rng: &mut R) -> Puzzle {
+    let Puzzle { mut question, answer, rating } = puzzle;
+    let rating = fair(&question, rating);
+    if rating < PROMISING {
+        return Puzzle { rating, ..puzzle };
+    }
+    let mut order: [usize; MAX_CELLS] = std::array::from_fn(|cell| cell);
+    let order = &mut order[..question.shape().cells()];
+    order.shuffle(rng);
+    for cell in order.iter().copied().filter(|cell| puzzle.question.get(*cell) != 0) {
         let digit = question.get(cell);
         question.set(cell, 0);
-        if digit != 0 && has_other_solution(&question, cell, digit) {
+        if has_other_solution(&question, cell, digit) {
             question.set(cell, digit);
         }
     }
-    let few = givens(&question) <= most;
-    few.then(|| Puzzle { question, answer, rating: rate_fairly(&question) })
+    Puzzle { question, answer, rating: rate_fairly(&question) }
 }
 
 #[cfg(test)]

@@ -49,35 +49,66 @@ pub fn rate(grid: &Grid) -> u32 {
     search(grid, 1).guesses
 }
 
-/// Two different solutions, if there are as many.
-pub(crate) fn two_solutions(grid: &Grid) -> (Option<Grid>, Option<Grid>) {
-    let Found { solutions, first, last, .. } = search(grid, 2);
-    (first, last.filter(|_| solutions > 1))
+/// [`rate`], or `most` if that is less: without the search beyond.
+pub(crate) fn rate_up_to(grid: &Grid, most: u32) -> u32 {
+    explore(grid, None, Limits { solutions: 1, guesses: most }, |_| {}).guesses
+}
+
+/// Whether a grid has one solution, several or none.
+pub(crate) enum Solutions {
+    None,
+    /// The solution, and what [`rate`] says.
+    One(Grid, u32),
+    /// Two of them.
+    Several(Grid, Grid),
+}
+
+/// Looks for two solutions.
+pub(crate) fn solutions(grid: &Grid) -> Solutions {
+    let Found { solutions, first, last, rating, .. } = search(grid, 2);
+    match (solutions, first, last) {
+        (1, Some(only), _) => Solutions::One(only, rating),
+        (2, Some(first), Some(last)) => Solutions::Several(first, last),
+        _ => Solutions::None,
+    }
 }
 
 /// A solution of the empty grid, with the digits of every branch tried in the order that
 /// `arrange` puts them in.
 pub(crate) fn fill(shape: Shape, arrange: impl FnMut(&mut [usize])) -> Option<Grid> {
-    explore(&Grid::empty(shape), None, 1, arrange).first
+    explore(&Grid::empty(shape), None, Limits::solutions(1), arrange).first
 }
 
 /// Whether a grid has a solution with another digit than `digit` in the blank `cell`.
 pub(crate) fn has_other_solution(grid: &Grid, cell: usize, digit: u8) -> bool {
-    explore(grid, Some((cell, digit)), 1, |_| {}).solutions > 0
+    explore(grid, Some((cell, digit)), Limits::solutions(1), |_| {}).solutions > 0
 }
 
-fn search(grid: &Grid, limit: usize) -> Found {
-    explore(grid, None, limit, |_| {})
+fn search(grid: &Grid, solutions: usize) -> Found {
+    explore(grid, None, Limits::solutions(solutions), |_| {})
 }
 
-/// Visits up to `limit` solutions that do not have the digit `other_than` in its cell.
+/// When a search breaks off.
+#[derive(Clone, Copy)]
+struct Limits {
+    solutions: usize,
+    guesses: u32,
+}
+
+impl Limits {
+    fn solutions(solutions: usize) -> Limits {
+        Limits { solutions, guesses: u32::MAX }
+    }
+}
+
+/// Visits solutions that do not have the digit `other_than` in its cell.
 fn explore(
     grid: &Grid,
     other_than: Option<(usize, u8)>,
-    limit: usize,
+    limits: Limits,
     arrange: impl FnMut(&mut [usize]),
 ) -> Found {
-    let search = Search { limit, arrange, found: Found::default() };
+    let search = Search { limits, arrange, found: Found::default() };
     match grid.shape() {
         Shape::Four => search.run::<4>(grid, other_than),
         Shape::Six => search.run::<6>(grid, other_than),
@@ -88,13 +119,15 @@ fn explore(
 #[derive(Default)]
 struct Found {
     guesses: u32,
+    /// Guesses until the first solution.
+    rating: u32,
     solutions: usize,
     first: Option<Grid>,
     last: Option<Grid>,
 }
 
 struct Search<F> {
-    limit: usize,
+    limits: Limits,
     arrange: F,
     found: Found,
 }
@@ -110,7 +143,7 @@ impl<F: FnMut(&mut [usize])> Search<F> {
         self.found
     }
 
-    /// Visits the solutions of a board; breaks off at the limit.
+    /// Visits the solutions of a board; breaks off at the limits.
     fn branch<const SIZE: usize>(&mut self, mut board: Board<SIZE>) -> ControlFlow<()> {
         if board.propagate().is_err() {
             return ControlFlow::Continue(());
@@ -127,6 +160,9 @@ impl<F: FnMut(&mut [usize])> Search<F> {
         let digits = &mut digits[..count];
         (self.arrange)(digits);
         for &mut digit in digits {
+            if self.found.guesses >= self.limits.guesses {
+                return ControlFlow::Break(());
+            }
             self.found.guesses += 1;
             let mut next = board;
             if next.assign(cell, digit).is_ok() {
@@ -139,9 +175,12 @@ impl<F: FnMut(&mut [usize])> Search<F> {
     fn record(&mut self, solution: Grid) -> ControlFlow<()> {
         let found = &mut self.found;
         found.solutions += 1;
-        found.first.get_or_insert(solution);
+        if found.first.is_none() {
+            found.first = Some(solution);
+            found.rating = found.guesses;
+        }
         found.last = Some(solution);
-        if found.solutions < self.limit {
+        if found.solutions < self.limits.solutions {
             ControlFlow::Continue(())
         } else {
             ControlFlow::Break(())
