@@ -3,31 +3,53 @@
 use crate::Outcome;
 use crate::machine::PrecisionArgument;
 use anyhow::{Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use trm_ops::Device;
-use trm_train::{Precision, export_model, load_model};
+use trm_train::{Error, Precision, export_model, files, load_model, public_tensors, torch};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// A model folder, or a run folder (its best model).
     model: PathBuf,
-    /// Folder to write.
-    #[arg(long, value_name = "DIR")]
+    /// Folder to write; with --to pt-names a file.
+    #[arg(long, value_name = "PATH")]
     out: PathBuf,
-    /// Number format of the weights in the file.
+    /// What to write.
+    #[arg(long, value_enum, default_value = "safetensors")]
+    to: Form,
+    /// Number format of the weights in the file; pt-names is always f32.
     #[arg(long, value_enum, default_value = "bf16")]
     precision: PrecisionArgument,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum Form {
+    /// A model folder of this program: config.json and model.safetensors.
+    Safetensors,
+    /// A checkpoint that the public PyTorch code loads: its names, its file format.
+    PtNames,
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
-    let Arguments { model: source, out, precision } = arguments;
+    let Arguments { model: source, out, to, precision } = arguments;
     if out.exists() {
         bail!("{}: exists already: choose another --out", out.display());
     }
     let model = load_model(source, &Device::cpu(1))?;
-    export_model(source, &model, Precision::from(*precision).into(), out)?;
     let (values, _) = model.parameter_count();
-    println!("{}: {values} parameters as {:?}", out.display(), Precision::from(*precision));
+    let precision = match to {
+        Form::Safetensors => {
+            let precision = Precision::from(*precision);
+            export_model(source, &model, precision.into(), out)?;
+            precision
+        }
+        Form::PtNames => {
+            let bytes = torch::encode(&public_tensors(&model)?).map_err(Error::Mismatch)?;
+            files::write_atomic(out, &bytes)?;
+            Precision::F32
+        }
+    };
+    println!("{}: {values} parameters as {precision:?}", out.display());
     Ok(Outcome::Done)
 }

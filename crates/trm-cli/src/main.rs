@@ -6,6 +6,7 @@ mod data;
 mod display;
 mod eval;
 mod export;
+mod import;
 mod machine;
 mod quickstart;
 mod report;
@@ -44,7 +45,9 @@ enum Verb {
     Eval(eval::Arguments),
     /// Let a model think about puzzles and show every draft.
     Solve(solve::Arguments),
-    /// Write a model folder in another number format.
+    /// Turn a checkpoint of the public PyTorch code into a model folder.
+    Import(import::Arguments),
+    /// Write a model to give away: smaller, or for the public PyTorch code.
     Export(export::Arguments),
     /// Time this machine on models of known sizes, beside its own ceiling.
     Bench(bench::Arguments),
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Verb::Train(arguments) => train::run(&arguments),
         Verb::Eval(arguments) => eval::run(&arguments),
         Verb::Solve(arguments) => solve::run(&arguments),
+        Verb::Import(arguments) => import::run(&arguments),
         Verb::Export(arguments) => export::run(&arguments),
         Verb::Bench(arguments) => bench::run(&arguments),
     };

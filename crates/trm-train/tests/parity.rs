@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::path::Path;
 use trm::{Config, Mix, Model, Positions, Solver};
 use trm_ops::{DType, Device, Likelihood, Tape, Tensor};
-use trm_train::{Carry, Example, Score, TrainConfig, Trainer};
+use trm_train::{Carry, Example, Score, TrainConfig, Trainer, public_name};
 
 const NAMES: [&str; 3] = ["mlp", "attention", "attention-learned-positions"];
 
@@ -102,7 +102,7 @@ impl Golden {
         let mut tensors = Vec::new();
         let blank = blank.unwrap();
         for (name, tensor) in blank.tensors() {
-            let values = self.f32(&format!("{prefix}{}", public_name(name)));
+            let values = self.f32(&format!("{prefix}{}", recorded_name(name)));
             assert_eq!(values.len(), tensor.len(), "{name}");
             let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
             tensors.push((name.to_owned(), tensor.shape().to_vec(), bytes));
@@ -130,25 +130,9 @@ impl Golden {
     }
 }
 
-/// Our tensor names in the public code's words (REFERENCE.md section 1).
-fn public_name(ours: &str) -> String {
-    let block = |i: &str, part: &str| format!("inner.L_level.layers.{i}.{part}.weight");
-    match ours.split('.').collect::<Vec<_>>()[..] {
-        ["net", i, "gate_up"] => block(i, "mlp.gate_up_proj"),
-        ["net", i, "down"] => block(i, "mlp.down_proj"),
-        ["net", i, "token_gate_up"] => block(i, "mlp_t.gate_up_proj"),
-        ["net", i, "token_down"] => block(i, "mlp_t.down_proj"),
-        ["net", i, "qkv"] => block(i, "self_attn.qkv_proj"),
-        ["net", i, "out"] => block(i, "self_attn.o_proj"),
-        ["lm_head"] => "inner.lm_head.weight".into(),
-        ["token_embedding"] => "inner.embed_tokens.embedding_weight".into(),
-        ["positions"] => "inner.embed_pos.embedding_weight".into(),
-        ["q_head", part] => format!("inner.q_head.{part}"),
-        ["puzzle_embedding"] => "inner.puzzle_emb.weights".into(),
-        ["initial_y"] => "inner.H_init".into(),
-        ["initial_z"] => "inner.L_init".into(),
-        _ => panic!("no public name for {ours}"),
-    }
+/// The recorded name of one of our tensors.
+fn recorded_name(ours: &str) -> String {
+    public_name(ours).unwrap().trim_start_matches("model.").into()
 }
 
 /// Asserts agreement relative to the largest recorded value.
@@ -204,7 +188,7 @@ fn compare_step(
     let gradients = tape.backward(&[(&lm, &seed(1.0)), (&halt, &seed(0.5))]);
     for parameter in model.parameters() {
         let got = gradients.parameter(parameter).unwrap().to_f32_vec();
-        check(&format!("grad.{}", public_name(parameter.name())), &got);
+        check(&format!("grad.{}", recorded_name(parameter.name())), &got);
     }
     let vectors = gradients.of(out.puzzle_vectors.as_ref().unwrap()).unwrap();
     check("grad.inner.puzzle_emb.local_weights", &vectors.to_f32_vec());
@@ -256,8 +240,8 @@ fn trace(golden: &Golden, nudge: u64) -> Trace {
 fn recorded(golden: &Golden, what: &str) -> Vec<f32> {
     let rows = golden.train_config().batch as f64;
     match what.split(' ').collect::<Vec<_>>()[..] {
-        ["final", name] => golden.f32(&format!("final.{}", public_name(name))),
-        ["average", name] => golden.f32(&format!("final.ema.{}", public_name(name))),
+        ["final", name] => golden.f32(&format!("final.{}", recorded_name(name))),
+        ["average", name] => golden.f32(&format!("final.ema.{}", recorded_name(name))),
         ["step", step, what] => {
             let metric = |key: &str| {
                 golden.settings["metrics"][step.parse::<usize>().unwrap() - 1][key]
