@@ -23,7 +23,7 @@ use std::collections::HashMap;
 ///
 /// let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7);
 /// let mut breeder = Breeder::new(Shape::Nine, &[(0, 0.5), (10, 0.5)], 20);
-/// let puzzles: Vec<_> = (0..20).map(|_| breeder.breed(&mut rng)).collect();
+/// let puzzles: Vec<_> = (0..20).filter_map(|_| breeder.breed(&mut rng)).collect();
 /// assert_eq!(puzzles.iter().filter(|puzzle| puzzle.rating >= 10).count(), 10);
 /// assert_eq!(check_question(&puzzles[0].question), Ok(puzzles[0].answer));
 /// ```
@@ -34,7 +34,7 @@ pub struct Breeder {
     lines: usize,
     most_givens: usize,
     made: usize,
-    /// Children before givens were left out, with the ranges of what became of them.
+    /// Children before and after givens were left out, with their ranges.
     seen: HashMap<Grid, usize>,
 }
 
@@ -112,21 +112,24 @@ impl Breeder {
         self.ranges.partition_point(|range| range.lowest <= puzzle.rating) - 1
     }
 
-    /// The next puzzle: of a range that has had less than its share so far. A child that was there before
-    /// counts as one of its range, which may have no others, but is not made again.
-    pub fn breed<R: Rng + ?Sized>(&mut self, rng: &mut R) -> Puzzle {
+    /// The next puzzle: of a range that has had less than its share so far. None where it is one that
+    /// parents which stay have had before, as they have only so many children: it counts as one of its
+    /// range, but is not made again.
+    pub fn breed<R: Rng + ?Sized>(&mut self, rng: &mut R) -> Option<Puzzle> {
         loop {
             let parent = self.parent(rng);
             let child = match parent {
                 Some((range, line)) => {
                     let parent = &self.ranges[range].parents[line].question;
                     let child = neighbour(parent, rng);
-                    if let Some(place) = self.seen.get(&child.question) {
-                        self.take(*place);
+                    let known = self.seen.get(&child.question).copied();
+                    let pruned = if known.is_none() { prune(child, rng) } else { child };
+                    if let Some(place) = known.or_else(|| self.note(&child, &pruned)) {
+                        if self.ranges[place].settled && self.take(place) {
+                            return None;
+                        }
                         continue;
                     }
-                    let pruned = prune(child, rng);
-                    self.seen.insert(child.question, self.place(&pruned));
                     pruned
                 }
                 None => generate(self.shape, rng, &Givens::Minimal),
@@ -137,9 +140,17 @@ impl Breeder {
             let place = self.place(&child);
             self.keep(child, place, parent, rng);
             if self.take(place) {
-                return child;
+                return Some(child);
             }
         }
+    }
+
+    /// Notes a new child before and after givens were left out; if that has been there, its range.
+    fn note(&mut self, child: &Puzzle, pruned: &Puzzle) -> Option<usize> {
+        let place = self.place(pruned);
+        self.seen.insert(child.question, place);
+        let changed = child.question != pruned.question;
+        if changed { self.seen.insert(pruned.question, place) } else { None }
     }
 
     /// Makes a child a parent.
@@ -261,6 +272,7 @@ mod tests {
     use super::*;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
+    use std::collections::HashSet;
 
     #[test]
     fn parents_stay_and_ranges_without_any_are_bred_all_the_same() {
@@ -270,8 +282,11 @@ mod tests {
         let easy: Vec<_> = easy.take(5).map(|puzzle| (puzzle.question, puzzle.answer)).collect();
         let breeder = Breeder::new(Shape::Nine, &[(0, 0.5), (10, 0.5)], 20);
         let mut breeder = breeder.parents(easy.iter());
-        let puzzles: Vec<_> = (0..20).map(|_| breeder.breed(&mut rng)).collect();
-        assert_eq!(puzzles.iter().filter(|puzzle| puzzle.rating >= 10).count(), 10);
+        let puzzles: Vec<_> = (0..200).filter_map(|_| breeder.breed(&mut rng)).collect();
+        let hard = puzzles.iter().filter(|puzzle| puzzle.rating >= 10).count();
+        assert_eq!(hard, 100, "of a range without fixed parents nothing is missing");
+        let different: HashSet<Grid> = puzzles.iter().map(|puzzle| puzzle.question).collect();
+        assert_eq!(different.len(), puzzles.len());
         let parents: Vec<_> = breeder.ranges[0].parents.iter().map(|p| p.question).collect();
         assert_eq!(parents, easy.iter().map(|(question, _)| *question).collect::<Vec<_>>());
         assert!(!breeder.ranges[1].parents.is_empty());
