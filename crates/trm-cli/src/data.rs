@@ -1,5 +1,7 @@
 //! `trm data …`: make and check data sets.
 
+mod maze;
+
 use crate::display::{heading, progress_bar};
 use crate::{Failed, Outcome};
 use anyhow::{Result, bail};
@@ -18,6 +20,13 @@ pub(crate) enum Verb {
     /// of Sudoku. CSV files have the columns question and answer, and may have source and rating;
     /// blanks are `.` or `0`.
     Sudoku(SudokuArguments),
+    /// Mazes: generated, or read from CSV files.
+    ///
+    /// The answer is the shortest path that the rule of Maze-Hard picks: a breadth-first search from S
+    /// that looks down, left, right and up. That rule is not symmetric, so training labels turned mazes
+    /// anew. CSV files have the columns question and answer; blanks are spaces or dots, rows follow each
+    /// other on one line, or are lines where the maze is no square.
+    Maze(maze::Arguments),
     /// Merge the training puzzles of two data sets, to be drawn equally often whatever their numbers.
     Merge {
         /// The first; its test puzzles become those of the result.
@@ -71,25 +80,29 @@ pub(crate) struct SudokuArguments {
 
 pub(crate) fn run(verb: &Verb) -> Result<Outcome> {
     match verb {
-        Verb::Sudoku(arguments) => sudoku(arguments)?,
+        Verb::Sudoku(arguments) => save(&sudoku(arguments)?, &arguments.out)?,
+        Verb::Maze(arguments) => save(&maze::splits(arguments)?, arguments.out())?,
         Verb::Merge { first, second, out } => merge(first, second, out)?,
         Verb::Check { folder } => check(folder)?,
     }
     Ok(Outcome::Done)
 }
 
-fn sudoku(arguments: &SudokuArguments) -> Result<()> {
-    let splits = match &arguments.csv {
+fn sudoku(arguments: &SudokuArguments) -> Result<Splits> {
+    match &arguments.csv {
         Some(csv) => {
             let split = (arguments.test, arguments.seed);
-            sudoku_from_csv(csv, arguments.test_csv.as_deref(), split)?
+            Ok(sudoku_from_csv(csv, arguments.test_csv.as_deref(), split)?)
         }
-        None => generate(arguments)?,
-    };
-    splits.save(&arguments.out)?;
+        None => generate(arguments),
+    }
+}
+
+fn save(splits: &Splits, out: &Path) -> Result<()> {
+    splits.save(out)?;
     eprintln!(
         "{}: {} puzzles to train on, {} to test on ({} left out as doubles)",
-        arguments.out.display(),
+        out.display(),
         splits.train.len(),
         splits.test.len(),
         splits.duplicates

@@ -1,6 +1,6 @@
 //! What people see: errors, puzzles in colour, progress bars, durations.
 
-use crate::search::origin;
+use crate::search::{is_solved, origin};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -101,6 +101,10 @@ pub(crate) fn print_found(domain: Domain, question: &[u8], found: &Found) {
         };
         anstream::println!("{BOLD}answer{BOLD:#}\n{}", domain.render(&found.answer, &paint));
     }
-    let style = if found.verified { GOOD } else { BAD };
+    let solved = is_solved(domain, question, found);
+    let style = if solved { GOOD } else { BAD };
     anstream::println!("{style}{}{style:#}", origin(found));
+    if !found.verified && !found.answer.is_empty() {
+        anstream::println!("{style}{}{style:#}", domain.verify(question, &found.answer));
+    }
 }

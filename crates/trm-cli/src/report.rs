@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use trm::{Limits, Question, Solver};
 use trm_puzzles::Domain;
 use trm_train::report::{
-    Cell, Chart, Headline, Report, Series, Table, Thinking, ThinkingStep, render,
+    Cell, Chart, Fill, Headline, Report, Series, Table, Thinking, ThinkingStep, render,
 };
 use trm_train::{
     Dataset, EvalOptions, Evaluation, Line, Provenance, Run, Trail, evaluate, files::write_atomic,
@@ -251,28 +251,23 @@ fn facts(run: &Run) -> Result<Vec<(String, String)>> {
 }
 
 fn thinking(domain: Domain, trail: &Trail) -> Thinking {
-    let Domain::Sudoku(shape) = domain;
+    let layout = domain.layout();
     let blank = domain.blank();
-    let symbols = |tokens: &[u8]| -> Vec<String> {
-        domain
-            .format_line(tokens)
-            .chars()
-            .map(|c| if c == '.' { String::new() } else { c.into() })
-            .collect()
+    let cells = |tokens: &[u8]| -> Vec<Cell> {
+        domain.format_line(tokens).chars().map(|symbol| cell(domain, symbol)).collect()
     };
     let given = |i: usize| trail.question[i] != blank;
     let step = |(i, step): (usize, &trm_train::TrailStep)| ThinkingStep {
         label: format!("step {}", i + 1),
         note: format!("sure to {} · {}", percent(step.halt_probability), step.verdict),
-        cells: symbols(&step.answer)
+        cells: cells(&step.answer)
             .into_iter()
             .enumerate()
-            .map(|(i, text)| Cell {
-                text,
+            .map(|(i, cell)| Cell {
                 given: given(i),
                 changed: step.changed.contains(&i),
                 wrong: trail.last().verdict.is_solved() && step.answer[i] != trail.last().answer[i],
-                ..Cell::default()
+                ..cell
             })
             .collect(),
     };
@@ -280,11 +275,21 @@ fn thinking(domain: Domain, trail: &Trail) -> Thinking {
         caption: "A puzzle it was not trained on, draft by draft: of those looked at, the solved \
                   one that it revised most."
             .into(),
-        columns: shape.size(),
-        box_rows: shape.box_rows(),
-        box_cols: shape.box_cols(),
-        question: symbols(&trail.question).into_iter().map(Cell::given).collect(),
+        columns: layout.columns,
+        box_rows: layout.boxes.0,
+        box_cols: layout.boxes.1,
+        question: cells(&trail.question).into_iter().map(|c| Cell { given: true, ..c }).collect(),
         steps: trail.steps.iter().enumerate().map(step).collect(),
+    }
+}
+
+/// How a symbol of a line is drawn.
+fn cell(domain: Domain, symbol: char) -> Cell {
+    match (domain, symbol) {
+        (_, '.') => Cell::default(),
+        (Domain::Maze(_), '#') => Cell { fill: Fill::Ink, ..Cell::default() },
+        (Domain::Maze(_), 'o') => Cell { fill: Fill::Accent, ..Cell::default() },
+        _ => Cell::answer(symbol),
     }
 }
 

@@ -102,11 +102,16 @@ pub(crate) fn origin(found: &Found) -> String {
     }
 }
 
+/// Whether the answer solves the puzzle, be it that the search could not know.
+pub(crate) fn is_solved(domain: Domain, question: &[u8], found: &Found) -> bool {
+    !found.answer.is_empty() && domain.verify(question, &found.answer).is_solved()
+}
+
 pub(crate) fn as_json(domain: Domain, question: &[u8], found: &Found) -> Value {
     json!({
         "question": domain.format_line(question),
         "answer": domain.format_line(&found.answer),
-        "solved": found.verified,
+        "solved": is_solved(domain, question, found),
         "verified": found.verified,
         "steps": found.steps,
         "rollouts": found.rollouts,
@@ -131,6 +136,7 @@ pub(crate) fn print_report(report: &SearchReport, options: &SearchOptions) {
         report.verified_wrong,
         share(report.first_chain)
     );
+    println!("right, verified or not: {}", share(report.exact));
     let per_puzzle = report.seconds / report.puzzles.max(1) as f64;
     println!(
         "{} in {}: {} per puzzle; {:.1} steps in {:.2} chains on average",

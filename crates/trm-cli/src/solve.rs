@@ -106,7 +106,7 @@ fn search(
         } else {
             print_found(domain, asked, &found);
         }
-        if !found.verified {
+        if !search::is_solved(domain, asked, &found) {
             outcome = Outcome::NotSolved;
         }
     };

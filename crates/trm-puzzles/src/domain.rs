@@ -7,6 +7,7 @@ use std::str::FromStr;
 use rand::Rng;
 
 use crate::Verdict;
+use crate::maze::{self, MazeError};
 use crate::sudoku::{ParseError, PuzzleError, Shape, TokenError};
 
 /// Decorates one cell of a printed puzzle: called with the cell's position in the sequence and
@@ -17,6 +18,15 @@ pub type Paint<'a> = &'a dyn Fn(usize, char) -> String;
 /// Turns an answer to the image of a puzzle into one to the puzzle ([`Rules::disguise`]).
 pub type Undo = Box<dyn Fn(&mut [u8])>;
 
+/// How the cells of a puzzle lie: row by row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Cells of a row.
+    pub columns: usize,
+    /// Rows and columns of the boxes that are drawn with stronger lines; 0 for none.
+    pub boxes: (usize, usize),
+}
+
 /// What every kind of puzzle offers to training, evaluation and the command line.
 ///
 /// Puzzles and answers are token sequences of [`seq_len`](Rules::seq_len) values below
@@ -26,7 +36,7 @@ pub type Undo = Box<dyn Fn(&mut [u8])>;
 /// mistake and panics.
 pub trait Rules {
     /// The name a domain is chosen by, such as `sudoku9`.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> String;
 
     /// How many different tokens there are, padding included.
     fn vocab_size(&self) -> usize;
@@ -51,6 +61,16 @@ pub trait Rules {
 
     /// Judges an answer by the rules of the puzzle.
     fn verify(&self, question: &[u8], answer: &[u8]) -> Verdict;
+
+    /// Whether a draft is right by the rules alone, nothing being solved for it; `None` where they cannot
+    /// decide.
+    fn decide(&self, question: &[u8], draft: &[u8]) -> Option<bool>;
+
+    /// Whether a question with this token in a cell could as well have a token of its answer there.
+    fn can_suppose(&self, token: u8) -> bool;
+
+    /// How the cells lie.
+    fn layout(&self) -> Layout;
 
     /// Replaces a question and its answer by their image under one random symmetry.
     fn augment(&self, question: &mut [u8], answer: &mut [u8], rng: &mut dyn Rng);
@@ -80,11 +100,13 @@ pub trait Rules {
 pub enum Domain {
     /// Sudoku of the given shape.
     Sudoku(Shape),
+    /// Mazes of the given size.
+    Maze(maze::Size),
 }
 
 impl Domain {
-    /// Every domain.
-    pub const ALL: &[Domain] =
+    /// The domains that have one size each.
+    pub const NAMED: &[Domain] =
         &[Domain::Sudoku(Shape::Four), Domain::Sudoku(Shape::Six), Domain::Sudoku(Shape::Nine)];
 }
 
@@ -94,13 +116,14 @@ impl Deref for Domain {
     fn deref(&self) -> &Self::Target {
         match self {
             Domain::Sudoku(shape) => shape,
+            Domain::Maze(size) => size,
         }
     }
 }
 
 impl fmt::Display for Domain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(&self.name())
     }
 }
 
@@ -113,29 +136,33 @@ pub struct UnknownDomain {
 }
 
 fn known() -> String {
-    let names: Vec<_> = Domain::ALL.iter().map(|domain| domain.name()).collect();
-    names.join(", ")
+    let names: Vec<_> = Domain::NAMED.iter().map(|domain| domain.name()).collect();
+    format!("{} and mazes such as maze30x30", names.join(", "))
 }
 
 impl FromStr for Domain {
     type Err = UnknownDomain;
 
     fn from_str(name: &str) -> Result<Self, UnknownDomain> {
-        let found = Domain::ALL.iter().find(|domain| domain.name() == name);
-        found.copied().ok_or_else(|| UnknownDomain { found: name.to_owned() })
+        let named = Domain::NAMED.iter().find(|domain| domain.name() == name).copied();
+        let maze = || maze::Size::from_name(name).map(Domain::Maze);
+        named.or_else(maze).ok_or_else(|| UnknownDomain { found: name.to_owned() })
     }
 }
 
 /// Why a domain could not make sense of a puzzle.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The text is not a puzzle of this domain.
+    /// The text is not a Sudoku.
     #[error(transparent)]
     Parse(#[from] ParseError),
+    /// Not a maze, or none with a path.
+    #[error(transparent)]
+    Maze(#[from] MazeError),
     /// The puzzle has not exactly one solution.
     #[error(transparent)]
     Puzzle(#[from] PuzzleError),
-    /// The tokens are not a puzzle of this domain.
+    /// The tokens are not a Sudoku.
     #[error(transparent)]
     Tokens(#[from] TokenError),
 }
@@ -150,19 +177,26 @@ mod tests {
 
     #[test]
     fn names_round_trip_and_unknown_ones_list_the_known() {
-        for &domain in Domain::ALL {
+        let maze = Domain::Maze(maze::Size { width: 12, height: 7 });
+        for &domain in Domain::NAMED.iter().chain(&[maze]) {
             assert_eq!(domain.to_string().parse(), Ok(domain));
         }
+        for name in ["maze", "maze0x3", "maze3x", "maze1x1", "maze03x3", "maze9999999x9"] {
+            assert!(name.parse::<Domain>().is_err(), "{name}");
+        }
         let error = "sudoku8".parse::<Domain>().unwrap_err();
-        let expected = "unknown domain `sudoku8`; the known ones are sudoku4, sudoku6, sudoku9";
+        let expected = "unknown domain `sudoku8`; the known ones are sudoku4, sudoku6, sudoku9 and \
+                        mazes such as maze30x30";
         assert_eq!(error.to_string(), expected);
     }
 
     #[test]
     fn sizes_match_the_public_code() {
         let sizes: Vec<_> =
-            Domain::ALL.iter().map(|domain| (domain.vocab_size(), domain.seq_len())).collect();
+            Domain::NAMED.iter().map(|domain| (domain.vocab_size(), domain.seq_len())).collect();
         assert_eq!(sizes, [(6, 16), (8, 36), (11, 81)]);
+        let maze: Domain = "maze30x30".parse().unwrap();
+        assert_eq!((maze.vocab_size(), maze.seq_len()), (6, 900));
     }
 
     #[test]
@@ -178,7 +212,9 @@ mod tests {
         let mut answer = domain.check_question(&question).unwrap();
         answer[3] = 0;
         assert_eq!(domain.format_line(&answer), "132?423124133142");
-        let verdict = domain.verify(&question, &answer);
+        let Verdict::Constraints(verdict) = domain.verify(&question, &answer) else {
+            panic!("Sudoku is made of constraints")
+        };
         assert_eq!((verdict.blanks, verdict.violations), (1, 3));
     }
 

@@ -2,7 +2,8 @@
 //!
 //! A [`Domain`] turns puzzles into token sequences and back, checks questions, judges
 //! answers and draws random symmetries. What is particular to one kind of puzzle lives in
-//! its own module: [`sudoku`] also solves, rates, generates and reads files.
+//! its own module: [`sudoku`] also solves, rates, generates and reads files, [`maze`] labels, generates and
+//! reads files.
 //!
 //! ```
 //! use trm_puzzles::Domain;
@@ -15,10 +16,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod arc;
+mod dihedral;
 mod domain;
+mod hash;
 pub mod maze;
 pub mod sudoku;
 mod verdict;
 
-pub use domain::{Domain, Error, Paint, Rules, Undo, UnknownDomain};
-pub use verdict::Verdict;
+pub use dihedral::Dihedral;
+pub use domain::{Domain, Error, Layout, Paint, Rules, Undo, UnknownDomain};
+pub use verdict::{ConstraintVerdict, Verdict};

@@ -1,11 +1,39 @@
 //! What checking an answer against the rules found.
 
+use crate::maze::PathVerdict;
 use std::fmt;
 
 /// The outcome of checking an answer against its question by the rules of the puzzle, without
-/// looking at a recorded answer.
+/// looking at a recorded answer. Printed, it is one line for a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Of puzzles made of constraints, such as Sudoku.
+    Constraints(ConstraintVerdict),
+    /// Of mazes.
+    Path(PathVerdict),
+}
+
+impl Verdict {
+    /// Whether the answer solves the question.
+    pub fn is_solved(&self) -> bool {
+        match self {
+            Verdict::Constraints(verdict) => verdict.is_solved(),
+            Verdict::Path(verdict) => verdict.is_solved(),
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Constraints(verdict) => verdict.fmt(f),
+            Verdict::Path(verdict) => verdict.fmt(f),
+        }
+    }
+}
+
+/// How many constraints an answer violates.
 ///
-/// Printed, it is one line for a person:
 ///
 /// ```
 /// use trm_puzzles::sudoku::{Grid, verify};
@@ -24,7 +52,7 @@ use std::fmt;
 /// # Ok::<(), trm_puzzles::sudoku::ParseError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct ConstraintVerdict {
     /// Cells filled in the question that hold something else in the answer.
     pub givens_changed: usize,
     /// Cells of the answer that hold no value.
@@ -37,14 +65,14 @@ pub struct Verdict {
     pub checked: &'static str,
 }
 
-impl Verdict {
+impl ConstraintVerdict {
     /// Whether the answer solves the question: nothing violated, nothing blank, every given kept.
     pub fn is_solved(&self) -> bool {
         self.givens_changed == 0 && self.blanks == 0 && self.violations == 0
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for ConstraintVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { checks, checked, .. } = self;
         if self.is_solved() {

@@ -16,10 +16,10 @@ pub struct DomainReferee(pub Option<Domain>);
 
 impl Referee for DomainReferee {
     fn judge(&self, question: &[u8], draft: &[u8]) -> Judgement {
-        match self.0 {
+        match self.0.and_then(|domain| domain.decide(question, draft)) {
             None => Judgement::Unknown,
-            Some(domain) if domain.verify(question, draft).is_solved() => Judgement::Right,
-            Some(_) => Judgement::Wrong,
+            Some(true) => Judgement::Right,
+            Some(false) => Judgement::Wrong,
         }
     }
 
@@ -28,7 +28,7 @@ impl Referee for DomainReferee {
     }
 
     fn is_open(&self, token: u8) -> bool {
-        self.0.is_some_and(|domain| token == domain.blank())
+        self.0.is_some_and(|domain| domain.can_suppose(token))
     }
 }
 

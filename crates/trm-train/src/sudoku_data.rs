@@ -2,14 +2,13 @@
 
 use crate::Error;
 use crate::dataset::{Dataset, Metadata, Origin};
-use crate::files::{create_folder, write_atomic, write_folder_atomic};
+use crate::parallel::in_parallel;
 use crate::random::{Purpose, stream};
+use crate::splits::{Splits, origin_of};
 use rand::seq::SliceRandom;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use trm_puzzles::Domain;
 use trm_puzzles::sudoku::{
     Breeder, Givens, Grid, Puzzle, Shape, check_question, class_hash, generate, read_csv_file,
@@ -17,36 +16,6 @@ use trm_puzzles::sudoku::{
 
 /// Offsets in the files are 32-bit.
 const MAX_PUZZLES: usize = 20_000_000;
-
-/// The two splits of a data set.
-pub struct Splits {
-    /// To learn from.
-    pub train: Dataset,
-    /// To measure on.
-    pub test: Dataset,
-    /// Puzzles left out because their class was there already.
-    pub duplicates: usize,
-}
-
-impl Splits {
-    /// Writes both splits and the list of identifiers, all or nothing.
-    ///
-    /// # Errors
-    /// If the folder exists, or the operating system refuses.
-    pub fn save(&self, folder: &Path) -> Result<(), Error> {
-        if folder.exists() {
-            return Err(Error::file(folder, "exists already: choose another --out"));
-        }
-        if let Some(parent) = folder.parent() {
-            create_folder(parent)?;
-        }
-        write_folder_atomic(folder, |folder| {
-            self.train.save(folder, "train")?;
-            self.test.save(folder, "test")?;
-            write_atomic(&folder.join("identifiers.json"), b"[\"<blank>\"]\n")
-        })
-    }
-}
 
 /// What to generate.
 #[derive(Clone, Debug)]
@@ -131,11 +100,12 @@ pub fn generate_sudoku(
             if pairs.len() == total {
                 break;
             }
-            if classes.insert(class_hash(&puzzle.question)) {
-                pairs.push((puzzle.question, puzzle.answer));
-                progress(pairs.len());
-            } else {
-                duplicates += 1;
+            match puzzle.filter(|puzzle| classes.insert(class_hash(&puzzle.question))) {
+                Some(puzzle) => {
+                    pairs.push((puzzle.question, puzzle.answer));
+                    progress(pairs.len());
+                }
+                None => duplicates += 1,
             }
         }
         round += 1;
@@ -150,15 +120,21 @@ pub fn generate_sudoku(
     Ok(Splits { train, test, duplicates })
 }
 
-/// Some puzzles, which depend on the seed and the number of the round alone.
-fn draw(wanted: &Generated, breeder: Option<&Breeder>, round: u64, lacking: usize) -> Vec<Puzzle> {
+/// Some puzzles, which depend on the seed and the number of the round alone; none for those that are known to
+/// be repeats.
+fn draw(
+    wanted: &Generated,
+    breeder: Option<&Breeder>,
+    round: u64,
+    lacking: usize,
+) -> Vec<Option<Puzzle>> {
     match (&wanted.kind, breeder) {
         (Kind::Random(givens), _) => {
             let mut rng = stream(wanted.seed, Purpose::Data, round);
-            vec![generate(wanted.shape, &mut rng, givens)]
+            vec![Some(generate(wanted.shape, &mut rng, givens))]
         }
         (Kind::Hard { .. }, breeder) => {
-            let threads = std::thread::available_parallelism().map_or(1, usize::from);
+            let threads = crate::parallel::cores();
             let first = round * BREEDERS;
             let copies = (lacking / BRED.start).clamp(1, 4).max(lacking.div_ceil(BRED.end));
             let copies = (copies as u64).min(BREEDERS);
@@ -169,33 +145,20 @@ fn draw(wanted: &Generated, breeder: Option<&Breeder>, round: u64, lacking: usiz
     }
 }
 
-/// `each` puzzles of some copies of a breeder, one copy after the other, made on several threads.
+/// `each` draws of some copies of a breeder, one copy after the other, made on several threads.
 fn breed(
     breeder: &Breeder,
     seed: u64,
     copies: Range<u64>,
     each: usize,
     threads: usize,
-) -> Vec<Puzzle> {
-    let next = AtomicU64::new(copies.start);
-    let made = Mutex::new(BTreeMap::new());
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if !copies.contains(&number) {
-                        break;
-                    }
-                    let mut rng = stream(seed, Purpose::Data, number);
-                    let mut breeder = breeder.clone();
-                    let puzzles: Vec<_> = (0..each).map(|_| breeder.breed(&mut rng)).collect();
-                    made.lock().unwrap_or_else(PoisonError::into_inner).insert(number, puzzles);
-                }
-            });
-        }
-    });
-    made.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().flatten().collect()
+) -> Vec<Option<Puzzle>> {
+    let copy = |number| {
+        let mut rng = stream(seed, Purpose::Data, number);
+        let mut breeder = breeder.clone();
+        (0..each).map(|_| breeder.breed(&mut rng)).collect()
+    };
+    in_parallel(copies, threads, copy).into_iter().flat_map(|puzzles: Vec<_>| puzzles).collect()
 }
 
 impl Generated {
@@ -269,12 +232,6 @@ pub fn sudoku_from_csv(
     })
 }
 
-fn origin_of(file: &Path, seed: u64) -> Result<Origin, Error> {
-    let digest = blake3::hash(&crate::files::read(file)?).to_string();
-    let source = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Origin { source, seed, digest })
-}
-
 /// Refuses test puzzles of another size than those to train on.
 fn check_shape(test: &[(Grid, Grid)], shape: Shape, file: &Path) -> Result<(), Error> {
     let Some((question, _)) = test.iter().find(|(q, _)| q.shape() != shape) else {
@@ -304,7 +261,7 @@ fn dataset(shape: Shape, pairs: &[(Grid, Grid)], origin: &Origin) -> Dataset {
     let metadata = Metadata {
         vocab_size: domain.vocab_size(),
         seq_len: domain.seq_len(),
-        domain: domain.name().into(),
+        domain: domain.name(),
         origin: origin.clone(),
         ..Metadata::default()
     };
@@ -343,6 +300,7 @@ mod tests {
         breeder.make_ready(&mut stream(7, Purpose::Data, 0));
         let puzzles = breed(&breeder, 7, 0..3, 40, 2);
         assert_eq!(puzzles, breed(&breeder, 7, 0..3, 40, 1));
+        let puzzles: Vec<Puzzle> = puzzles.into_iter().flatten().collect();
         let rated = |range: Range<u32>| {
             puzzles.iter().filter(|puzzle| range.contains(&puzzle.rating)).count()
         };

@@ -1,6 +1,7 @@
 //! Whole commands, as a user types them.
 
 mod commands;
+mod domains;
 mod halting;
 mod reliability;
 mod search;

@@ -75,7 +75,8 @@ impl Session {
     }
 }
 
-const RECIPE: &str = "data = \"data\"\n[model]\nhidden = 32\ninner_multiple = 32\ncycles = 1\n\
+/// A model of few features and thirty steps of training on `data`.
+pub const RECIPE: &str = "data = \"data\"\n[model]\nhidden = 32\ninner_multiple = 32\ncycles = 1\n\
     recursions = 2\nsupervision_steps = 4\nprefix_len = 0\npuzzle_embedding = 0\n[train]\n\
     steps = 30\nbatch = 16\noptimizer = \"adamw\"\nlr = 2e-3\nwarmup = 5\nvalidation = 16\n\
     validate_every = 10\n";

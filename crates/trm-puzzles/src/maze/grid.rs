@@ -91,6 +91,18 @@ pub enum MazeError {
         /// How many there are.
         found: usize,
     },
+    /// A maze of another size than wanted.
+    #[error("{found_width}×{found_height} cells, not {width}×{height}")]
+    Size {
+        /// Columns.
+        found_width: usize,
+        /// Rows.
+        found_height: usize,
+        /// Columns wanted.
+        width: usize,
+        /// Rows wanted.
+        height: usize,
+    },
     /// The goal cannot be reached.
     #[error("no path from S to G")]
     NoPath,
@@ -120,16 +132,23 @@ impl Maze {
     /// # Errors
     /// Says what is wrong and where.
     pub fn parse(text: &str) -> Result<Maze, MazeError> {
+        Maze::parse_rows(text, None)
+    }
+
+    /// [`Maze::parse`], where a single line has rows of a known length.
+    pub(super) fn parse_rows(text: &str, row: Option<usize>) -> Result<Maze, MazeError> {
         let text = text.trim_matches(['\r', '\n']);
         let lines: Vec<Vec<char>> =
             text.lines().map(|line| line.trim_end_matches('\r').chars().collect()).collect();
         let width = match &lines[..] {
             [] => 0,
-            [line] => line.len().isqrt(),
+            [line] => row.unwrap_or_else(|| line.len().isqrt()),
             [first, ..] => first.len(),
         };
         if let [line] = &lines[..]
-            && width * width != line.len()
+            && (width == 0
+                || line.len() % width != 0
+                || row.is_none() && width * width != line.len())
         {
             return Err(MazeError::NotSquare(line.len()));
         }
@@ -178,6 +197,18 @@ impl Maze {
     pub fn question(&self) -> Maze {
         let unmarked = |cell: &Cell| if *cell == Cell::Path { Cell::Free } else { *cell };
         Maze { width: self.width, cells: self.cells.iter().map(unmarked).collect() }
+    }
+
+    /// A maze from tokens; anything that is no cell is taken for a free one.
+    pub(super) fn from_tokens(width: usize, tokens: &[u8]) -> Result<Maze, MazeError> {
+        let cell = |token: &u8| match token {
+            1 => Cell::Wall,
+            3 => Cell::Start,
+            4 => Cell::Goal,
+            5 => Cell::Path,
+            _ => Cell::Free,
+        };
+        Maze::new(width, tokens.iter().map(cell).collect())
     }
 
     pub(super) fn mark(&mut self, cell: usize) {

@@ -17,6 +17,13 @@ pub enum PathVerdict {
     Broken,
 }
 
+impl PathVerdict {
+    /// Whether it is a shortest path.
+    pub fn is_solved(&self) -> bool {
+        matches!(self, PathVerdict::Exact | PathVerdict::Shortest)
+    }
+}
+
 impl fmt::Display for PathVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -34,22 +41,27 @@ impl fmt::Display for PathVerdict {
 /// # Panics
 /// If there are not as many tokens as cells.
 pub fn judge(question: &Maze, answer: &[u8]) -> PathVerdict {
-    assert_eq!(answer.len(), question.cells().len(), "a token for every cell");
-    let marked = |cell: usize| answer[cell] == Cell::Path as u8;
-    let kept = question.cells().iter().zip(answer).all(|(cell, token)| {
-        *token == *cell as u8 || (*cell == Cell::Free && *token == Cell::Path as u8)
-    });
-    let (start, goal) = question.ends();
-    let marks = (0..answer.len()).filter(|cell| marked(*cell)).count();
-    if !kept || !is_line(question, &marked, (start, goal), marks) {
-        return PathVerdict::Broken;
-    }
+    let Some(marks) = path(question, answer) else { return PathVerdict::Broken };
     let Some(needed) = shortest(question) else { return PathVerdict::Broken };
     match marks + 2 - needed {
         0 if label(question).is_ok_and(|label| label.to_tokens() == answer) => PathVerdict::Exact,
         0 => PathVerdict::Shortest,
         more => PathVerdict::Longer(more),
     }
+}
+
+/// How many cells an answer marks, if they are a path and everything else is as in the question.
+///
+/// # Panics
+/// If there are not as many tokens as cells.
+pub(super) fn path(question: &Maze, answer: &[u8]) -> Option<usize> {
+    assert_eq!(answer.len(), question.cells().len(), "a token for every cell");
+    let marked = |cell: usize| answer[cell] == Cell::Path as u8;
+    let kept = question.cells().iter().zip(answer).all(|(cell, token)| {
+        *token == *cell as u8 || (*cell == Cell::Free && *token == Cell::Path as u8)
+    });
+    let marks = (0..answer.len()).filter(|cell| marked(*cell)).count();
+    (kept && is_line(question, &marked, question.ends(), marks)).then_some(marks)
 }
 
 /// Whether a walk from start to goal can step on all marks, each once: at every mark but for the last there

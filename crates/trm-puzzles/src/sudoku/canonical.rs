@@ -8,6 +8,7 @@
 
 use super::grid::Grid;
 use super::shape::{MAX_SIZE, Shape};
+use crate::hash::fnv;
 
 const MAX_STACKS: usize = 3;
 
@@ -63,12 +64,9 @@ pub fn canonical(grid: &Grid) -> Grid {
 /// assert_eq!(format!("{hash:032x}"), "0d198cad5f7c4617e086e4bc928faed3");
 /// ```
 pub fn class_hash(grid: &Grid) -> u128 {
-    const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
     let size = grid.shape().size() as u8;
     let form = canonical(grid);
-    let bytes = std::iter::once(&size).chain(form.cells());
-    bytes.fold(OFFSET, |hash, &byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME))
+    fnv(std::iter::once(&size).chain(form.cells()))
 }
 
 fn transpose(grid: &Grid) -> Grid {

@@ -11,7 +11,7 @@ use super::grid::Grid;
 use super::parse::ParseError;
 use super::shape::Shape;
 use super::verify::verify;
-use crate::Verdict;
+use crate::ConstraintVerdict;
 
 /// One row of a puzzle file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,7 +108,7 @@ pub enum CsvError {
         /// The line of the row.
         line: u64,
         /// What is wrong with the answer.
-        verdict: Verdict,
+        verdict: ConstraintVerdict,
     },
     /// The file cannot be written.
     #[error("cannot write puzzles: {0}")]

@@ -4,15 +4,11 @@ use rand::Rng;
 
 use super::render::token_symbols;
 use super::{Grid, Shape, Symmetry, check_question, class_hash, render_tokens, verify};
-use crate::{Error, Paint, Rules, Undo, Verdict};
+use crate::{Error, Layout, Paint, Rules, Undo, Verdict};
 
 impl Rules for Shape {
-    fn name(&self) -> &'static str {
-        match self {
-            Shape::Four => "sudoku4",
-            Shape::Six => "sudoku6",
-            Shape::Nine => "sudoku9",
-        }
+    fn name(&self) -> String {
+        format!("sudoku{}", self.size())
     }
 
     fn vocab_size(&self) -> usize {
@@ -47,7 +43,20 @@ impl Rules for Shape {
     fn verify(&self, question: &[u8], answer: &[u8]) -> Verdict {
         let [question, answer] =
             [question, answer].map(|tokens| Grid::from_prediction(*self, tokens));
-        verify(&question, &answer)
+        Verdict::Constraints(verify(&question, &answer))
+    }
+
+    fn decide(&self, question: &[u8], draft: &[u8]) -> Option<bool> {
+        Some(self.verify(question, draft).is_solved())
+    }
+
+    fn can_suppose(&self, token: u8) -> bool {
+        token == self.blank()
+    }
+
+    fn layout(&self) -> Layout {
+        let (columns, rows) = (self.size(), self.box_rows());
+        Layout { columns, boxes: (rows, self.box_cols()) }
     }
 
     fn augment(&self, question: &mut [u8], answer: &mut [u8], rng: &mut dyn Rng) {

@@ -1,14 +1,14 @@
 //! Judging answers.
 
 use super::grid::Grid;
-use crate::Verdict;
+use crate::ConstraintVerdict;
 
 /// Checks an answer against its question: a unit (row, column or box) that does not hold every
 /// digit once is a violation, whether a digit is missing, repeated or not filled in.
 ///
 /// # Panics
 /// If the two grids have different shapes.
-pub fn verify(question: &Grid, answer: &Grid) -> Verdict {
+pub fn verify(question: &Grid, answer: &Grid) -> ConstraintVerdict {
     let shape = question.shape();
     assert_eq!(shape, answer.shape(), "shapes of question and answer");
     let all_digits = (1u16 << (shape.size() + 1)) - 2;
@@ -16,7 +16,7 @@ pub fn verify(question: &Grid, answer: &Grid) -> Verdict {
         cells.fold(0u16, |seen, cell| seen | 1 << answer.get(cell)) == all_digits
     };
     let pairs = question.cells().iter().zip(answer.cells());
-    Verdict {
+    ConstraintVerdict {
         givens_changed: pairs.filter(|(given, value)| **given != 0 && given != value).count(),
         blanks: shape.cells() - answer.filled(),
         violations: shape.units().filter(|unit| !complete(&mut unit.cells(shape))).count(),
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
     use crate::sudoku::Shape;
 
-    fn verdict(question: &str, answer: &str) -> Verdict {
+    fn verdict(question: &str, answer: &str) -> ConstraintVerdict {
         verify(&question.parse().unwrap(), &answer.parse().unwrap())
     }
 

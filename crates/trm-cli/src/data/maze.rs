@@ -1,0 +1,77 @@
+//! `trm data maze`.
+
+use crate::display::progress_bar;
+use anyhow::{Result, bail};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use trm_puzzles::maze::{Law, Size};
+use trm_train::{Mazes, Splits, generate_mazes, mazes_from_csv};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Folder to write.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Columns and rows.
+    #[arg(long, default_value_t = 30, conflicts_with = "csv")]
+    size: usize,
+    /// Rows, where they are not as many as columns.
+    #[arg(long, conflicts_with = "csv")]
+    height: Option<usize>,
+    /// Training mazes to generate.
+    #[arg(long, default_value_t = 1000, conflicts_with = "csv")]
+    train: usize,
+    /// Test mazes to generate, or to split off from --csv where there is no --test-csv.
+    #[arg(long, default_value_t = 1000, conflicts_with = "test_csv")]
+    test: usize,
+    /// Share of the cells that are walls, at least and at most: all between are equally frequent before
+    /// mazes with short paths are refused.
+    #[arg(long, num_args = 2, value_names = ["FROM", "TO"], default_values_t = [0.2, 0.5], conflicts_with = "csv")]
+    walls: Vec<f64>,
+    /// Cells of the shortest path, both ends counted, at least (default: 11/3 of the longer side, which are
+    /// the 110 of Maze-Hard for a side of 30).
+    #[arg(long, value_name = "CELLS", conflicts_with = "csv")]
+    path: Option<usize>,
+    /// Read training mazes from this file instead of generating them.
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Read test mazes from this file; none of them, turned or not, will be trained on.
+    #[arg(long, value_name = "FILE", requires = "csv")]
+    test_csv: Option<PathBuf>,
+    /// Seed of everything random.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    seed: u64,
+}
+
+impl Arguments {
+    pub(super) fn out(&self) -> &Path {
+        &self.out
+    }
+}
+
+pub(super) fn splits(arguments: &Arguments) -> Result<Splits> {
+    if let Some(csv) = &arguments.csv {
+        let split = (arguments.test, arguments.seed);
+        return Ok(mazes_from_csv(csv, arguments.test_csv.as_deref(), split)?);
+    }
+    let (width, height) = (arguments.size, arguments.height.unwrap_or(arguments.size));
+    if !(Size { width, height }).is_possible() {
+        bail!("{width}×{height}: mazes have room for both ends and sides of at most {}", Size::MAX);
+    }
+    if arguments.train == 0 || arguments.test == 0 {
+        bail!("--train and --test must be at least 1");
+    }
+    let &[from, to] = &arguments.walls[..] else { bail!("--walls takes two numbers") };
+    if !(0.0 <= from && from <= to && to < 1.0) {
+        bail!("--walls {from} {to}: two rising shares from 0 to below 1");
+    }
+    let cells = width * height;
+    let walls = (from * cells as f64).round() as usize..=(to * cells as f64).round() as usize;
+    let path = arguments.path.unwrap_or(width.max(height) * 11 / 3);
+    let law = Law { width, height, walls, path };
+    let wanted = Mazes { law, train: arguments.train, test: arguments.test, seed: arguments.seed };
+    let bar = progress_bar((wanted.train + wanted.test) as u64, "mazes {wide_bar} {pos}/{len}");
+    let splits = generate_mazes(&wanted, &mut |done| bar.set_position(done as u64))?;
+    bar.finish_and_clear();
+    Ok(splits)
+}

@@ -1,0 +1,214 @@
+//! Maze data sets: generated or from CSV, with no maze, turned or not, in both splits.
+
+use crate::Error;
+use crate::dataset::{Dataset, Metadata, Origin};
+use crate::parallel::{cores, in_parallel};
+use crate::random::{Purpose, stream};
+use crate::splits::{Splits, origin_of};
+use rand::seq::SliceRandom;
+use std::collections::HashSet;
+use std::path::Path;
+use trm_puzzles::Domain;
+use trm_puzzles::maze::{Law, Maze, Size, class_hash, generate, label, read_csv};
+
+/// Mazes drawn at a time.
+const BATCH: u64 = 256;
+
+/// Draws before a law is given up.
+const TRIES: usize = 1_000_000;
+
+/// Which mazes to generate.
+#[derive(Clone, Debug)]
+pub struct Mazes {
+    /// Size, walls, length of the path.
+    pub law: Law,
+    /// Training mazes.
+    pub train: usize,
+    /// Test mazes.
+    pub test: usize,
+    /// Seed.
+    pub seed: u64,
+}
+
+/// Draws different mazes until both splits are full. `progress` hears how many there are.
+///
+/// # Errors
+/// If no maze, or not so many, keep the law.
+pub fn generate_mazes(wanted: &Mazes, progress: &mut dyn FnMut(usize)) -> Result<Splits, Error> {
+    let Mazes { law, train, test, seed } = wanted;
+    let total = train.saturating_add(*test);
+    let size = Size { width: law.width, height: law.height };
+    let (mut pairs, mut classes, mut drawn) = (Vec::new(), HashSet::new(), 0);
+    while pairs.len() < total {
+        if drawn > 1000 + 50 * total as u64 {
+            let message = format!("only {} different mazes in {drawn}: ask for fewer", pairs.len());
+            return Err(Error::Mismatch(message));
+        }
+        let draw = |number| generate(law, TRIES, &mut stream(*seed, Purpose::Data, number));
+        for maze in in_parallel(drawn..drawn + BATCH, cores(), draw) {
+            let Some(maze) = maze else {
+                let message = format!(
+                    "no maze in {TRIES} of {} to {} walls has a path of {} cells: ask for a shorter path",
+                    law.walls.start(),
+                    law.walls.end(),
+                    law.path
+                );
+                return Err(Error::Mismatch(message));
+            };
+            if pairs.len() < total && classes.insert(class_hash(&maze)) {
+                let answer = label(&maze).expect("a maze with a path");
+                pairs.push((maze, answer));
+            }
+        }
+        drawn += BATCH;
+        progress(pairs.len());
+    }
+    let source = format!("generated, paths of {} cells and more", law.path);
+    let origin = Origin { source, seed: *seed, digest: String::new() };
+    let (train, test) = pairs.split_at(*train);
+    let duplicates = 0; // drawn anew
+    Ok(Splits {
+        train: dataset(size, train, &origin),
+        test: dataset(size, test, &origin),
+        duplicates,
+    })
+}
+
+/// Reads mazes from CSV files. Without a test file, `test` mazes are split off by the seed. Training mazes
+/// that are in the test split too, turned or not, or earlier in the training file, are left out.
+///
+/// # Errors
+/// If a file cannot be read, holds mazes of several sizes, or has too few.
+pub fn mazes_from_csv(
+    train_file: &Path,
+    test_file: Option<&Path>,
+    (test, seed): (usize, u64),
+) -> Result<Splits, Error> {
+    let mut train = read_pairs(train_file)?;
+    let size = size_of(&train[0].0);
+    let mut tests = match test_file {
+        Some(file) => read_pairs(file)?,
+        None => {
+            if test == 0 || test >= train.len() {
+                let message =
+                    format!("cannot split off {test} of {} mazes to test on", train.len());
+                return Err(Error::file(train_file, message));
+            }
+            train.shuffle(&mut stream(seed, Purpose::Data, 0));
+            train.split_off(train.len() - test)
+        }
+    };
+    for (pairs, file) in [(&train, train_file), (&tests, test_file.unwrap_or(train_file))] {
+        if let Some((other, _)) = pairs.iter().find(|(maze, _)| size_of(maze) != size) {
+            let (found, wanted) = (Domain::Maze(size_of(other)), Domain::Maze(size));
+            return Err(Error::file(file, format!("a {found}, but the first is a {wanted}")));
+        }
+    }
+    let before = train.len() + tests.len();
+    let mut classes = HashSet::new();
+    tests.retain(|(maze, _)| classes.insert(class_hash(maze)));
+    train.retain(|(maze, _)| classes.insert(class_hash(maze)));
+    if train.is_empty() {
+        return Err(Error::file(train_file, "every maze is in the test split too"));
+    }
+    let test_origin = origin_of(test_file.unwrap_or(train_file), seed)?;
+    Ok(Splits {
+        duplicates: before - train.len() - tests.len(),
+        train: dataset(size, &train, &origin_of(train_file, seed)?),
+        test: dataset(size, &tests, &test_origin),
+    })
+}
+
+fn size_of(maze: &Maze) -> Size {
+    Size { width: maze.width(), height: maze.height() }
+}
+
+fn read_pairs(file: &Path) -> Result<Vec<(Maze, Maze)>, Error> {
+    let bytes = crate::files::read(file)?;
+    let pairs = read_csv(&bytes[..]).map_err(|error| Error::file(file, error.to_string()))?;
+    match pairs.first() {
+        None => Err(Error::file(file, "no mazes")),
+        Some((maze, _)) if !size_of(maze).is_possible() => {
+            Err(Error::file(file, format!("sides are at most {}", Size::MAX)))
+        }
+        Some(_) => Ok(pairs),
+    }
+}
+
+fn dataset(size: Size, pairs: &[(Maze, Maze)], origin: &Origin) -> Dataset {
+    let domain = Domain::Maze(size);
+    let metadata = Metadata {
+        vocab_size: domain.vocab_size(),
+        seq_len: domain.seq_len(),
+        domain: domain.name(),
+        origin: origin.clone(),
+        ..Metadata::default()
+    };
+    let inputs = pairs.iter().flat_map(|(question, _)| question.to_tokens()).collect();
+    let labels = pairs.iter().flat_map(|(_, answer)| answer.to_tokens()).collect();
+    Dataset::from_pairs(metadata, inputs, labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shared(name: &str) -> Option<std::path::PathBuf> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/maze-hard");
+        let path = folder.join(name);
+        if !path.exists() {
+            eprintln!("skipped: no ../shared beside the checkout");
+        }
+        path.exists().then_some(path)
+    }
+
+    #[test]
+    fn real_mazes_become_the_public_codes_bytes_and_all_follow_the_labelling_rule() {
+        let (Some(train), Some(test)) = (shared("train.csv"), shared("test_500.csv")) else {
+            return;
+        };
+        let splits = mazes_from_csv(&train, Some(&test), (0, 0)).unwrap();
+        assert_eq!((splits.train.len(), splits.test.len(), splits.duplicates), (1000, 500, 0));
+        let reference = Dataset::load(train.parent().unwrap(), "reference-npy-train").unwrap();
+        assert!(splits.train.inputs == reference.inputs && splits.train.labels == reference.labels);
+        let folder = tempfile::tempdir().unwrap();
+        splits.train.save(folder.path(), "train").unwrap();
+        for name in ["inputs", "labels"] {
+            let read =
+                |folder: &Path| std::fs::read(folder.join(format!("all__{name}.npy"))).unwrap();
+            let reference = read(&train.parent().unwrap().join("reference-npy-train"));
+            assert!(
+                read(&folder.path().join("train")) == reference,
+                "{name}: the bytes of the file"
+            );
+        }
+        let domain: Domain = splits.train.metadata.domain.parse().unwrap();
+        for data in [&splits.train, &splits.test] {
+            for i in 0..data.len() {
+                assert!(domain.check_question(data.input(i)).unwrap() == data.label(i), "maze {i}");
+            }
+        }
+    }
+
+    #[test]
+    fn generated_mazes_differ_and_the_seed_repeats_them() {
+        let law = Law { width: 6, height: 5, walls: 5..=9, path: 7 };
+        let wanted = Mazes { law, train: 60, test: 20, seed: 3 };
+        let splits = generate_mazes(&wanted, &mut |_| ()).unwrap();
+        let domain: Domain = splits.train.metadata.domain.parse().unwrap();
+        let classes = |data: &Dataset| -> HashSet<u128> {
+            (0..data.len()).map(|i| domain.class_hash(data.input(i)).unwrap()).collect()
+        };
+        let (train, test) = (classes(&splits.train), classes(&splits.test));
+        assert_eq!((train.len(), test.len()), (60, 20));
+        assert!(train.is_disjoint(&test));
+        assert_eq!(generate_mazes(&wanted, &mut |_| ()).unwrap().train, splits.train);
+        let few =
+            Mazes { law: Law { width: 2, height: 2, walls: 0..=1, path: 2 }, ..wanted.clone() };
+        let message = generate_mazes(&few, &mut |_| ()).err().unwrap().to_string();
+        assert!(message.contains("different mazes"), "{message}");
+        let long = Mazes { law: Law { path: 40, ..wanted.law.clone() }, ..wanted };
+        let message = generate_mazes(&long, &mut |_| ()).err().unwrap().to_string();
+        assert!(message.contains("ask for a shorter path"), "{message}");
+    }
+}
