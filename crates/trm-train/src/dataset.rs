@@ -258,11 +258,11 @@ impl Dataset {
         create_folder(&folder)?;
         let set = self.metadata.sets.first().map_or("all", String::as_str);
         let file = |key: &str| -> PathBuf { folder.join(format!("{set}__{key}.npy")) };
-        let pairs = [self.len() as u64, self.metadata.seq_len as u64];
+        let pairs = [self.len(), self.metadata.seq_len];
         write_array(&file("inputs"), &pairs, self.inputs.iter().copied())?;
         write_array(&file("labels"), &pairs, self.labels.iter().copied())?;
         let integers = |key: &str, values: &mut dyn ExactSizeIterator<Item = i32>| {
-            write_array(&file(key), &[values.len() as u64], values)
+            write_array(&file(key), &[values.len()], values)
         };
         integers("puzzle_identifiers", &mut self.puzzle_identifiers.iter().map(|i| *i as i32))?;
         integers("puzzle_indices", &mut self.puzzle_indices.iter().map(|i| *i as i32))?;
@@ -276,13 +276,12 @@ fn read_array<T: TryFrom<i64>>(path: &Path) -> Result<Vec<T>, Error> {
     npy::decode(&read(path)?).map_err(|message| Error::file(path, message))
 }
 
-fn write_array<T: npyz::AutoSerialize>(
+fn write_array<T: npy::Integer>(
     path: &Path,
-    shape: &[u64],
+    shape: &[usize],
     values: impl IntoIterator<Item = T>,
 ) -> Result<(), Error> {
-    let bytes = npy::encode(shape, values).map_err(Error::io("encode", path))?;
-    write_atomic(path, &bytes)
+    write_atomic(path, &npy::encode(shape, values))
 }
 
 fn check_offsets(name: &str, offsets: &[usize], end: usize) -> Result<(), String> {

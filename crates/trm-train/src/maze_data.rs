@@ -15,7 +15,7 @@ use trm_puzzles::maze::{Law, Maze, Size, class_hash, generate, label, read_csv};
 const BATCH: u64 = 256;
 
 /// Draws before a law is given up.
-const TRIES: usize = 1_000_000;
+const TRIES: usize = 200_000;
 
 /// Which mazes to generate.
 #[derive(Clone, Debug)]
@@ -45,16 +45,11 @@ pub fn generate_mazes(wanted: &Mazes, progress: &mut dyn FnMut(usize)) -> Result
             return Err(Error::Mismatch(message));
         }
         let draw = |number| generate(law, TRIES, &mut stream(*seed, Purpose::Data, number));
+        if drawn == 0 && draw(0).is_none() {
+            return Err(too_rare(law)); // before a batch of them is tried
+        }
         for maze in in_parallel(drawn..drawn + BATCH, cores(), draw) {
-            let Some(maze) = maze else {
-                let message = format!(
-                    "no maze in {TRIES} of {} to {} walls has a path of {} cells: ask for a shorter path",
-                    law.walls.start(),
-                    law.walls.end(),
-                    law.path
-                );
-                return Err(Error::Mismatch(message));
-            };
+            let maze = maze.ok_or_else(|| too_rare(law))?;
             if pairs.len() < total && classes.insert(class_hash(&maze)) {
                 let answer = label(&maze).expect("a maze with a path");
                 pairs.push((maze, answer));
@@ -72,6 +67,15 @@ pub fn generate_mazes(wanted: &Mazes, progress: &mut dyn FnMut(usize)) -> Result
         test: dataset(size, test, &origin),
         duplicates,
     })
+}
+
+fn too_rare(law: &Law) -> Error {
+    let (least, most) = (law.walls.start(), law.walls.end());
+    let message = format!(
+        "none of {TRIES} mazes with {least} to {most} walls has a path of {} cells: ask for a shorter path",
+        law.path
+    );
+    Error::Mismatch(message)
 }
 
 /// Reads mazes from CSV files. Without a test file, `test` mazes are split off by the seed. Training mazes
@@ -207,7 +211,7 @@ mod tests {
             Mazes { law: Law { width: 2, height: 2, walls: 0..=1, path: 2 }, ..wanted.clone() };
         let message = generate_mazes(&few, &mut |_| ()).err().unwrap().to_string();
         assert!(message.contains("different mazes"), "{message}");
-        let long = Mazes { law: Law { path: 40, ..wanted.law.clone() }, ..wanted };
+        let long = Mazes { law: Law { path: 40, ..few.law.clone() }, ..few };
         let message = generate_mazes(&long, &mut |_| ()).err().unwrap().to_string();
         assert!(message.contains("ask for a shorter path"), "{message}");
     }

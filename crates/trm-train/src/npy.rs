@@ -1,21 +1,51 @@
 //! Arrays of integers in NumPy's `.npy` format.
 
-use npyz::{NpyFile, TypeChar, WriterBuilder};
+use npyz::{NpyFile, TypeChar};
 
-/// Values of a shape as the bytes of a file.
+/// A type of integers that is written.
+pub(crate) trait Integer: Copy {
+    /// NumPy's name for it.
+    const KIND: &str;
+
+    /// Its bytes, the lowest first.
+    fn bytes(self) -> impl IntoIterator<Item = u8>;
+}
+
+impl Integer for u8 {
+    const KIND: &str = "|u1";
+
+    fn bytes(self) -> impl IntoIterator<Item = u8> {
+        [self]
+    }
+}
+
+impl Integer for i32 {
+    const KIND: &str = "<i4";
+
+    fn bytes(self) -> impl IntoIterator<Item = u8> {
+        self.to_le_bytes()
+    }
+}
+
+/// Values of a shape as the bytes of a file, the same that NumPy writes.
 ///
-/// # Errors
+/// # Panics
 /// If there are more or fewer values than the shape holds.
-pub(crate) fn encode<T: npyz::AutoSerialize>(
-    shape: &[u64],
-    values: impl IntoIterator<Item = T>,
-) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut writer =
-        npyz::WriteOptions::new().default_dtype().shape(shape).writer(&mut bytes).begin_nd()?;
-    writer.extend(values)?;
-    writer.finish()?;
-    Ok(bytes)
+pub(crate) fn encode<T: Integer>(shape: &[usize], values: impl IntoIterator<Item = T>) -> Vec<u8> {
+    let extents = shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+    let comma = if shape.len() == 1 { "," } else { "" };
+    let kind = T::KIND;
+    let header =
+        format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({extents}{comma}), }}");
+    let len = (10 + header.len() + 1).next_multiple_of(64) - 10;
+    let mut file = b"\x93NUMPY\x01\x00".to_vec();
+    file.extend((len as u16).to_le_bytes());
+    file.extend(format!("{header:<width$}\n", width = len - 1).bytes());
+    let start = file.len();
+    file.extend(values.into_iter().flat_map(T::bytes));
+    let count: usize = shape.iter().product();
+    assert_eq!(file.len() - start, count * size_of::<T>(), "as many values as the shape holds");
+    file
 }
 
 /// An array of any integer type, flattened, if all its values fit.
