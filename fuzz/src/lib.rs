@@ -6,8 +6,10 @@
 use trm::{Config, Model};
 use trm_ops::{DType, Device};
 use trm_puzzles::Domain;
+use trm_puzzles::arc::{decode, encode, read_challenges, read_task};
 use trm_puzzles::sudoku::{Grid, check_question, read_csv};
-use trm_train::{Metadata, Recipe, npy, parse_config};
+use trm_puzzles::{Dihedral, maze as mazes};
+use trm_train::{Metadata, Recipe, npy, parse_config, torch};
 
 /// A fuzz target.
 pub type Target = fn(&[u8]);
@@ -21,6 +23,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("safetensors", safetensors),
     ("config", config),
     ("recipe", recipe),
+    ("maze", maze),
+    ("arc", arc),
+    ("checkpoint", checkpoint),
+    ("pickle", pickle),
 ];
 
 /// A puzzle as text: on one line, in rows, or drawn. What is accepted must read back from its tokens.
@@ -67,6 +73,57 @@ pub fn recipe(data: &[u8]) {
     if let Ok(recipe) = Recipe::parse(text, &[]) {
         assert_eq!(Recipe::parse(&recipe.to_toml(), &[]).as_ref(), Ok(&recipe));
     }
+}
+
+/// A maze as text, and a CSV of mazes. What is accepted is answered by a shortest path.
+pub fn maze(data: &[u8]) {
+    let _ = mazes::read_csv(data);
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(maze) = mazes::Maze::parse(text) else { return };
+    if let Ok(answer) = mazes::label(&maze) {
+        let verdict = mazes::judge(&maze.question(), &answer.to_tokens());
+        assert_eq!(verdict, mazes::PathVerdict::Exact);
+    }
+}
+
+/// Tasks of ARC in both forms. Grids that are accepted come back from a canvas.
+pub fn arc(data: &[u8]) {
+    let tasks = read_challenges(data, None).unwrap_or_default();
+    let _ = read_challenges(br#"{"a": {"train": [], "test": []}}"#, Some(data));
+    for task in tasks.iter().chain(&read_task("task", data)) {
+        for pair in task.train.iter().chain(&task.test) {
+            assert_eq!(decode(&encode(&pair.input, (0, 0))).as_ref(), Some(&pair.input));
+            let (turned, width) = Dihedral::ALL[1].apply(pair.input.cells(), pair.input.width());
+            assert_eq!((turned.len() / width, width), (pair.input.width(), pair.input.height()));
+        }
+    }
+}
+
+/// A checkpoint of PyTorch.
+pub fn checkpoint(data: &[u8]) {
+    if let Ok(tensors) = torch::decode(data) {
+        let again = torch::encode(&tensors).expect("what was read can be written");
+        let same = torch::decode(&again).expect("what was written can be read");
+        assert_eq!(same.len(), tensors.len());
+    }
+}
+
+/// The pickle inside of a checkpoint, past the checksum of the archive.
+pub fn pickle(data: &[u8]) {
+    let _ = torch::decode(&archive(data));
+}
+
+/// A checkpoint with this pickle and two storages.
+fn archive(pickle: &[u8]) -> Vec<u8> {
+    use std::io::{Cursor, Write};
+    let options =
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in [("data.pkl", pickle), ("data/0", &[0; 256]), ("data/1", &[1; 6])] {
+        archive.start_file(format!("x/{name}"), options).expect("few files");
+        archive.write_all(bytes).expect("memory");
+    }
+    archive.finish().expect("memory").into_inner()
 }
 
 /// Sizes of the model that the corpus of `safetensors` begins with.

@@ -1,5 +1,6 @@
 //! `trm data …`: make and check data sets.
 
+mod arc;
 mod maze;
 
 use crate::display::{heading, progress_bar};
@@ -27,6 +28,10 @@ pub(crate) enum Verb {
     /// anew. CSV files have the columns question and answer; blanks are spaces or dots, rows follow each
     /// other on one line, or are lines where the maze is no square.
     Maze(maze::Arguments),
+    /// ARC-AGI tasks, from the JSON files of the competition or of the original repository.
+    ///
+    /// Training tasks that are evaluation tasks too, by content, are refused.
+    Arc(arc::Arguments),
     /// Merge the training puzzles of two data sets, to be drawn equally often whatever their numbers.
     Merge {
         /// The first; its test puzzles become those of the result.
@@ -82,6 +87,7 @@ pub(crate) fn run(verb: &Verb) -> Result<Outcome> {
     match verb {
         Verb::Sudoku(arguments) => save(&sudoku(arguments)?, &arguments.out)?,
         Verb::Maze(arguments) => save(&maze::splits(arguments)?, arguments.out())?,
+        Verb::Arc(arguments) => save(&arc::splits(arguments)?, arguments.out())?,
         Verb::Merge { first, second, out } => merge(first, second, out)?,
         Verb::Check { folder } => check(folder)?,
     }
@@ -139,7 +145,7 @@ fn generate(arguments: &SudokuArguments) -> Result<Splits> {
 fn merge(first: &Path, second: &Path, out: &Path) -> Result<()> {
     let [one, two] = [first, second].map(|folder| Dataset::load(folder, "train"));
     let train = trm_train::merge(&one?, &two?)?;
-    let splits = Splits { train, test: Dataset::load(first, "test")?, duplicates: 0 };
+    let splits = Splits::new(train, Dataset::load(first, "test")?, 0);
     if let Ok(domain) = domain_of(&splits.train) {
         check_puzzles(first, domain, &splits.train, &splits.test)?;
     }

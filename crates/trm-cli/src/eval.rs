@@ -1,5 +1,7 @@
 //! `trm eval`: accuracy by supervision step.
 
+mod votes;
+
 use crate::Outcome;
 use crate::compute;
 use crate::display::{duration, heading, percent, progress_bar};
@@ -57,6 +59,15 @@ pub(crate) struct Arguments {
     /// Save logits, preds and q_halt_logits of every puzzle's last step here.
     #[arg(long, value_name = "FILE.safetensors")]
     save_outputs: Option<PathBuf>,
+    /// Of ARC: images of a task that vote at most, the task itself first (default: all).
+    #[arg(long, value_name = "N")]
+    votes: Option<usize>,
+    /// Of ARC: write two attempts for every test input here.
+    #[arg(long, value_name = "FILE.json")]
+    submission: Option<PathBuf>,
+    /// Ask without saying which puzzle it is.
+    #[arg(long)]
+    blank_identifiers: bool,
     /// Draw accuracy against compute, beside published results.
     #[arg(long, value_name = "FILE.svg")]
     figure: Option<PathBuf>,
@@ -85,6 +96,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         bail!("--steps and --batch must be at least 1, --steps at most 1048576");
     }
     let dtype = Precision::from(arguments.precision).into();
+    if data.augmented.is_some() {
+        return votes::run(arguments, &model, &data, steps);
+    }
+    if arguments.votes.is_some() || arguments.submission.is_some() {
+        bail!("--votes and --submission are for data sets of ARC");
+    }
+    if arguments.blank_identifiers {
+        data.puzzle_identifiers.fill(data.metadata.blank_identifier_id);
+    }
     if let Some(options) = arguments.search.options((steps, arguments.batch), dtype)? {
         if arguments.halt.is_some() || arguments.save_outputs.is_some() {
             bail!("--search goes without --halt and --save-outputs: the rules end a search");

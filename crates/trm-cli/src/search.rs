@@ -58,6 +58,11 @@ impl SearchArguments {
         model.config().supervision_steps * if self.search { 2 } else { 1 }
     }
 
+    /// Whether there is to be a search.
+    pub(crate) fn is_asked_for(&self) -> bool {
+        self.search
+    }
+
     /// The search that was asked for, if one was.
     pub(crate) fn options(
         &self,

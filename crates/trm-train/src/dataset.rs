@@ -2,10 +2,13 @@
 //! (REFERENCE.md section 4).
 
 use crate::Error;
+use crate::arc_data::ARC;
+use crate::augmented::Augmented;
 use crate::files::{create_folder, read, write_atomic};
 use crate::npy;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// `dataset.json`: the public code's keys, and two of ours.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -72,6 +75,8 @@ pub struct Dataset {
     pub puzzle_indices: Vec<usize>,
     /// Where each group's puzzles begin, and where the last one's end.
     pub group_indices: Vec<usize>,
+    /// Of ARC: the images that the other identifiers stand for.
+    pub augmented: Option<Arc<Augmented>>,
 }
 
 impl Dataset {
@@ -94,6 +99,7 @@ impl Dataset {
             puzzle_identifiers: vec![0; count],
             puzzle_indices: (0..=count).collect(),
             group_indices: (0..=count).collect(),
+            augmented: None,
         }
     }
 
@@ -151,6 +157,9 @@ impl Dataset {
         for id in &self.puzzle_identifiers {
             hasher.update(&id.to_le_bytes());
         }
+        if let Some(augmented) = &self.augmented {
+            augmented.hash(&mut hasher);
+        }
         hasher.finalize().to_string()
     }
 
@@ -163,6 +172,7 @@ impl Dataset {
             puzzle_identifiers: Vec::new(),
             puzzle_indices: vec![0],
             group_indices: vec![0],
+            augmented: self.augmented.clone(),
         };
         for group in groups {
             for puzzle in self.group_indices[*group]..self.group_indices[group + 1] {
@@ -183,28 +193,30 @@ impl Dataset {
     ///
     /// # Errors
     /// If a file is missing, damaged, or does not agree with the others.
-    pub fn load(folder: &Path, split: &str) -> Result<Dataset, Error> {
-        let folder = folder.join(split);
+    pub fn load(whole: &Path, split: &str) -> Result<Dataset, Error> {
+        let folder = whole.join(split);
         let path = folder.join("dataset.json");
         let metadata: Metadata = serde_json::from_slice(&read(&path)?)
             .map_err(|error| Error::file(&path, format!("not a data set description: {error}")))?;
         if metadata.seq_len == 0 || metadata.sets.is_empty() {
             return Err(Error::file(&path, "seq_len and sets must not be empty"));
         }
-        let mut whole = Dataset {
+        let augmented = (metadata.domain == ARC).then(|| load_augmented(whole, &metadata));
+        let mut data = Dataset {
             metadata: metadata.clone(),
             inputs: Vec::new(),
             labels: Vec::new(),
             puzzle_identifiers: Vec::new(),
             puzzle_indices: vec![0],
             group_indices: vec![0],
+            augmented: augmented.transpose()?,
         };
         for set in &metadata.sets {
             let file = |key: &str| folder.join(format!("{set}__{key}.npy"));
-            let (examples, puzzles) = (whole.len(), whole.puzzle_identifiers.len());
-            whole.inputs.extend(read_array::<u8>(&file("inputs"))?);
-            whole.labels.extend(read_array::<u8>(&file("labels"))?);
-            whole.puzzle_identifiers.extend(read_array::<u32>(&file("puzzle_identifiers"))?);
+            let (examples, puzzles) = (data.len(), data.puzzle_identifiers.len());
+            data.inputs.extend(read_array::<u8>(&file("inputs"))?);
+            data.labels.extend(read_array::<u8>(&file("labels"))?);
+            data.puzzle_identifiers.extend(read_array::<u32>(&file("puzzle_identifiers"))?);
             let offsets = |key: &str, start: usize| {
                 let offsets = read_array::<u32>(&file(key))?;
                 if offsets.first() != Some(&0) {
@@ -213,11 +225,11 @@ impl Dataset {
                 let rest = offsets.get(1..).unwrap_or_default();
                 Ok::<Vec<usize>, Error>(rest.iter().map(|o| start + *o as usize).collect())
             };
-            whole.puzzle_indices.extend(offsets("puzzle_indices", examples)?);
-            whole.group_indices.extend(offsets("group_indices", puzzles)?);
+            data.puzzle_indices.extend(offsets("puzzle_indices", examples)?);
+            data.group_indices.extend(offsets("group_indices", puzzles)?);
         }
-        whole.check().map_err(|message| Error::file(&folder, message))?;
-        Ok(whole)
+        data.check().map_err(|message| Error::file(&folder, message))?;
+        Ok(data)
     }
 
     /// Whether all parts agree.
@@ -270,6 +282,20 @@ impl Dataset {
         let json = serde_json::to_vec_pretty(&self.metadata).expect("metadata are JSON");
         write_atomic(&folder.join("dataset.json"), &json)
     }
+}
+
+/// The images of ARC tasks, from `identifiers.json` beside the splits.
+fn load_augmented(folder: &Path, metadata: &Metadata) -> Result<Arc<Augmented>, Error> {
+    let path = folder.join("identifiers.json");
+    let names: Vec<String> = serde_json::from_slice(&read(&path)?)
+        .map_err(|error| Error::file(&path, format!("not a list of names: {error}")))?;
+    let wanted = metadata.num_puzzle_identifiers;
+    if names.len() != wanted {
+        let message = format!("{} names for {wanted} puzzle identifiers", names.len());
+        return Err(Error::file(&path, message));
+    }
+    let augmented = Augmented::from_names(&names).map_err(|message| Error::file(&path, message))?;
+    Ok(Arc::new(augmented))
 }
 
 fn read_array<T: TryFrom<i64>>(path: &Path) -> Result<Vec<T>, Error> {

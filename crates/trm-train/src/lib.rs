@@ -2,6 +2,8 @@
 //! batch ([`Trainer`]), the run around it ([`Run`]), data sets, recipes, checkpoints, evaluation
 //! and reports.
 
+mod arc_data;
+mod augmented;
 mod carry;
 mod checkpoint;
 mod dataset;
@@ -34,8 +36,11 @@ pub mod tensorboard;
 pub mod torch;
 mod trail;
 mod train;
+mod votes;
 mod writer;
 
+pub use arc_data::{ARC, ArcTasks, arc_splits, read_arc};
+pub use augmented::Augmented;
 pub use carry::{Carry, Example, Halting};
 pub use checkpoint::Progress;
 pub use dataset::{Dataset, Metadata, Origin};
@@ -51,7 +56,7 @@ pub use public::{Known, import_tensors, public_name, public_tensors};
 pub use random::{Purpose, stream};
 pub use recipe::{LikelihoodKind, OptimizerKind, Precision, Recipe, TrainConfig};
 pub use run::{Ending, Event, Run, domain_of};
-pub use sampler::Sampler;
+pub use sampler::{Images, Sampler};
 pub use schedule::Schedule;
 pub use score::Score;
 pub use search::{DomainReferee, SearchOptions, SearchReport, search};
@@ -59,3 +64,4 @@ pub use splits::Splits;
 pub use sudoku_data::{Generated, Kind, generate_sudoku, sudoku_from_csv};
 pub use trail::{Trail, TrailStep, Trails};
 pub use train::{StepMetrics, Trainer};
+pub use votes::{VoteOptions, VoteReport, vote};

@@ -61,12 +61,7 @@ pub fn generate_mazes(wanted: &Mazes, progress: &mut dyn FnMut(usize)) -> Result
     let source = format!("generated, paths of {} cells and more", law.path);
     let origin = Origin { source, seed: *seed, digest: String::new() };
     let (train, test) = pairs.split_at(*train);
-    let duplicates = 0; // drawn anew
-    Ok(Splits {
-        train: dataset(size, train, &origin),
-        test: dataset(size, test, &origin),
-        duplicates,
-    })
+    Ok(Splits::new(dataset(size, train, &origin), dataset(size, test, &origin), 0))
 }
 
 fn too_rare(law: &Law) -> Error {
@@ -116,11 +111,9 @@ pub fn mazes_from_csv(
         return Err(Error::file(train_file, "every maze is in the test split too"));
     }
     let test_origin = origin_of(test_file.unwrap_or(train_file), seed)?;
-    Ok(Splits {
-        duplicates: before - train.len() - tests.len(),
-        train: dataset(size, &train, &origin_of(train_file, seed)?),
-        test: dataset(size, &tests, &test_origin),
-    })
+    let duplicates = before - train.len() - tests.len();
+    let train = dataset(size, &train, &origin_of(train_file, seed)?);
+    Ok(Splits::new(train, dataset(size, &tests, &test_origin), duplicates))
 }
 
 fn size_of(maze: &Maze) -> Size {

@@ -39,6 +39,7 @@ pub fn merge(first: &Dataset, second: &Dataset) -> Result<Dataset, Error> {
         inputs: [&first.inputs[..], &second.inputs].concat(),
         labels: [&first.labels[..], &second.labels].concat(),
         puzzle_identifiers: [&first.puzzle_identifiers[..], &second.puzzle_identifiers].concat(),
+        augmented: None,
         puzzle_indices: [&first.puzzle_indices[..], &behind(&second.puzzle_indices, examples)]
             .concat(),
         group_indices: [
@@ -58,7 +59,7 @@ fn coarser(indices: &[usize], groups: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sampler::Sampler;
+    use crate::sampler::{Images, Sampler};
 
     fn set(first: u8, puzzles: u8) -> Dataset {
         let metadata = Metadata { vocab_size: 100, seq_len: 1, ..Metadata::default() };
@@ -70,7 +71,7 @@ mod tests {
     fn both_sets_are_drawn_equally_often_and_all_of_each() {
         let both = merge(&set(1, 3), &set(50, 10)).unwrap();
         assert_eq!((both.len(), both.groups()), (13, 6));
-        let mut sampler = Sampler::new(&both, None, 1, 0);
+        let mut sampler = Sampler::new(&both, Images::None, 1, 0);
         let drawn: Vec<u8> = (0..600).map(|_| sampler.draw().question[0]).collect();
         assert_eq!(drawn.iter().filter(|value| **value < 50).count(), 300);
         for value in (1..4).chain(50..60) {

@@ -78,6 +78,8 @@ pub struct TrainConfig {
     pub ema: f32,
     /// Draw a fresh symmetry of the puzzle at every visit, where the domain has any.
     pub symmetries: bool,
+    /// Give every puzzle the blank identifier, to see what identifiers are worth.
+    pub blank_identifiers: bool,
     /// Groups of the training set held out to validate on.
     pub validation: usize,
     /// Steps between validations; 0 for none.
@@ -175,6 +177,7 @@ impl Default for TrainConfig {
             exploration: 0.1,
             ema: 0.999,
             symmetries: true,
+            blank_identifiers: false,
             validation: 64,
             validate_every: 1000,
             target: 0.0,

@@ -5,21 +5,31 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 use trm_puzzles::Domain;
 
+/// What is drawn of an example.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Images {
+    /// The example itself.
+    None,
+    /// A random equivalent of it.
+    Symmetries(Domain),
+    /// Of ARC: a random image of its task, with the image's identifier.
+    Tasks,
+}
+
 /// Draws training examples without end: epochs visit all groups in random order and take one random
 /// puzzle of each, and one random example of that. Position in the sequence is its only state.
 pub struct Sampler<'d> {
     data: &'d Dataset,
-    symmetries: Option<Domain>,
+    images: Images,
     seed: u64,
     drawn: u64,
     order: (u64, Vec<usize>),
 }
 
 impl<'d> Sampler<'d> {
-    /// A sampler that has already drawn `drawn` examples. With `symmetries`, each example is turned
-    /// into a random equivalent of itself.
-    pub fn new(data: &'d Dataset, symmetries: Option<Domain>, seed: u64, drawn: u64) -> Self {
-        Sampler { data, symmetries, seed, drawn, order: (u64::MAX, Vec::new()) }
+    /// A sampler that has already drawn `drawn` examples.
+    pub fn new(data: &'d Dataset, images: Images, seed: u64, drawn: u64) -> Self {
+        Sampler { data, images, seed, drawn, order: (u64::MAX, Vec::new()) }
     }
 
     /// How many examples have been drawn.
@@ -41,11 +51,18 @@ impl<'d> Sampler<'d> {
         let mut within = |indices: &[usize], i: usize| rng.random_range(indices[i]..indices[i + 1]);
         let puzzle = within(&self.data.group_indices, self.order.1[place]);
         let example = within(&self.data.puzzle_indices, puzzle);
-        let mut question = self.data.input(example).to_vec();
-        let mut answer = self.data.label(example).to_vec();
-        if let Some(domain) = &self.symmetries {
+        let id = self.data.puzzle_identifiers[puzzle];
+        let (question, answer) = (self.data.input(example), self.data.label(example));
+        if let (Images::Tasks, Some(augmented)) = (self.images, &self.data.augmented) {
+            let (first, end) =
+                (self.data.puzzle_indices[puzzle], self.data.puzzle_indices[puzzle + 1]);
+            let place = (example - first, end - first);
+            return augmented.draw(id, place, [question, answer], &mut rng);
+        }
+        let (mut question, mut answer) = (question.to_vec(), answer.to_vec());
+        if let Images::Symmetries(domain) = self.images {
             domain.augment(&mut question, &mut answer, &mut rng);
         }
-        Example { question, answer, puzzle: self.data.puzzle_identifiers[puzzle] }
+        Example { question, answer, puzzle: id }
     }
 }

@@ -13,9 +13,16 @@ pub struct Splits {
     pub test: Dataset,
     /// Puzzles left out because their class was there already.
     pub duplicates: usize,
+    /// Names of the puzzle identifiers, the blank one first.
+    pub identifiers: Vec<String>,
 }
 
 impl Splits {
+    /// Two splits without identifiers of their own.
+    pub fn new(train: Dataset, test: Dataset, duplicates: usize) -> Splits {
+        Splits { train, test, duplicates, identifiers: vec!["<blank>".into()] }
+    }
+
     /// Writes both splits and the list of identifiers, all or nothing.
     ///
     /// # Errors
@@ -30,7 +37,8 @@ impl Splits {
         write_folder_atomic(folder, |folder| {
             self.train.save(folder, "train")?;
             self.test.save(folder, "test")?;
-            write_atomic(&folder.join("identifiers.json"), b"[\"<blank>\"]\n")
+            let names = serde_json::to_vec(&self.identifiers).expect("names are JSON");
+            write_atomic(&folder.join("identifiers.json"), &names)
         })
     }
 }

@@ -117,7 +117,7 @@ pub fn generate_sudoku(
         None => dataset(wanted.shape, test, &origin),
     };
     let train = dataset(wanted.shape, train, &origin);
-    Ok(Splits { train, test, duplicates })
+    Ok(Splits::new(train, test, duplicates))
 }
 
 /// Some puzzles, which depend on the seed and the number of the round alone; none for those that are known to
@@ -225,11 +225,10 @@ pub fn sudoku_from_csv(
     if train.is_empty() {
         return Err(Error::file(train_file, "every puzzle's class occurs in the test split too"));
     }
-    Ok(Splits {
-        duplicates: before - train.len() - test_pairs.len(),
-        train: dataset(shape, &train, &origin_of(train_file, seed)?),
-        test: dataset(shape, &test_pairs, &origin_of(test_file.unwrap_or(train_file), seed)?),
-    })
+    let duplicates = before - train.len() - test_pairs.len();
+    let test_origin = origin_of(test_file.unwrap_or(train_file), seed)?;
+    let train = dataset(shape, &train, &origin_of(train_file, seed)?);
+    Ok(Splits::new(train, dataset(shape, &test_pairs, &test_origin), duplicates))
 }
 
 /// Refuses test puzzles of another size than those to train on.

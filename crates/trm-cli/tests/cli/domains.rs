@@ -1,4 +1,4 @@
-//! Mazes, and models of the public code.
+//! Mazes, ARC, and models of the public code.
 
 use crate::session::{RECIPE, Session};
 use trm_puzzles::maze::{Maze, label, read_csv};
@@ -74,6 +74,104 @@ fn mazes_come_from_csv_and_bad_ones_are_refused() {
     );
     let walls = ["data", "maze", "--walls", "0.5", "0.2", "--out", "new"];
     assert!(session.refuse(&walls, 2).contains("two rising shares"));
+}
+
+/// Tasks whose outputs are their inputs with two colours exchanged, numbered from `first`.
+fn tasks(first: usize, count: usize, solved: bool) -> (String, String) {
+    let grid = |seed: usize, exchanged: bool| {
+        let colour = |i: usize| match ((seed * 7 + i * i) % 3 + 1, exchanged) {
+            (1, true) => 2,
+            (2, true) => 1,
+            (colour, _) => colour,
+        };
+        format!("[[{},{}],[{},{}]]", colour(0), colour(1), colour(2), colour(3))
+    };
+    let pair =
+        |seed| format!("{{\"input\":{},\"output\":{}}}", grid(seed, false), grid(seed, true));
+    let task = |task: usize| {
+        let (one, two, asked) = (pair(5 * task), pair(5 * task + 1), grid(5 * task + 2, false));
+        let challenge =
+            format!("\"t{task}\":{{\"train\":[{one},{two}],\"test\":[{{\"input\":{asked}}}]}}");
+        (challenge, format!("\"t{task}\":[{}]", grid(5 * task + 2, true)))
+    };
+    let (challenges, solutions): (Vec<_>, Vec<_>) = (first..first + count).map(task).unzip();
+    let solutions = if solved { solutions } else { Vec::new() };
+    (format!("{{{}}}", challenges.join(",")), format!("{{{}}}", solutions.join(",")))
+}
+
+#[test]
+fn tasks_of_arc_are_learned_voted_on_and_submitted() {
+    let session = Session::new();
+    for (name, first, count) in [("training", 0, 3), ("evaluation", 10, 2)] {
+        let (challenges, solutions) = tasks(first, count, true);
+        session.write(&format!("{name}_challenges.json"), &challenges);
+        session.write(&format!("{name}_solutions.json"), &solutions);
+    }
+    let (training, evaluation) = ("training_challenges.json", "evaluation_challenges.json");
+    let data = [
+        "data", "arc", "--train", training, "--test", evaluation, "--images", "4", "--out", "data",
+    ];
+    session.succeed(&data);
+    session.write("recipe.toml", RECIPE);
+    let train = |out: &str, blank: &str| {
+        let settings = [
+            "model.hidden=16",
+            "model.prefix_len=1",
+            "model.puzzle_embedding=16",
+            "model.heads=2",
+            "model.mix=attention",
+            "model.positions=rope",
+            "model.supervision_steps=2",
+            "train.steps=2",
+            "train.batch=4",
+            "train.validation=0",
+            "train.puzzle_lr=0.1",
+            blank,
+        ];
+        let mut train = vec!["train", "recipe.toml", "--out", out];
+        settings.iter().for_each(|setting| train.extend(["--set", setting]));
+        session.succeed(&train);
+    };
+    train("run", "train.blank_identifiers=false");
+    train("blank", "train.blank_identifiers=true");
+    let eval = |run: &str, more: &[&str]| -> serde_json::Value {
+        let eval = ["eval", run, "--data", "data", "--json"];
+        serde_json::from_str(&session.succeed(&[&eval[..], more].concat())).unwrap()
+    };
+    let measured = eval("run", &["--submission", "submission.json"]);
+    assert_eq!(measured["report"]["inputs"], serde_json::json!([2, 2]));
+    assert_eq!(measured["report"]["votes"], 5.0);
+    assert_eq!(measured["report"]["pass"].as_array().unwrap().len(), 6);
+    assert_ne!(measured["weight_digest"], eval("blank", &[])["weight_digest"]);
+    assert_eq!(eval("run", &["--votes", "2"])["report"]["votes"], 2.0);
+
+    let submission = std::fs::read(session.path("submission.json")).unwrap();
+    let submission: serde_json::Value = serde_json::from_slice(&submission).unwrap();
+    let asked = submission.as_object().unwrap();
+    assert_eq!(asked.keys().collect::<Vec<_>>(), ["t10", "t11"]);
+    for inputs in asked.values() {
+        let [attempts] = &inputs.as_array().unwrap()[..] else { panic!("one test input") };
+        assert_eq!(attempts.as_object().unwrap().len(), 2);
+        for attempt in ["attempt_1", "attempt_2"] {
+            let rows = attempts[attempt].as_array().unwrap();
+            let width = rows[0].as_array().unwrap().len();
+            assert!((1..=30).contains(&rows.len()) && (1..=30).contains(&width));
+            for row in rows {
+                assert_eq!(row.as_array().unwrap().len(), width);
+                assert!(row.as_array().unwrap().iter().all(|c| c.as_u64().unwrap() < 10));
+            }
+        }
+    }
+    assert!(session.succeed(&["eval", "run", "--data", "data"]).contains("5.0 votes for each"));
+
+    let leak = ["data", "arc", "--train", training, "--test", training, "--out", "new"];
+    assert!(session.refuse(&leak, 2).contains("is task t0 of the evaluation set"));
+    session.write("bad.json", "{\"a\":{\"train\":[{\"input\":[[1],[2,3]]}],\"test\":[]}}");
+    let bad = ["data", "arc", "--train", "bad.json", "--test", evaluation, "--out", "new"];
+    assert_eq!(session.refuse(&bad, 2), "bad.json: task a: no test pairs");
+    assert!(
+        session.refuse(&["eval", "run", "--data", "data", "--search"], 2).contains("are voted on")
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::model_folder::load_model;
 use crate::provenance::Provenance;
 use crate::random::{Purpose, stream};
 use crate::recipe::Recipe;
+use crate::sampler::Images;
 use crate::train::{StepMetrics, Trainer};
 use rand::seq::SliceRandom;
 use std::fs::File;
@@ -67,7 +68,7 @@ pub struct Run {
     validation: Dataset,
     trainer: Trainer,
     progress: Progress,
-    symmetries: Option<Domain>,
+    images: Images,
     lock: Option<File>,
 }
 
@@ -190,14 +191,15 @@ impl Run {
         device: &Device,
     ) -> Result<Run, Error> {
         recipe.train.check()?;
-        let symmetries = match recipe.train.symmetries {
-            true => Some(domain_of(data)?),
-            false => None,
+        let images = match recipe.train.symmetries {
+            true if data.augmented.is_some() => Images::Tasks,
+            true => Images::Symmetries(domain_of(data)?),
+            false => Images::None,
         };
         let (train, validation) = split(data, recipe.train.validation, recipe.seed)?;
         let trainer = new_trainer(&recipe, &recipe.model_for(data), device, data.ignore_label())?;
         let (folder, progress) = (folder.to_owned(), Progress::start(&data.digest()));
-        Ok(Run { folder, recipe, train, validation, trainer, progress, symmetries, lock: None })
+        Ok(Run { folder, recipe, train, validation, trainer, progress, images, lock: None })
     }
 
     /// How this run evaluates: all supervision steps for every puzzle, so that accuracies compare

@@ -2,6 +2,7 @@
 
 use super::{Ending, Event, Run};
 use crate::Error;
+use crate::carry::Example;
 use crate::checkpoint::{Checkpoint, Progress, Snapshot, retain};
 use crate::evaluate::evaluate;
 use crate::log::Log;
@@ -54,10 +55,14 @@ impl Loop<'_> {
     fn steps(&mut self, stop: &AtomicBool) -> Result<Ending, Error> {
         let settings = self.run.recipe.train.clone();
         let train = self.run.train.clone();
-        let (symmetries, seed) = (self.run.symmetries, self.run.recipe.seed);
-        let mut sampler = Sampler::new(&train, symmetries, seed, self.run.progress.drawn);
+        let (images, seed) = (self.run.images, self.run.recipe.seed);
+        let mut sampler = Sampler::new(&train, images, seed, self.run.progress.drawn);
+        let blank = settings.blank_identifiers.then_some(train.metadata.blank_identifier_id);
         while self.run.progress.step < settings.steps {
-            let step = self.run.trainer.step(|_| sampler.draw());
+            let step = self.run.trainer.step(|_| {
+                let example = sampler.draw();
+                Example { puzzle: blank.unwrap_or(example.puzzle), ..example }
+            });
             self.run.progress.drawn = sampler.drawn();
             self.run.progress.seconds = self.before + self.started.elapsed().as_secs_f64();
             let metrics = match step {

@@ -57,8 +57,11 @@ impl DType {
     }
 }
 
+/// The longest pickle that is read; its values take up to a hundred times as much. Some 50,000 tensors fit.
+const MOST_PICKLE: usize = 8 << 20;
+
 /// The tensors of a checkpoint, a dictionary of tensors by name. Nothing in the file is executed, and
-/// values take no more memory than the file four times over.
+/// values take no more memory than the file four times over, and what lists them at most 1 GiB.
 ///
 /// # Errors
 /// One line: what is wrong with the file.
@@ -76,7 +79,14 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<NamedTensor>, String> {
     {
         return Err("its numbers are big-endian: save it on another machine".into());
     }
-    let pickle = Pickle::parse(&entry(&mut archive, &format!("{folder}data.pkl"))?)?;
+    let pickle = entry(&mut archive, &format!("{folder}data.pkl"))?;
+    if pickle.len() > MOST_PICKLE {
+        return Err(format!(
+            "data.pkl has {} bytes: no list of weights is that long",
+            pickle.len()
+        ));
+    }
+    let pickle = Pickle::parse(&pickle)?;
     let Value::Dictionary(entries) = pickle.top() else {
         return Err("not a dictionary of tensors: save model.state_dict()".into());
     };

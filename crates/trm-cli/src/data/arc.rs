@@ -1,0 +1,66 @@
+//! `trm data arc`.
+
+use anyhow::{Result, bail};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use trm_puzzles::arc::Task;
+use trm_train::{ArcTasks, Splits, arc_splits, read_arc};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Folder to write.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Tasks to learn from, tests included: a file of challenges (its solutions are looked for beside it), or a
+    /// folder with a file per task. Can be given several times.
+    #[arg(long, value_name = "FILE", required = true)]
+    train: Vec<PathBuf>,
+    /// Tasks to be evaluated on; what shows their rules is learned from too. Can be given several times.
+    #[arg(long, value_name = "FILE", required = true)]
+    test: Vec<PathBuf>,
+    /// Images of every task, turned and recoloured, each with an identifier of its own; they are drawn while
+    /// training, none is written.
+    #[arg(long, default_value_t = 1000)]
+    images: usize,
+    /// Train on tasks that are evaluated on.
+    #[arg(long)]
+    allow_leaks: bool,
+    /// Only the first N tasks to learn from, and of each file to be evaluated on.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Seed of the images.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    seed: u64,
+}
+
+impl Arguments {
+    pub(super) fn out(&self) -> &Path {
+        &self.out
+    }
+}
+
+pub(super) fn splits(arguments: &Arguments) -> Result<Splits> {
+    if arguments.limit == Some(0) {
+        bail!("--limit must be at least 1");
+    }
+    let read = |paths: &[PathBuf]| -> Result<Vec<Task>> {
+        let mut tasks = Vec::new();
+        for path in paths {
+            let all = read_arc(path)?.into_iter();
+            tasks.extend(all.take(arguments.limit.unwrap_or(usize::MAX)));
+        }
+        Ok(tasks)
+    };
+    let names = arguments.train.iter().chain(&arguments.test);
+    let names: Vec<String> = names
+        .map(|path| path.file_name().unwrap_or_default().to_string_lossy().into_owned())
+        .collect();
+    let tasks = ArcTasks {
+        training: read(&arguments.train)?,
+        evaluation: read(&arguments.test)?,
+        images: arguments.images,
+        seed: arguments.seed,
+        source: names.join(", "),
+    };
+    Ok(arc_splits(&tasks, arguments.allow_leaks)?)
+}

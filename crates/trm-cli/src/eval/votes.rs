@@ -1,0 +1,60 @@
+//! `trm eval` of ARC: images of a task vote.
+
+use super::{Arguments, identity, print_digests, print_heading};
+use crate::Outcome;
+use crate::display::{duration, percent, progress_bar};
+use anyhow::{Result, bail};
+use trm::{Limits, Model};
+use trm_train::{Dataset, Precision, VoteOptions, files::write_atomic, vote};
+
+pub(super) fn run(
+    arguments: &Arguments,
+    model: &Model,
+    data: &Dataset,
+    steps: usize,
+) -> Result<Outcome> {
+    if arguments.search.is_asked_for()
+        || arguments.save_outputs.is_some()
+        || arguments.figure.is_some()
+    {
+        bail!(
+            "tasks of ARC are voted on: --search, --save-outputs and --figure are for other puzzles"
+        );
+    }
+    if arguments.votes == Some(0) {
+        bail!("--votes must be at least 1");
+    }
+    let options = VoteOptions {
+        votes: arguments.votes.unwrap_or(usize::MAX),
+        limits: Limits { steps, batch: arguments.batch, halt: arguments.halt },
+        dtype: Precision::from(arguments.precision).into(),
+        blank_identifiers: arguments.blank_identifiers,
+    };
+    let bar = progress_bar(data.len() as u64, "voting {wide_bar} {pos}/{len}  {eta} left");
+    let report = vote(model, data, options, &mut |done| bar.set_position(done as u64))?;
+    bar.finish_and_clear();
+    if let Some(path) = &arguments.submission {
+        write_atomic(path, &serde_json::to_vec(&report.submission)?)?;
+    }
+    if arguments.json {
+        let mut json = identity(arguments, data, model);
+        json["report"] = serde_json::to_value(&report)?;
+        println!("{}", serde_json::to_string_pretty(&json)?);
+        return Ok(Outcome::Done);
+    }
+    print_heading(arguments, data);
+    println!("attempts   tasks solved");
+    for (attempts, share) in &report.pass {
+        println!("{attempts:8}   {:>12}", percent(*share));
+    }
+    let (inputs, known) = report.inputs;
+    println!(
+        "{} tasks, {inputs} test inputs, {known} with known outputs; {:.1} votes for each, {steps} supervision \
+         steps, {}",
+        report.tasks,
+        report.votes,
+        duration(report.seconds)
+    );
+    print_digests(data, model);
+    Ok(Outcome::Done)
+}
