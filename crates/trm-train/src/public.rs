@@ -115,7 +115,7 @@ impl Known {
         let mut keys = Table::new();
         for (key, value) in settings {
             if let Some((key, value)) = translate(key, value).map_err(refuse)? {
-                keys.insert(key.into(), value);
+                keys.insert(key, value);
             }
         }
         Ok(Known { keys })
@@ -141,50 +141,39 @@ impl Known {
     }
 }
 
-/// One of the public code's settings as one of ours; `None` for those that say nothing about the network.
-fn translate(
-    key: &str,
-    value: &serde_json::Value,
-) -> Result<Option<(&'static str, Value)>, String> {
-    let number = || match (value.as_i64(), value.as_f64()) {
-        (Some(integer), _) => Ok(Value::Integer(integer)),
-        (None, Some(real)) => Ok(Value::Float(real)),
-        _ => Err(format!("{key}: {value} is no number")),
+/// The public code's settings that are numbers or words, and ours.
+const SETTINGS: [(&str, &str); 12] = [
+    ("H_cycles", "cycles"),
+    ("L_cycles", "recursions"),
+    ("L_layers", "blocks"),
+    ("hidden_size", "hidden"),
+    ("num_heads", "heads"),
+    ("halt_max_steps", "supervision_steps"),
+    ("puzzle_emb_len", "prefix_len"),
+    ("puzzle_emb_ndim", "puzzle_embedding"),
+    ("num_puzzle_identifiers", "puzzle_identifiers"),
+    ("vocab_size", "vocab_size"),
+    ("seq_len", "seq_len"),
+    ("pos_encodings", "positions"),
+];
+
+/// A setting, the public code's or ours, as one of ours; `None` for those that say nothing about the network.
+fn translate(key: &str, value: &serde_json::Value) -> Result<Option<(String, Value)>, String> {
+    if key == "mlp_t" {
+        let mix = if value.as_bool() == Some(true) { "mixer" } else { "attention" };
+        return Ok(Some(("mix".into(), mix.into())));
+    }
+    let defaults = Table::try_from(Config::default()).expect("a configuration is a table");
+    let known = SETTINGS.iter().find(|(theirs, _)| *theirs == key).map_or(key, |(_, ours)| ours);
+    let Some(default) = defaults.get(known) else { return Ok(None) };
+    let value = match (default, value) {
+        (Value::Integer(_), value) => value.as_i64().map(Value::Integer),
+        (Value::Float(_), value) => value.as_f64().map(Value::Float),
+        (Value::String(_), value) => value.as_str().map(Value::from),
+        _ => return Ok(None), // boxes, which the public code has not
     };
-    let ours = match key {
-        "H_cycles" | "cycles" => "cycles",
-        "L_cycles" | "recursions" => "recursions",
-        "L_layers" | "blocks" => "blocks",
-        "hidden_size" | "hidden" => "hidden",
-        "num_heads" | "heads" => "heads",
-        "halt_max_steps" | "supervision_steps" => "supervision_steps",
-        "puzzle_emb_len" | "prefix_len" => "prefix_len",
-        "puzzle_emb_ndim" | "puzzle_embedding" => "puzzle_embedding",
-        "num_puzzle_identifiers" | "puzzle_identifiers" => "puzzle_identifiers",
-        "vocab_size" => "vocab_size",
-        "seq_len" => "seq_len",
-        "expansion" => {
-            let real = value.as_f64().ok_or_else(|| format!("{key}: {value} is no number"))?;
-            return Ok(Some(("expansion", Value::Float(real))));
-        }
-        "inner_multiple" => "inner_multiple",
-        "mlp_t" => {
-            let mix = if value.as_bool() == Some(true) { "mixer" } else { "attention" };
-            return Ok(Some(("mix", Value::String(mix.into()))));
-        }
-        "pos_encodings" | "positions" | "mix" | "domain" => {
-            let ours = match key {
-                "pos_encodings" => "positions",
-                "positions" => "positions",
-                "mix" => "mix",
-                _ => "domain",
-            };
-            let text = value.as_str().ok_or_else(|| format!("{key}: {value} is no text"))?;
-            return Ok(Some((ours, Value::String(text.into()))));
-        }
-        _ => return Ok(None),
-    };
-    number().map(|value| Some((ours, value)))
+    let found = value.ok_or_else(|| format!("{key}: a value of the wrong kind"))?;
+    Ok(Some((known.into(), found)))
 }
 
 /// A model from the tensors of a checkpoint and what is known besides. Where `puzzle_identifiers` is known
@@ -206,7 +195,7 @@ pub fn import_tensors(
     {
         resize(table, usize::try_from(count).unwrap_or(0))?;
     }
-    let mut keys = inferred(&tensors)?;
+    let mut keys = inferred(&tensors, known)?;
     for (key, value) in &known.keys {
         match keys.get(key) {
             // the public code's setting, which its mixer does not look at
@@ -247,7 +236,7 @@ fn resize(table: &mut NamedTensor, count: usize) -> Result<(), Error> {
 }
 
 /// What the names and shapes say about the configuration.
-fn inferred(tensors: &[NamedTensor]) -> Result<Table, Error> {
+fn inferred(tensors: &[NamedTensor], known: &Known) -> Result<Table, Error> {
     let shape = |name: &str| tensors.iter().find(|t| t.name == name).map(|t| &t.shape[..]);
     let matrix = |name: &str| match shape(name) {
         Some(&[rows, columns]) => Ok((rows, columns)),
@@ -287,8 +276,12 @@ fn inferred(tensors: &[NamedTensor]) -> Result<Table, Error> {
         keys.insert("positions".into(), Value::String("none".into()));
     }
     // the public preset where that gives this width, else what does
-    let wide = |expansion: f32| Config { expansion, hidden, ..Config::default() }.inner(hidden);
-    if wide(Config::default().expansion) != inner {
+    let multiple = known.keys.get("inner_multiple").and_then(Value::as_integer);
+    let multiple = multiple.and_then(|multiple| usize::try_from(multiple).ok());
+    let preset = Config::default();
+    let inner_multiple = multiple.filter(|m| *m > 0).unwrap_or(preset.inner_multiple);
+    let guess = Config { inner_multiple, ..preset };
+    if !known.keys.contains_key("expansion") && guess.inner(hidden) != inner {
         keys.insert("expansion".into(), Value::Float(1.5 * inner as f64 / hidden as f64));
     }
     Ok(keys)
