@@ -12,8 +12,8 @@ const ONE_PASS: [(usize, f64); 3] = [(16, 79.3), (64, 83.5), (256, 86.3)];
 
 /// Published accuracies with search: how, the steps of all rollouts, and what they reached.
 const SEARCHES: [(&str, usize, f64); 2] = [
-    ("100 rollouts of 64 steps with noise, chosen by the halting head", 100 * 64, 98.8),
-    ("128 of 64 steps from random beginnings, checked by the rules", 128 * 64, 97.5),
+    ("100 × 64 steps, noise, chosen by halting head", 100 * 64, 98.8),
+    ("128 × 64 steps, restarts, checked by rules", 128 * 64, 97.5),
 ];
 
 /// One pass: every number of supervision steps.

@@ -5,7 +5,7 @@ use crate::augmented::Augmented;
 use crate::dataset::{Dataset, Metadata, Origin};
 use crate::random::{Purpose, stream};
 use crate::splits::Splits;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use trm_puzzles::arc::{CELLS, Pair, Task, VOCABULARY, encode, read_challenges, read_task};
 
@@ -25,6 +25,17 @@ pub struct ArcTasks {
     pub seed: u64,
     /// Where the tasks come from.
     pub source: String,
+}
+
+/// What to do with training tasks that are tasks to be evaluated on, by what they show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaks {
+    /// Make no data set.
+    Refuse,
+    /// Leave them out.
+    Drop,
+    /// Learn from them, as published results do.
+    Allow,
 }
 
 /// Most images of a task that are drawn; there are 2,903,040.
@@ -70,19 +81,25 @@ fn read_folder(folder: &Path) -> Result<Vec<Task>, Error> {
 /// of which only the first, the task itself, is stored.
 ///
 /// # Errors
-/// If two tasks have the same name, or `leaks` is false and a training task is one of those to be evaluated
-/// on, by what it shows and not only by its name.
-pub fn arc_splits(tasks: &ArcTasks, leaks: bool) -> Result<Splits, Error> {
+/// If two tasks have the same name, or leaks are refused and there is one.
+pub fn arc_splits(tasks: &ArcTasks, leaks: Leaks) -> Result<Splits, Error> {
     let ArcTasks { training, evaluation, images, seed, source } = tasks;
+    let mut training = training.clone();
     if *images > MOST_IMAGES {
         return Err(Error::Mismatch(format!("{images} images of a task: at most {MOST_IMAGES}")));
     }
-    if !leaks && let Some((known, asked)) = leak(training, evaluation) {
-        return Err(Error::Mismatch(format!(
-            "task {known} of the training set is task {asked} of the evaluation set: leave it out, or say \
-             --allow-leaks"
-        )));
+    let given_away = given_away(&training, evaluation);
+    match (leaks, given_away.iter().next()) {
+        (Leaks::Refuse, Some((known, asked))) => {
+            return Err(Error::Mismatch(format!(
+                "task {known} of the training set is task {asked} of the evaluation set: --leaks drop leaves \
+                 such tasks out, --leaks allow learns from them"
+            )));
+        }
+        (Leaks::Drop, _) => training.retain(|task| !given_away.contains_key(&task.name)),
+        _ => {}
     }
+    let dropped = tasks.training.len() - training.len();
     let names: Vec<&str> = training.iter().chain(evaluation).map(|task| &task.name[..]).collect();
     let mut known = HashSet::new();
     if let Some(twice) = names.iter().find(|name| !known.insert(**name)) {
@@ -103,14 +120,14 @@ pub fn arc_splits(tasks: &ArcTasks, leaks: bool) -> Result<Splits, Error> {
     Ok(Splits {
         train: dataset(train.collect())?,
         test: dataset(asked.collect())?,
-        duplicates: 0,
+        duplicates: dropped,
         identifiers,
     })
 }
 
-/// A training task and the evaluation task that it gives away: the same pairs show the same rule, or a pair that
-/// is to be found is known.
-fn leak<'t>(training: &'t [Task], evaluation: &'t [Task]) -> Option<(&'t str, &'t str)> {
+/// Training tasks and the evaluation task that each gives away: the same pairs show the same rule, or a pair
+/// that is to be found is known.
+fn given_away(training: &[Task], evaluation: &[Task]) -> BTreeMap<String, String> {
     let sorted = |pairs: &[Pair]| {
         let mut pairs = pairs.to_vec();
         pairs.sort();
@@ -121,11 +138,12 @@ fn leak<'t>(training: &'t [Task], evaluation: &'t [Task]) -> Option<(&'t str, &'
     let tests =
         evaluation.iter().flat_map(|task| task.test.iter().map(|pair| (pair, &task.name[..])));
     let asked: HashMap<&Pair, &str> = tests.filter(|(pair, _)| pair.output.is_some()).collect();
-    training.iter().find_map(|task| {
+    let found = training.iter().filter_map(|task| {
         let known = task.train.iter().chain(&task.test).find_map(|pair| asked.get(pair));
         let found = shown.get(&sorted(&task.train)).or(known)?;
-        Some((&task.name[..], *found))
-    })
+        Some((task.name.clone(), (*found).to_owned()))
+    });
+    found.collect()
 }
 
 /// A split with a group per task; outputs that are not known have no label.
@@ -204,7 +222,7 @@ mod tests {
 
     #[test]
     fn tasks_are_laid_out_as_in_the_public_code() {
-        let splits = arc_splits(&tasks(), false).unwrap();
+        let splits = arc_splits(&tasks(), Leaks::Refuse).unwrap();
         assert_eq!((splits.train.len(), splits.train.puzzle_identifiers.clone()), (4, vec![1, 5]));
         assert_eq!((splits.test.len(), splits.test.puzzle_identifiers.clone()), (2, vec![5]));
         assert_eq!(splits.train.puzzle_indices, [0, 3, 4]);
@@ -229,8 +247,11 @@ mod tests {
         let refused = |stranger: Task| {
             let mut leaked = tasks();
             leaked.training.push(stranger);
-            assert!(arc_splits(&leaked, true).is_ok());
-            arc_splits(&leaked, false).err().unwrap().to_string()
+            let allowed = arc_splits(&leaked, Leaks::Allow).unwrap();
+            assert_eq!((allowed.train.groups(), allowed.duplicates), (3, 0));
+            let dropped = arc_splits(&leaked, Leaks::Drop).unwrap();
+            assert_eq!((dropped.train.groups(), dropped.duplicates), (2, 1));
+            arc_splits(&leaked, Leaks::Refuse).err().unwrap().to_string()
         };
         let same_rule = task("other name", vec![pair(1, 5)], vec![pair(7, 7)]);
         assert!(refused(same_rule).starts_with("task other name of the training set is task b"));
@@ -239,12 +260,16 @@ mod tests {
         let mut twice = tasks();
         twice.training.push(task("a", vec![pair(9, 9)], vec![pair(9, 8)]));
         assert!(
-            arc_splits(&twice, false).err().unwrap().to_string().contains("two tasks are called a")
+            arc_splits(&twice, Leaks::Refuse)
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("two tasks are called a")
         );
     }
 
     #[test]
-    fn the_second_training_set_is_refused_beside_the_first_evaluation_set() {
+    fn training_sets_that_give_evaluation_tasks_away_are_refused() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/arc");
         if !folder.exists() {
             eprintln!("skipped: no ../shared beside the checkout");
@@ -255,8 +280,16 @@ mod tests {
         };
         let with =
             |training: Vec<Task>| ArcTasks { training, evaluation: read("evaluation"), ..tasks() };
-        assert!(arc_splits(&with(read("training2")), false).is_err());
-        let splits = arc_splits(&with(read("training")), false).unwrap();
+        assert!(arc_splits(&with(read("training2")), Leaks::Refuse).is_err());
+        let splits = arc_splits(&with(read("training2")), Leaks::Drop).unwrap();
+        assert!(splits.duplicates > 300, "{}", splits.duplicates);
+        // even the first training set knows an answer of the first evaluation set
+        let message = arc_splits(&with(read("training")), Leaks::Refuse).err().unwrap().to_string();
+        assert!(
+            message.contains("task 40853293 of the training set is task 070dd51e"),
+            "{message}"
+        );
+        let splits = arc_splits(&with(read("training")), Leaks::Allow).unwrap();
         assert_eq!((splits.train.groups(), splits.test.groups()), (800, 400));
         assert_eq!(splits.identifiers.len(), 1 + 800 * 4);
     }

@@ -39,7 +39,7 @@ mod train;
 mod votes;
 mod writer;
 
-pub use arc_data::{ARC, ArcTasks, arc_splits, read_arc};
+pub use arc_data::{ARC, ArcTasks, Leaks, arc_splits, read_arc};
 pub use augmented::Augmented;
 pub use carry::{Carry, Example, Halting};
 pub use checkpoint::Progress;

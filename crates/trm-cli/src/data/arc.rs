@@ -1,10 +1,10 @@
 //! `trm data arc`.
 
 use anyhow::{Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 use trm_puzzles::arc::Task;
-use trm_train::{ArcTasks, Splits, arc_splits, read_arc};
+use trm_train::{ArcTasks, Leaks, Splits, arc_splits, read_arc};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -22,15 +22,35 @@ pub(crate) struct Arguments {
     /// training, none is written.
     #[arg(long, default_value_t = 1000)]
     images: usize,
-    /// Train on tasks that are evaluated on.
-    #[arg(long)]
-    allow_leaks: bool,
+    /// What to do with training tasks that are evaluated on, by content.
+    #[arg(long, value_enum, default_value = "refuse")]
+    leaks: LeaksArgument,
     /// Only the first N tasks to learn from, and of each file to be evaluated on.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     /// Seed of the images.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: u64,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LeaksArgument {
+    /// Make no data set.
+    Refuse,
+    /// Leave them out.
+    Drop,
+    /// Learn from them, as published results do.
+    Allow,
+}
+
+impl From<LeaksArgument> for Leaks {
+    fn from(leaks: LeaksArgument) -> Leaks {
+        match leaks {
+            LeaksArgument::Refuse => Leaks::Refuse,
+            LeaksArgument::Drop => Leaks::Drop,
+            LeaksArgument::Allow => Leaks::Allow,
+        }
+    }
 }
 
 impl Arguments {
@@ -62,5 +82,5 @@ pub(super) fn splits(arguments: &Arguments) -> Result<Splits> {
         seed: arguments.seed,
         source: names.join(", "),
     };
-    Ok(arc_splits(&tasks, arguments.allow_leaks)?)
+    Ok(arc_splits(&tasks, arguments.leaks.into())?)
 }
