@@ -25,8 +25,9 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 1000, conflicts_with = "test_csv")]
     test: usize,
     /// Share of the cells that are walls, at least and at most: all between are equally frequent before
-    /// mazes with short paths are refused.
-    #[arg(long, num_args = 2, value_names = ["FROM", "TO"], default_values_t = [0.2, 0.5], conflicts_with = "csv")]
+    /// mazes with short paths are refused. With fewer or more than by default no path of Maze-Hard is long
+    /// enough.
+    #[arg(long, num_args = 2, value_names = ["FROM", "TO"], default_values_t = [0.27, 0.46], conflicts_with = "csv")]
     walls: Vec<f64>,
     /// Cells of the shortest path, both ends counted, at least (default: 11/3 of the longer side, which are
     /// the 110 of Maze-Hard for a side of 30).
