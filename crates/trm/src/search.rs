@@ -1,7 +1,7 @@
 //! Search at test time: several chains of thought per puzzle, and a referee who knows the rules.
 //!
-//! The first chain is the model's own; the others differ by noise, by their start or by looking at an
-//! image of the puzzle. Nothing here knows an answer: a referee says whether a draft satisfies the
+//! The first chain is the model's own; the others differ by noise, by their start, by looking at an image
+//! of the puzzle or by what they suppose. Nothing here knows an answer: a referee says whether a draft satisfies the
 //! rules, and where it cannot say, the model's belief and the votes of the chains decide.
 
 use crate::error::Error;
@@ -39,7 +39,7 @@ pub struct Search {
     pub patience: usize,
     /// Halting probability above which a chain ends where the rules cannot judge its draft.
     pub halt: f32,
-    /// Seed of noise and images; those of a chain depend on nothing else but its puzzle's place and its
+    /// Seed of noise, images and suppositions; those of a chain depend on nothing else but its puzzle's place and its
     /// own number.
     pub seed: u64,
 }
