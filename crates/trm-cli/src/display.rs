@@ -1,7 +1,7 @@
 //! What people see: errors, puzzles in colour, progress bars, durations.
 
-use crate::search::{is_solved, origin};
-use anstyle::{AnsiColor, Style};
+use crate::search::{decision, origin};
+use anstyle::{AnsiColor, RgbColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -56,11 +56,59 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
+/// Whether an answer is the one that a data set has.
+pub(crate) fn print_comparison(is_recorded: bool) {
+    let style = style_of(Some(is_recorded));
+    let not = if is_recorded { "" } else { "not " };
+    anstream::println!("{style}{not}the recorded answer{style:#}");
+}
+
+fn style_of(solved: Option<bool>) -> Style {
+    match solved {
+        Some(true) => GOOD,
+        Some(false) => BAD,
+        None => BOLD,
+    }
+}
+
+fn print_plain(domain: Domain, tokens: &[u8]) {
+    anstream::println!("{}", domain.render(tokens, &|_, character| plain(domain, character)));
+}
+
+fn plain(domain: Domain, character: char) -> String {
+    match arc_colour(domain, character) {
+        Some(style) => format!("{style}{character} {style:#}"),
+        None => character.to_string(),
+    }
+}
+
+/// How a cell of ARC is shown: two places of its colour (the report's), with its number.
+fn arc_colour(domain: Domain, character: char) -> Option<Style> {
+    const COLOURS: [(u8, u8, u8); 10] = [
+        (0x00, 0x00, 0x00),
+        (0x00, 0x74, 0xd9),
+        (0xff, 0x41, 0x36),
+        (0x2e, 0xcc, 0x40),
+        (0xff, 0xdc, 0x00),
+        (0xaa, 0xaa, 0xaa),
+        (0xf0, 0x12, 0xbe),
+        (0xff, 0x85, 0x1b),
+        (0x7f, 0xdb, 0xff),
+        (0x87, 0x0c, 0x25),
+    ];
+    if domain != Domain::Arc {
+        return None;
+    }
+    let Some(colour) = character.to_digit(10) else { return Some(Style::new()) };
+    let (red, green, blue) = COLOURS[colour as usize];
+    let ink = if matches!(colour, 0 | 9) { AnsiColor::BrightBlack } else { AnsiColor::Black };
+    Some(ink.on(RgbColor(red, green, blue)))
+}
+
 /// Prints the question and every draft; cells that changed since the draft before are marked.
 pub(crate) fn print_trail(domain: Domain, trail: &Trail) {
     anstream::println!("{BOLD}question{BOLD:#}");
-    let question = |_, character: char| character.to_string();
-    anstream::println!("{}", domain.render(&trail.question, &question));
+    print_plain(domain, &trail.question);
     let colour = std::io::stdout().is_terminal();
     for (i, step) in trail.steps.iter().enumerate() {
         let changes = match step.changed.len() {
@@ -71,11 +119,14 @@ pub(crate) fn print_trail(domain: Domain, trail: &Trail) {
         };
         let belief = percent(step.halt_probability);
         anstream::println!("{BOLD}step {}{BOLD:#}   {changes}, sure to {belief}", i + 1);
-        let blank = domain.blank();
         let paint = |cell: usize, character: char| {
-            if trail.question[cell] != blank {
+            let changed = step.changed.contains(&cell);
+            if let Some(background) = arc_colour(domain, character) {
+                let style = if changed { background.bold().underline() } else { background };
+                format!("{style}{character} {style:#}")
+            } else if domain.is_given(trail.question[cell]) {
                 format!("{DIM}{character}{DIM:#}")
-            } else if !step.changed.contains(&cell) {
+            } else if !changed {
                 character.to_string()
             } else if colour {
                 format!("{CHANGED}{character}{CHANGED:#}")
@@ -85,24 +136,23 @@ pub(crate) fn print_trail(domain: Domain, trail: &Trail) {
         };
         anstream::println!("{}", domain.render(&step.answer, &paint));
     }
-    let style = if trail.last().verdict.is_solved() { GOOD } else { BAD };
-    anstream::println!("{style}{}{style:#}", trail.last().verdict);
+    let verdict = trail.last().verdict;
+    let style = style_of(verdict.decision());
+    anstream::println!("{style}{verdict}{style:#}");
 }
 
 /// Prints the question, the answer that a search found, and how.
 pub(crate) fn print_found(domain: Domain, question: &[u8], found: &Found) {
-    let plain = |_, character: char| character.to_string();
-    anstream::println!("{BOLD}question{BOLD:#}\n{}", domain.render(question, &plain));
+    anstream::println!("{BOLD}question{BOLD:#}");
+    print_plain(domain, question);
     if !found.answer.is_empty() {
-        let blank = domain.blank();
-        let paint = |cell: usize, character: char| match question[cell] != blank {
+        let paint = |cell: usize, character: char| match domain.is_given(question[cell]) {
             true => format!("{DIM}{character}{DIM:#}"),
-            false => character.to_string(),
+            false => plain(domain, character),
         };
         anstream::println!("{BOLD}answer{BOLD:#}\n{}", domain.render(&found.answer, &paint));
     }
-    let solved = is_solved(domain, question, found);
-    let style = if solved { GOOD } else { BAD };
+    let style = style_of(decision(domain, question, found));
     anstream::println!("{style}{}{style:#}", origin(found));
     if !found.verified && !found.answer.is_empty() {
         anstream::println!("{style}{}{style:#}", domain.verify(question, &found.answer));

@@ -42,10 +42,10 @@ pub(crate) fn most_thoughtful(run: &Run, data: &Dataset, limit: usize) -> Result
     let EvalOptions { steps, batch, dtype, .. } = run.eval_options();
     let few = data.len().min(limit);
     let tokens = &data.inputs[..few * data.metadata.seq_len];
-    let question = Question { tokens, puzzles: &vec![0; few] };
+    let question = Question { tokens, puzzles: &data.example_identifiers()[..few] };
     let limits = Limits { steps, batch, halt: Some(Limits::CAREFUL_HALT) };
     let trails = Trail::follow_all(Solver::new(&model, dtype), domain, question, limits)?;
-    let blanks = |t: &Trail| t.question.iter().filter(|token| **token == domain.blank()).count();
+    let blanks = |t: &Trail| t.question.iter().filter(|token| !domain.is_given(**token)).count();
     let revised = |t: &Trail| t.steps.iter().map(|s| s.changed.len()).sum::<usize>();
     let best =
         trails.max_by_key(|t| (t.last().verdict.is_solved(), revised(t), t.steps.len(), blanks(t)));
@@ -252,30 +252,41 @@ fn facts(run: &Run) -> Result<Vec<(String, String)>> {
 
 fn thinking(domain: Domain, trail: &Trail) -> Thinking {
     let layout = domain.layout();
-    let blank = domain.blank();
+    let drafts = trail.steps.iter().map(|step| &step.answer[..]);
+    let extents = drafts.chain([&trail.question[..]]).map(|tokens| domain.extent(tokens));
+    let (width, height) =
+        extents.fold((1, 1), |(width, height), (w, h)| (width.max(w), height.max(h)));
+    let places = || (0..height).flat_map(|row| (0..width).map(move |column| (row, column)));
+    let place = |(row, column): (usize, usize)| row * layout.columns + column;
     let cells = |tokens: &[u8]| -> Vec<Cell> {
-        domain.format_line(tokens).chars().map(|symbol| cell(domain, symbol)).collect()
+        let (columns, rows) = domain.extent(tokens);
+        let symbol = |(row, column): (usize, usize)| match row < rows && column < columns {
+            true => domain.symbol(tokens[place((row, column))]),
+            false => ' ',
+        };
+        places().map(|at| cell(domain, symbol(at))).collect()
     };
-    let given = |i: usize| trail.question[i] != blank;
+    let solved = trail.last().verdict.is_solved();
     let step = |(i, step): (usize, &trm_train::TrailStep)| ThinkingStep {
         label: format!("step {}", i + 1),
         note: format!("sure to {} · {}", percent(step.halt_probability), step.verdict),
         cells: cells(&step.answer)
             .into_iter()
-            .enumerate()
-            .map(|(i, cell)| Cell {
-                given: given(i),
+            .zip(places().map(place))
+            .map(|(cell, i)| Cell {
+                given: domain.is_given(trail.question[i]),
                 changed: step.changed.contains(&i),
-                wrong: trail.last().verdict.is_solved() && step.answer[i] != trail.last().answer[i],
+                wrong: solved && step.answer[i] != trail.last().answer[i],
                 ..cell
             })
             .collect(),
     };
+    let which = if solved { "the solved one" } else { "the one" };
     Thinking {
-        caption: "A puzzle it was not trained on, draft by draft: of those looked at, the solved \
-                  one that it revised most."
-            .into(),
-        columns: layout.columns,
+        caption: format!(
+            "A puzzle it was not trained on, draft by draft: of those looked at, {which} that it revised most."
+        ),
+        columns: width,
         box_rows: layout.boxes.0,
         box_cols: layout.boxes.1,
         question: cells(&trail.question).into_iter().map(|c| Cell { given: true, ..c }).collect(),
@@ -283,10 +294,13 @@ fn thinking(domain: Domain, trail: &Trail) -> Thinking {
     }
 }
 
-/// How a symbol of a line is drawn.
+/// How a symbol is drawn.
 fn cell(domain: Domain, symbol: char) -> Cell {
     match (domain, symbol) {
-        (_, '.') => Cell::default(),
+        (Domain::Arc, '0'..='9') => {
+            Cell { fill: Fill::Colour(symbol as u8 - b'0'), ..Cell::default() }
+        }
+        (Domain::Sudoku(_) | Domain::Maze(_), '.') | (_, ' ') => Cell::default(),
         (Domain::Maze(_), '#') => Cell { fill: Fill::Ink, ..Cell::default() },
         (Domain::Maze(_), 'o') => Cell { fill: Fill::Accent, ..Cell::default() },
         _ => Cell::answer(symbol),

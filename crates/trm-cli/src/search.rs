@@ -107,16 +107,19 @@ pub(crate) fn origin(found: &Found) -> String {
     }
 }
 
-/// Whether the answer solves the puzzle, be it that the search could not know.
-pub(crate) fn is_solved(domain: Domain, question: &[u8], found: &Found) -> bool {
-    !found.answer.is_empty() && domain.verify(question, &found.answer).is_solved()
+/// Whether the answer solves the puzzle, be it that the search could not know; `None` where no rules tell.
+pub(crate) fn decision(domain: Domain, question: &[u8], found: &Found) -> Option<bool> {
+    match found.answer.is_empty() {
+        true => Some(false),
+        false => domain.verify(question, &found.answer).decision(),
+    }
 }
 
 pub(crate) fn as_json(domain: Domain, question: &[u8], found: &Found) -> Value {
     json!({
         "question": domain.format_line(question),
         "answer": domain.format_line(&found.answer),
-        "solved": is_solved(domain, question, found),
+        "solved": decision(domain, question, found),
         "verified": found.verified,
         "steps": found.steps,
         "rollouts": found.rollouts,

@@ -1,7 +1,7 @@
 //! `trm solve`: watch a model think.
 
 use crate::Outcome;
-use crate::display::{print_found, print_trail};
+use crate::display::{print_comparison, print_found, print_trail};
 use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::search::{self, SearchArguments};
 use crate::shipped;
@@ -10,9 +10,9 @@ use clap::Args;
 use serde_json::{Value, json};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use trm::{Found, Limits, Question, Solver};
+use trm::{Found, Limits, Model, Question, Solver};
 use trm_puzzles::Domain;
-use trm_train::{DomainReferee, Precision, SearchOptions, Trail, load_model};
+use trm_train::{Dataset, DomainReferee, Precision, SearchOptions, Trail, check_fit, load_model};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -25,6 +25,10 @@ pub(crate) struct Arguments {
     /// Read puzzles from a file: one per line, or a single one drawn over several lines.
     #[arg(long, value_name = "F")]
     file: Option<PathBuf>,
+    /// Take a test puzzle of this data set: PUZZLE is then the name of an ARC task, or the number of an
+    /// example, from 0. The answer is compared with the recorded one.
+    #[arg(long, value_name = "DIR", conflicts_with = "file")]
+    data: Option<PathBuf>,
     /// Supervision steps at most (default: the model's; for a chain of a search, twice as many); it stops earlier when sure (--halt).
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
@@ -55,34 +59,41 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let (folder, puzzle) = model_and_puzzle(arguments)?;
-    let (place, text) = text(arguments, puzzle)?;
     let device = arguments.machine.device();
     let model = match folder {
         Some(folder) => load_model(Path::new(folder), &device)?,
         None => shipped::model(&device)?,
     };
     let domain: Domain = model.config().domain.parse()?;
-    let questions = questions(domain, &place, &text)?;
+    let asked = match &arguments.data {
+        Some(folder) => Asked::of_data(folder, puzzle.unwrap_or_default(), &model)?,
+        None => {
+            let (place, text) = text(arguments, puzzle)?;
+            Asked::of_text(questions(domain, &place, &text)?)
+        }
+    };
     let steps = arguments.steps.unwrap_or_else(|| arguments.search.default_steps(&model));
     if steps == 0 || arguments.batch == 0 {
         bail!("--steps and --batch must be at least 1");
     }
     let dtype = Precision::from(arguments.precision).into();
     let solver = Solver::new(&model, dtype);
-    let question = Question { tokens: &questions.concat(), puzzles: &vec![0; questions.len()] };
     let limits = (steps, arguments.batch);
     if let Some(options) = arguments.search.options(limits, dtype)? {
-        return search(arguments, solver, domain, question, &options);
+        return search(arguments, solver, domain, &asked, &options);
     }
     let limits = Limits { steps, batch: arguments.batch, halt: Some(arguments.halt) };
     let mut outcome = Outcome::Done;
-    for trail in Trail::follow_all(solver, domain, question, limits)? {
+    let trails = Trail::follow_all(solver, domain, asked.question(), limits)?;
+    for (puzzle, trail) in trails.enumerate() {
+        let is_recorded = asked.is_recorded(domain, puzzle, &trail.last().answer);
         if arguments.json {
-            println!("{}", as_json(domain, &trail));
+            println!("{}", with_comparison(as_json(domain, &trail), is_recorded));
         } else {
             print_trail(domain, &trail);
+            is_recorded.inspect(|is_recorded| print_comparison(*is_recorded));
         }
-        if !trail.last().verdict.is_solved() {
+        if is_recorded.or(trail.last().verdict.decision()) == Some(false) {
             outcome = Outcome::NotSolved;
         }
     }
@@ -94,25 +105,80 @@ fn search(
     arguments: &Arguments,
     solver: Solver<'_>,
     domain: Domain,
-    question: Question<'_>,
+    asked: &Asked,
     options: &SearchOptions,
 ) -> Result<Outcome> {
+    let question = asked.question();
     let mut stop = options.clock(question.puzzles.len());
     let mut outcome = Outcome::Done;
     let mut print = |found: Found| {
-        let asked = &question.tokens[found.puzzle * domain.seq_len()..][..domain.seq_len()];
+        let tokens = &question.tokens[found.puzzle * domain.seq_len()..][..domain.seq_len()];
+        let is_recorded = asked.is_recorded(domain, found.puzzle, &found.answer);
         if arguments.json {
-            println!("{}", search::as_json(domain, asked, &found));
+            println!("{}", with_comparison(search::as_json(domain, tokens, &found), is_recorded));
         } else {
-            print_found(domain, asked, &found);
+            print_found(domain, tokens, &found);
+            is_recorded.inspect(|is_recorded| print_comparison(*is_recorded));
         }
-        if !search::is_solved(domain, asked, &found) {
+        if is_recorded.or(search::decision(domain, tokens, &found)) == Some(false) {
             outcome = Outcome::NotSolved;
         }
     };
     let referee = DomainReferee(Some(domain));
     solver.search(question, &referee, &options.search, &mut stop, &mut print)?;
     Ok(outcome)
+}
+
+/// Puzzles, who they are, and their answers where a data set has them.
+struct Asked {
+    tokens: Vec<u8>,
+    puzzles: Vec<u32>,
+    answers: Vec<Vec<u8>>,
+}
+
+impl Asked {
+    fn of_text(questions: Vec<Vec<u8>>) -> Asked {
+        Asked { tokens: questions.concat(), puzzles: vec![0; questions.len()], answers: Vec::new() }
+    }
+
+    /// The test examples of a data set with this name or number.
+    fn of_data(folder: &Path, wanted: &str, model: &Model) -> Result<Asked> {
+        let data = Dataset::load(folder, "test")?;
+        check_fit(model, &data)?;
+        let ids = data.example_identifiers();
+        let examples: Vec<usize> = match &data.augmented {
+            Some(tasks) => (0..ids.len()).filter(|i| tasks.name(ids[*i]) == Some(wanted)).collect(),
+            None => wanted.parse().ok().filter(|i| *i < ids.len()).into_iter().collect(),
+        };
+        if examples.is_empty() {
+            let known = match &data.augmented {
+                Some(tasks) => {
+                    format!("a test task, such as {}", tasks.name(ids[0]).unwrap_or_default())
+                }
+                None => format!("the number of a test example, 0 to {}", ids.len() - 1),
+            };
+            bail!("{}: `{wanted}` is not {known}", folder.display());
+        }
+        let answers = examples.iter().map(|i| data.label(*i).to_vec());
+        Ok(Asked {
+            tokens: examples.iter().flat_map(|i| data.input(*i)).copied().collect(),
+            puzzles: examples.iter().map(|i| ids[*i]).collect(),
+            answers: answers.collect(),
+        })
+    }
+
+    fn question(&self) -> Question<'_> {
+        Question { tokens: &self.tokens, puzzles: &self.puzzles }
+    }
+
+    /// Whether an answer is the recorded one, if there is one: what lies outside a grid does not count.
+    fn is_recorded(&self, domain: Domain, puzzle: usize, answer: &[u8]) -> Option<bool> {
+        let recorded = self.answers.get(puzzle)?;
+        let is_known = recorded.iter().any(|token| *token != 0);
+        let is_same =
+            !answer.is_empty() && domain.format_line(answer) == domain.format_line(recorded);
+        is_known.then_some(is_same)
+    }
 }
 
 /// The folder of the model, if one is given, and the puzzle, unless it is in a file.
@@ -167,6 +233,13 @@ fn questions(domain: Domain, place: &str, text: &str) -> Result<Vec<Vec<u8>>> {
     Ok(questions)
 }
 
+fn with_comparison(mut json: Value, is_recorded: Option<bool>) -> Value {
+    if let Some(is_recorded) = is_recorded {
+        json["recorded"] = is_recorded.into();
+    }
+    json
+}
+
 fn as_json(domain: Domain, trail: &Trail) -> Value {
     let steps: Vec<Value> = trail
         .steps
@@ -178,14 +251,14 @@ fn as_json(domain: Domain, trail: &Trail) -> Value {
                 "answer": domain.format_line(&step.answer),
                 "halt_probability": step.halt_probability,
                 "changed": step.changed,
-                "solved": step.verdict.is_solved(),
+                "solved": step.verdict.decision(),
             })
         })
         .collect();
     json!({
         "question": domain.format_line(&trail.question),
         "answer": domain.format_line(&trail.last().answer),
-        "solved": trail.last().verdict.is_solved(),
+        "solved": trail.last().verdict.decision(),
         "verdict": trail.last().verdict.to_string(),
         "steps": steps,
     })

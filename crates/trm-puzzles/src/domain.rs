@@ -7,12 +7,14 @@ use std::str::FromStr;
 use rand::Rng;
 
 use crate::Verdict;
+use crate::arc::{Canvas, GridError};
+use crate::grid::{Format, FormatError};
 use crate::maze::{self, MazeError};
 use crate::sudoku::{ParseError, PuzzleError, Shape, TokenError};
 
 /// Decorates one cell of a printed puzzle: called with the cell's position in the sequence and
 /// the character standing there, returns what to print in its place (the character between
-/// colour codes, for example). What it adds must not take up room on the terminal.
+/// colour codes, for example). All that it returns should take up the same room on the terminal.
 pub type Paint<'a> = &'a dyn Fn(usize, char) -> String;
 
 /// Turns an answer to the image of a puzzle into one to the puzzle ([`Rules::disguise`]).
@@ -41,8 +43,8 @@ pub trait Rules {
     /// How many different tokens there are, padding included.
     fn vocab_size(&self) -> usize;
 
-    /// The token of a cell that the answer has to fill.
-    fn blank(&self) -> u8;
+    /// Whether a cell of a question with this token keeps it in the answer.
+    fn is_given(&self, token: u8) -> bool;
 
     /// How many tokens make a puzzle.
     fn seq_len(&self) -> usize;
@@ -50,11 +52,16 @@ pub trait Rules {
     /// Reads a puzzle typed or pasted by a person.
     fn parse(&self, text: &str) -> Result<Vec<u8>, Error>;
 
-    /// Checks that a question has exactly one solution, and returns it.
-    fn check_question(&self, question: &[u8]) -> Result<Vec<u8>, Error>;
+    /// Checks that a question can be asked, and returns its solution where the rules determine one.
+    fn check_question(&self, question: &[u8]) -> Result<Option<Vec<u8>>, Error>;
+
+    /// The character of a token: a space for a place outside the grid, `?` for no token of a puzzle.
+    fn symbol(&self, token: u8) -> char;
 
     /// The puzzle on one line, readable by [`parse`](Rules::parse).
-    fn format_line(&self, tokens: &[u8]) -> String;
+    fn format_line(&self, tokens: &[u8]) -> String {
+        tokens.iter().map(|token| self.symbol(*token)).collect()
+    }
 
     /// The puzzle drawn for a terminal, each cell passed through `paint`.
     fn render(&self, tokens: &[u8], paint: Paint<'_>) -> String;
@@ -71,6 +78,12 @@ pub trait Rules {
 
     /// How the cells lie.
     fn layout(&self) -> Layout;
+
+    /// Columns and rows, from the first ones, that hold a grid.
+    fn extent(&self, tokens: &[u8]) -> (usize, usize) {
+        let columns = self.layout().columns;
+        (columns, tokens.len() / columns)
+    }
 
     /// Replaces a question and its answer by their image under one random symmetry.
     fn augment(&self, question: &mut [u8], answer: &mut [u8], rng: &mut dyn Rng);
@@ -102,12 +115,20 @@ pub enum Domain {
     Sudoku(Shape),
     /// Mazes of the given size.
     Maze(maze::Size),
+    /// Grids of ARC on their canvas.
+    Arc,
+    /// Puzzles of a user's own.
+    Grid(&'static Format),
 }
 
 impl Domain {
     /// The domains that have one size each.
-    pub const NAMED: &[Domain] =
-        &[Domain::Sudoku(Shape::Four), Domain::Sudoku(Shape::Six), Domain::Sudoku(Shape::Nine)];
+    pub const NAMED: &[Domain] = &[
+        Domain::Sudoku(Shape::Four),
+        Domain::Sudoku(Shape::Six),
+        Domain::Sudoku(Shape::Nine),
+        Domain::Arc,
+    ];
 }
 
 impl Deref for Domain {
@@ -117,6 +138,8 @@ impl Deref for Domain {
         match self {
             Domain::Sudoku(shape) => shape,
             Domain::Maze(size) => size,
+            Domain::Arc => &Canvas,
+            Domain::Grid(format) => *format,
         }
     }
 }
@@ -137,7 +160,7 @@ pub struct UnknownDomain {
 
 fn known() -> String {
     let names: Vec<_> = Domain::NAMED.iter().map(|domain| domain.name()).collect();
-    format!("{} and mazes such as maze30x30", names.join(", "))
+    format!("{}, mazes such as maze30x30 and grids such as grid:5x5:.#ab", names.join(", "))
 }
 
 impl FromStr for Domain {
@@ -146,7 +169,9 @@ impl FromStr for Domain {
     fn from_str(name: &str) -> Result<Self, UnknownDomain> {
         let named = Domain::NAMED.iter().find(|domain| domain.name() == name).copied();
         let maze = || maze::Size::from_name(name).map(Domain::Maze);
-        named.or_else(maze).ok_or_else(|| UnknownDomain { found: name.to_owned() })
+        let grid = || Format::from_name(name).map(Domain::Grid);
+        let found = named.or_else(maze).or_else(grid);
+        found.ok_or_else(|| UnknownDomain { found: name.to_owned() })
     }
 }
 
@@ -159,6 +184,12 @@ pub enum Error {
     /// Not a maze, or none with a path.
     #[error(transparent)]
     Maze(#[from] MazeError),
+    /// Not a grid of ARC.
+    #[error(transparent)]
+    Arc(#[from] GridError),
+    /// Not a grid of this format.
+    #[error(transparent)]
+    Grid(#[from] FormatError),
     /// The puzzle has not exactly one solution.
     #[error(transparent)]
     Puzzle(#[from] PuzzleError),
@@ -185,8 +216,8 @@ mod tests {
             assert!(name.parse::<Domain>().is_err(), "{name}");
         }
         let error = "sudoku8".parse::<Domain>().unwrap_err();
-        let expected = "unknown domain `sudoku8`; the known ones are sudoku4, sudoku6, sudoku9 and \
-                        mazes such as maze30x30";
+        let expected = "unknown domain `sudoku8`; the known ones are sudoku4, sudoku6, sudoku9, arc, \
+                        mazes such as maze30x30 and grids such as grid:5x5:.#ab";
         assert_eq!(error.to_string(), expected);
     }
 
@@ -194,7 +225,7 @@ mod tests {
     fn sizes_match_the_public_code() {
         let sizes: Vec<_> =
             Domain::NAMED.iter().map(|domain| (domain.vocab_size(), domain.seq_len())).collect();
-        assert_eq!(sizes, [(6, 16), (8, 36), (11, 81)]);
+        assert_eq!(sizes, [(6, 16), (8, 36), (11, 81), (12, 900)]);
         let maze: Domain = "maze30x30".parse().unwrap();
         assert_eq!((maze.vocab_size(), maze.seq_len()), (6, 900));
     }
@@ -209,7 +240,7 @@ mod tests {
             domain.render(&answer, &|_, symbol| symbol.to_string());
             domain.format_line(&answer);
         }
-        let mut answer = domain.check_question(&question).unwrap();
+        let mut answer = domain.check_question(&question).unwrap().unwrap();
         answer[3] = 0;
         assert_eq!(domain.format_line(&answer), "132?423124133142");
         let Verdict::Constraints(verdict) = domain.verify(&question, &answer) else {
@@ -222,14 +253,14 @@ mod tests {
     fn augmented_pairs_are_new_puzzles_of_the_same_class() {
         let domain = Domain::Sudoku(Shape::Four);
         let question = domain.parse(QUESTION).unwrap();
-        let answer = domain.check_question(&question).unwrap();
+        let answer = domain.check_question(&question).unwrap().unwrap();
         let mut rng = ChaCha8Rng::seed_from_u64(5);
         let mut moved = 0;
         for _ in 0..50 {
             let (mut q, mut a) = (question.clone(), answer.clone());
             domain.augment(&mut q, &mut a, &mut rng);
             moved += usize::from(q != question);
-            assert_eq!(domain.check_question(&q).unwrap(), a);
+            assert_eq!(domain.check_question(&q).unwrap().unwrap(), a);
             assert_eq!(domain.class_hash(&q), domain.class_hash(&question));
         }
         assert!(moved > 40, "only {moved} of 50 symmetries changed the puzzle");

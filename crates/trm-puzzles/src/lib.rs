@@ -3,14 +3,14 @@
 //! A [`Domain`] turns puzzles into token sequences and back, checks questions, judges
 //! answers and draws random symmetries. What is particular to one kind of puzzle lives in
 //! its own module: [`sudoku`] also solves, rates, generates and reads files, [`maze`] labels, generates and
-//! reads files.
+//! reads files, [`arc`] reads tasks and augments them, [`grid`] is for puzzles that no other domain knows.
 //!
 //! ```
 //! use trm_puzzles::Domain;
 //!
 //! let domain: Domain = "sudoku4".parse()?;
 //! let question = domain.parse("1... ..3. .4.. ...2")?;
-//! let answer = domain.check_question(&question)?;
+//! let answer = domain.check_question(&question)?.expect("Sudoku has one solution");
 //! assert_eq!(domain.format_line(&answer), "1324423124133142");
 //! assert!(domain.verify(&question, &answer).is_solved());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -19,6 +19,7 @@
 pub mod arc;
 mod dihedral;
 mod domain;
+pub mod grid;
 mod hash;
 pub mod maze;
 pub mod sudoku;

@@ -11,15 +11,23 @@ pub enum Verdict {
     Constraints(ConstraintVerdict),
     /// Of mazes.
     Path(PathVerdict),
+    /// There are no rules to check an answer by.
+    Unchecked,
 }
 
 impl Verdict {
-    /// Whether the answer solves the question.
-    pub fn is_solved(&self) -> bool {
+    /// Whether the answer solves the question; `None` where there are no rules to decide it.
+    pub fn decision(&self) -> Option<bool> {
         match self {
-            Verdict::Constraints(verdict) => verdict.is_solved(),
-            Verdict::Path(verdict) => verdict.is_solved(),
+            Verdict::Constraints(verdict) => Some(verdict.is_solved()),
+            Verdict::Path(verdict) => Some(verdict.is_solved()),
+            Verdict::Unchecked => None,
         }
+    }
+
+    /// Whether the answer is known to solve the question.
+    pub fn is_solved(&self) -> bool {
+        self.decision() == Some(true)
     }
 }
 
@@ -28,6 +36,7 @@ impl fmt::Display for Verdict {
         match self {
             Verdict::Constraints(verdict) => verdict.fmt(f),
             Verdict::Path(verdict) => verdict.fmt(f),
+            Verdict::Unchecked => f.write_str("not checked: there are no rules to check by"),
         }
     }
 }

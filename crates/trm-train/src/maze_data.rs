@@ -1,11 +1,10 @@
 //! Maze data sets: generated or from CSV, with no maze, turned or not, in both splits.
 
 use crate::Error;
-use crate::dataset::{Dataset, Metadata, Origin};
+use crate::dataset::Origin;
 use crate::parallel::{cores, in_parallel};
 use crate::random::{Purpose, stream};
-use crate::splits::{Splits, origin_of};
-use rand::seq::SliceRandom;
+use crate::splits::{Pair, Splits, dataset};
 use std::collections::HashSet;
 use std::path::Path;
 use trm_puzzles::Domain;
@@ -61,7 +60,8 @@ pub fn generate_mazes(wanted: &Mazes, progress: &mut dyn FnMut(usize)) -> Result
     let source = format!("generated, paths of {} cells and more", law.path);
     let origin = Origin { source, seed: *seed, digest: String::new() };
     let (train, test) = pairs.split_at(*train);
-    Ok(Splits::new(dataset(size, train, &origin), dataset(size, test, &origin), 0))
+    let split = |pairs: &[_]| dataset(Domain::Maze(size), pairs.iter().map(tokens), origin.clone());
+    Ok(Splits::new(split(train), split(test), 0))
 }
 
 fn too_rare(law: &Law) -> Error {
@@ -83,72 +83,36 @@ pub fn mazes_from_csv(
     test_file: Option<&Path>,
     (test, seed): (usize, u64),
 ) -> Result<Splits, Error> {
-    let mut train = read_pairs(train_file)?;
-    let size = size_of(&train[0].0);
-    let mut tests = match test_file {
-        Some(file) => read_pairs(file)?,
-        None => {
-            if test == 0 || test >= train.len() {
-                let message =
-                    format!("cannot split off {test} of {} mazes to test on", train.len());
-                return Err(Error::file(train_file, message));
-            }
-            train.shuffle(&mut stream(seed, Purpose::Data, 0));
-            train.split_off(train.len() - test)
-        }
-    };
-    for (pairs, file) in [(&train, train_file), (&tests, test_file.unwrap_or(train_file))] {
-        if let Some((other, _)) = pairs.iter().find(|(maze, _)| size_of(maze) != size) {
-            let (found, wanted) = (Domain::Maze(size_of(other)), Domain::Maze(size));
-            return Err(Error::file(file, format!("a {found}, but the first is a {wanted}")));
-        }
-    }
-    let before = train.len() + tests.len();
-    let mut classes = HashSet::new();
-    tests.retain(|(maze, _)| classes.insert(class_hash(maze)));
-    train.retain(|(maze, _)| classes.insert(class_hash(maze)));
-    if train.is_empty() {
-        return Err(Error::file(train_file, "every maze is in the test split too"));
-    }
-    let test_origin = origin_of(test_file.unwrap_or(train_file), seed)?;
-    let duplicates = before - train.len() - tests.len();
-    let train = dataset(size, &train, &origin_of(train_file, seed)?);
-    Ok(Splits::new(train, dataset(size, &tests, &test_origin), duplicates))
+    Splits::from_files(train_file, test_file, (test, seed), read_pairs)
 }
 
 fn size_of(maze: &Maze) -> Size {
     Size { width: maze.width(), height: maze.height() }
 }
 
-fn read_pairs(file: &Path) -> Result<Vec<(Maze, Maze)>, Error> {
+fn read_pairs(file: &Path) -> Result<(Domain, Vec<Pair>), Error> {
     let bytes = crate::files::read(file)?;
-    let pairs = read_csv(&bytes[..]).map_err(|error| Error::file(file, error.to_string()))?;
-    match pairs.first() {
-        None => Err(Error::file(file, "no mazes")),
-        Some((maze, _)) if !size_of(maze).is_possible() => {
-            Err(Error::file(file, format!("sides are at most {}", Size::MAX)))
-        }
-        Some(_) => Ok(pairs),
+    let mazes = read_csv(&bytes[..]).map_err(|error| Error::file(file, error.to_string()))?;
+    let Some((first, _)) = mazes.first() else { return Err(Error::file(file, "no mazes")) };
+    let size = size_of(first);
+    if !size.is_possible() {
+        return Err(Error::file(file, format!("sides are at most {}", Size::MAX)));
     }
+    if let Some((other, _)) = mazes.iter().find(|(maze, _)| size_of(maze) != size) {
+        let (found, wanted) = (Domain::Maze(size_of(other)), Domain::Maze(size));
+        return Err(Error::file(file, format!("a {found}, but the first is a {wanted}")));
+    }
+    Ok((Domain::Maze(size), mazes.iter().map(tokens).collect()))
 }
 
-fn dataset(size: Size, pairs: &[(Maze, Maze)], origin: &Origin) -> Dataset {
-    let domain = Domain::Maze(size);
-    let metadata = Metadata {
-        vocab_size: domain.vocab_size(),
-        seq_len: domain.seq_len(),
-        domain: domain.name(),
-        origin: origin.clone(),
-        ..Metadata::default()
-    };
-    let inputs = pairs.iter().flat_map(|(question, _)| question.to_tokens()).collect();
-    let labels = pairs.iter().flat_map(|(_, answer)| answer.to_tokens()).collect();
-    Dataset::from_pairs(metadata, inputs, labels)
+fn tokens((question, answer): &(Maze, Maze)) -> Pair {
+    [question.to_tokens(), answer.to_tokens()]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Dataset;
 
     fn shared(name: &str) -> Option<std::path::PathBuf> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/maze-hard");
@@ -182,7 +146,8 @@ mod tests {
         let domain: Domain = splits.train.metadata.domain.parse().unwrap();
         for data in [&splits.train, &splits.test] {
             for i in 0..data.len() {
-                assert!(domain.check_question(data.input(i)).unwrap() == data.label(i), "maze {i}");
+                let label = domain.check_question(data.input(i)).unwrap();
+                assert!(label.as_deref() == Some(data.label(i)), "maze {i}");
             }
         }
     }

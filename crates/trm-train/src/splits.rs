@@ -1,9 +1,16 @@
 //! What a command that makes data writes.
 
 use crate::Error;
-use crate::dataset::{Dataset, Origin};
+use crate::dataset::{Dataset, Metadata, Origin};
 use crate::files::{create_folder, read, write_atomic, write_folder_atomic};
+use crate::random::{Purpose, stream};
+use rand::seq::SliceRandom;
+use std::collections::HashSet;
 use std::path::Path;
+use trm_puzzles::Domain;
+
+/// The tokens of a question and of its answer.
+pub(crate) type Pair = [Vec<u8>; 2];
 
 /// The two splits of a data set.
 pub struct Splits {
@@ -21,6 +28,54 @@ impl Splits {
     /// Two splits without identifiers of their own.
     pub fn new(train: Dataset, test: Dataset, duplicates: usize) -> Splits {
         Splits { train, test, duplicates, identifiers: vec!["<blank>".into()] }
+    }
+
+    /// Splits of the puzzles that `read` finds in one or two files. Without a test file, `test` puzzles are split
+    /// off by the seed. Training puzzles whose class occurs in the test split, or earlier, are left out.
+    ///
+    /// # Errors
+    /// If a file cannot be read, is of another domain than the other, or has too few puzzles.
+    pub(crate) fn from_files(
+        train_file: &Path,
+        test_file: Option<&Path>,
+        (test, seed): (usize, u64),
+        read: impl Fn(&Path) -> Result<(Domain, Vec<Pair>), Error>,
+    ) -> Result<Splits, Error> {
+        let (domain, mut train) = read(train_file)?;
+        let mut tests = match test_file {
+            Some(file) => {
+                let (found, tests) = read(file)?;
+                if found != domain {
+                    let message = format!("{found}, but what is trained on is {domain}");
+                    return Err(Error::file(file, message));
+                }
+                tests
+            }
+            None if test == 0 || test >= train.len() => {
+                let count = train.len();
+                let message = format!("cannot split off {test} of {count} puzzles to test on");
+                return Err(Error::file(train_file, message));
+            }
+            None => {
+                train.shuffle(&mut stream(seed, Purpose::Data, 0));
+                train.split_off(train.len() - test)
+            }
+        };
+        let before = train.len() + tests.len();
+        let mut classes = HashSet::new();
+        let mut is_new = |[question, _]: &Pair| {
+            classes.insert(domain.class_hash(question).expect("a question that was read"))
+        };
+        tests.retain(&mut is_new);
+        train.retain(&mut is_new);
+        if train.is_empty() {
+            let message = "every puzzle's class occurs in the test split too";
+            return Err(Error::file(train_file, message));
+        }
+        let duplicates = before - train.len() - tests.len();
+        let test_origin = origin_of(test_file.unwrap_or(train_file), seed)?;
+        let train = dataset(domain, train, origin_of(train_file, seed)?);
+        Ok(Splits::new(train, dataset(domain, tests, test_origin), duplicates))
     }
 
     /// Writes both splits and the list of identifiers, all or nothing.
@@ -41,6 +96,27 @@ impl Splits {
             write_atomic(&folder.join("identifiers.json"), &names)
         })
     }
+}
+
+/// One split, an example a puzzle.
+pub(crate) fn dataset(
+    domain: Domain,
+    pairs: impl IntoIterator<Item = Pair>,
+    origin: Origin,
+) -> Dataset {
+    let metadata = Metadata {
+        vocab_size: domain.vocab_size(),
+        seq_len: domain.seq_len(),
+        domain: domain.name(),
+        origin,
+        ..Metadata::default()
+    };
+    let (mut inputs, mut labels) = (Vec::new(), Vec::new());
+    for [question, answer] in pairs {
+        inputs.extend(question);
+        labels.extend(answer);
+    }
+    Dataset::from_pairs(metadata, inputs, labels)
 }
 
 /// A file as the origin of data.

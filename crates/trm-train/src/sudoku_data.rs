@@ -1,11 +1,10 @@
 //! Sudoku data sets: generated or from CSV, with no class of puzzles in both splits.
 
 use crate::Error;
-use crate::dataset::{Dataset, Metadata, Origin};
+use crate::dataset::Origin;
 use crate::parallel::in_parallel;
 use crate::random::{Purpose, stream};
-use crate::splits::{Splits, origin_of};
-use rand::seq::SliceRandom;
+use crate::splits::{Pair, Splits, dataset, origin_of};
 use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -112,12 +111,14 @@ pub fn generate_sudoku(
     }
     let origin = Origin { source: wanted.source(), seed: wanted.seed, digest: String::new() };
     let (train, test) = pairs.split_at(wanted.train);
-    let test = match test_file {
-        Some(file) => dataset(wanted.shape, &read, &origin_of(file, wanted.seed)?),
-        None => dataset(wanted.shape, test, &origin),
+    let split = |pairs: &[(Grid, Grid)], origin: Origin| {
+        dataset(Domain::Sudoku(wanted.shape), pairs.iter().map(tokens), origin)
     };
-    let train = dataset(wanted.shape, train, &origin);
-    Ok(Splits::new(train, test, duplicates))
+    let test = match test_file {
+        Some(file) => split(&read, origin_of(file, wanted.seed)?),
+        None => split(test, origin.clone()),
+    };
+    Ok(Splits::new(split(train, origin), test, duplicates))
 }
 
 /// Some puzzles, which depend on the seed and the number of the round alone; none for those that are known to
@@ -203,42 +204,26 @@ pub fn sudoku_from_csv(
     test_file: Option<&Path>,
     (test, seed): (usize, u64),
 ) -> Result<Splits, Error> {
-    let mut train = read_pairs(train_file)?;
-    let shape = train[0].0.shape();
-    let mut test_pairs = match test_file {
-        Some(file) => read_pairs(file)?,
-        None => {
-            if test == 0 || test >= train.len() {
-                let count = train.len();
-                let message = format!("cannot split off {test} of {count} puzzles to test on");
-                return Err(Error::file(train_file, message));
-            }
-            train.shuffle(&mut stream(seed, Purpose::Data, 0));
-            train.split_off(train.len() - test)
-        }
+    let read = |file: &Path| {
+        let pairs = read_pairs(file)?;
+        let shape = pairs[0].0.shape();
+        check_shape(&pairs, shape, file)?;
+        Ok((Domain::Sudoku(shape), pairs.iter().map(tokens).collect()))
     };
-    check_shape(&test_pairs, shape, test_file.unwrap_or(train_file))?;
-    let before = train.len() + test_pairs.len();
-    let mut classes = HashSet::new();
-    test_pairs.retain(|(question, _)| classes.insert(class_hash(question)));
-    train.retain(|(question, _)| classes.insert(class_hash(question)));
-    if train.is_empty() {
-        return Err(Error::file(train_file, "every puzzle's class occurs in the test split too"));
-    }
-    let duplicates = before - train.len() - test_pairs.len();
-    let test_origin = origin_of(test_file.unwrap_or(train_file), seed)?;
-    let train = dataset(shape, &train, &origin_of(train_file, seed)?);
-    Ok(Splits::new(train, dataset(shape, &test_pairs, &test_origin), duplicates))
+    Splits::from_files(train_file, test_file, (test, seed), read)
 }
 
-/// Refuses test puzzles of another size than those to train on.
-fn check_shape(test: &[(Grid, Grid)], shape: Shape, file: &Path) -> Result<(), Error> {
-    let Some((question, _)) = test.iter().find(|(q, _)| q.shape() != shape) else {
+fn tokens((question, answer): &(Grid, Grid)) -> Pair {
+    [question.to_tokens(), answer.to_tokens()]
+}
+
+/// Refuses puzzles of another size than the wanted one.
+fn check_shape(pairs: &[(Grid, Grid)], shape: Shape, file: &Path) -> Result<(), Error> {
+    let Some((question, _)) = pairs.iter().find(|(q, _)| q.shape() != shape) else {
         return Ok(());
     };
     let (found, size) = (question.shape().size(), shape.size());
-    let message = format!("puzzles of size {found}, but those to train on have size {size}");
-    Err(Error::file(file, message))
+    Err(Error::file(file, format!("a puzzle of size {found} among those of size {size}")))
 }
 
 fn read_pairs(file: &Path) -> Result<Vec<(Grid, Grid)>, Error> {
@@ -255,23 +240,10 @@ fn read_pairs(file: &Path) -> Result<Vec<(Grid, Grid)>, Error> {
     Ok(records.into_iter().map(|r| (r.question, r.answer)).collect())
 }
 
-fn dataset(shape: Shape, pairs: &[(Grid, Grid)], origin: &Origin) -> Dataset {
-    let domain = Domain::Sudoku(shape);
-    let metadata = Metadata {
-        vocab_size: domain.vocab_size(),
-        seq_len: domain.seq_len(),
-        domain: domain.name(),
-        origin: origin.clone(),
-        ..Metadata::default()
-    };
-    let inputs = pairs.iter().flat_map(|(question, _)| question.to_tokens()).collect();
-    let labels = pairs.iter().flat_map(|(_, answer)| answer.to_tokens()).collect();
-    Dataset::from_pairs(metadata, inputs, labels)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Dataset;
 
     #[test]
     fn splits_share_no_class_and_the_seed_repeats_them() {

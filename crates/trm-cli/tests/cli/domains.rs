@@ -25,6 +25,11 @@ fn mazes_are_made_learned_measured_and_solved() {
     let table = session.succeed(&["eval", "run", "--data", "data", "--limit", "4"]);
     assert!(table.contains("data digest"), "{table}");
 
+    let csv = session.succeed(&["data", "csv", "data", "--split", "test"]);
+    session.write("again.csv", &csv);
+    session.succeed(&["data", "maze", "--csv", "again.csv", "--test", "1", "--out", "again"]);
+    assert!(session.succeed(&["data", "check", "again"]).contains("classes: 11 in train, 1 in"));
+
     let question = "S..#..|.#....|...#..|.#.#..|.....G".replace('|', "\n");
     session.write("maze.txt", &question);
     let output = session.run(&["solve", "run", "--file", "maze.txt"]);
@@ -164,6 +169,14 @@ fn tasks_of_arc_are_learned_voted_on_and_submitted() {
         }
     }
     assert!(session.succeed(&["eval", "run", "--data", "data"]).contains("5.0 votes for each"));
+    let solved = session.run(&["solve", "run", "t10", "--data", "data"]);
+    let text = String::from_utf8(solved.stdout).unwrap();
+    assert!(text.contains("step 2") && text.contains("the recorded answer"), "{text}");
+    assert_eq!(solved.status.code(), Some(i32::from(text.contains("not the recorded answer"))));
+    let stranger = session.refuse(&["solve", "run", "t1", "--data", "data"], 2);
+    assert_eq!(stranger, "data: `t1` is not a test task, such as t10");
+    assert!(session.succeed(&["solve", "run", "12/21", "--steps", "1"]).contains("not checked"));
+    assert!(session.succeed(&["data", "check", "data"]).contains("digest"));
 
     let leak = ["data", "arc", "--train", training, "--test", training, "--out", "new"];
     assert!(session.refuse(&leak, 2).contains("is task t0 of the evaluation set"));
@@ -173,6 +186,47 @@ fn tasks_of_arc_are_learned_voted_on_and_submitted() {
     assert!(
         session.refuse(&["eval", "run", "--data", "data", "--search"], 2).contains("are voted on")
     );
+}
+
+#[test]
+fn puzzles_of_ones_own_are_learned_measured_and_solved() {
+    let session = Session::new();
+    // rows are exchanged, and so are the two letters
+    let row = |code: usize| (0..3).map(move |i| if code >> i & 1 == 0 { 'a' } else { 'b' });
+    let other = |row: &str| row.chars().map(|c| if c == 'a' { 'b' } else { 'a' }).collect();
+    let mut file = "input,output\n".to_owned();
+    for code in 0..64 {
+        let (one, two): (String, String) = (row(code / 8).collect(), row(code % 8).collect());
+        let (below, above): (String, String) = (other(&one), other(&two));
+        file += &format!("{one}/{two},{above}/{below}\n");
+    }
+    session.write("own.csv", &file);
+    let data = ["data", "grid", "--train", "own.csv", "--split", "12", "--permute", "ab"];
+    session.succeed(&[&data[..], &["--out", "data"]].concat());
+    let checked = session.succeed(&["data", "check", "data"]);
+    assert!(checked.contains("in test, 0 in both"), "{checked}");
+    session.write("recipe.toml", RECIPE);
+    session.succeed(&["train", "recipe.toml", "--out", "run"]);
+    assert!(session.succeed(&["eval", "run", "--data", "data"]).contains("data digest"));
+    let report = std::fs::read_to_string(session.path("run/report.html")).unwrap();
+    assert!(report.contains("grid:3x2:ab:permute=ab"));
+
+    let solved = session.succeed(&["solve", "run", "aba/bab"]);
+    assert!(solved.contains("not checked: there are no rules to check by"), "{solved}");
+    let search = ["solve", "run", "aba/bab", "--search", "--rollouts", "2", "--json"];
+    let json: serde_json::Value = serde_json::from_str(&session.succeed(&search)).unwrap();
+    assert_eq!((&json["solved"], &json["question"]), (&serde_json::Value::Null, &"aba/bab".into()));
+    let known = session.run(&["solve", "run", "3", "--data", "data", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&known.stdout).unwrap();
+    assert_eq!(known.status.code(), Some(i32::from(json["recorded"] == false)));
+    let refused = session.refuse(&["solve", "run", "12", "--data", "data"], 2);
+    assert_eq!(refused, "data: `12` is not the number of a test example, 0 to 11");
+    let refused = session.refuse(&["solve", "run", "abc/bab"], 2);
+    assert_eq!(refused, "the puzzle: 'c' at row 1 column 3: the symbols are \"ab\"");
+
+    session.write("bad.csv", "input,output\nab/a,ab\n");
+    let refused = session.refuse(&["data", "grid", "--train", "bad.csv", "--out", "new"], 2);
+    assert_eq!(refused, "bad.csv: line 2, input: row 2 has 1 cells where the first has 2");
 }
 
 #[test]

@@ -44,6 +44,16 @@ pub enum GridError {
         /// Column, from 1.
         column: usize,
     },
+    /// A character that is no colour.
+    #[error("{found:?} at row {row} column {column}: colours are 0 to 9")]
+    Symbol {
+        /// What stands there.
+        found: char,
+        /// Row, from 1.
+        row: usize,
+        /// Column, from 1.
+        column: usize,
+    },
 }
 
 impl Grid {

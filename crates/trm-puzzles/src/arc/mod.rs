@@ -7,8 +7,10 @@ mod augment;
 mod canvas;
 mod files;
 mod grid;
+mod rules;
 
 pub use augment::{Augmentation, NameError};
 pub use canvas::{CELLS, SIDE, VOCABULARY, decode, encode, room};
 pub use files::{FileError, read_challenges, read_task, write_submission};
 pub use grid::{Grid, GridError, Pair, Task};
+pub use rules::Canvas;

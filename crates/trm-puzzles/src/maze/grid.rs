@@ -127,7 +127,7 @@ impl Maze {
         Ok(Maze { width, cells })
     }
 
-    /// Reads a maze drawn over several lines, or a square one on a single line.
+    /// Reads a maze whose rows are lines or parted by `/`, or a square one on a single line.
     ///
     /// # Errors
     /// Says what is wrong and where.
@@ -137,7 +137,7 @@ impl Maze {
 
     /// [`Maze::parse`], where a single line has rows of a known length.
     pub(super) fn parse_rows(text: &str, row: Option<usize>) -> Result<Maze, MazeError> {
-        let text = text.trim_matches(['\r', '\n']);
+        let text = text.trim_matches(['\r', '\n']).replace('/', "\n");
         let lines: Vec<Vec<char>> =
             text.lines().map(|line| line.trim_end_matches('\r').chars().collect()).collect();
         let width = match &lines[..] {

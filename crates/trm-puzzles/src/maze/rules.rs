@@ -63,27 +63,34 @@ impl Rules for Size {
         6
     }
 
-    fn blank(&self) -> u8 {
-        Cell::Free as u8
+    fn is_given(&self, token: u8) -> bool {
+        token != Cell::Free as u8
     }
 
     fn seq_len(&self) -> usize {
         self.width * self.height
     }
 
-    /// Blanks may be dots; rows may be lines, or follow each other on one.
+    /// Blanks may be dots; rows may be lines, parted by `/`, or follow each other on one line.
     fn parse(&self, text: &str) -> Result<Vec<u8>, Error> {
         let maze = self.check(Maze::parse_rows(text, Some(self.width))?)?;
         Ok(maze.question().to_tokens())
     }
 
-    fn check_question(&self, question: &[u8]) -> Result<Vec<u8>, Error> {
-        Ok(label(&Maze::from_tokens(self.width, question)?)?.to_tokens())
+    fn check_question(&self, question: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        Ok(Some(label(&Maze::from_tokens(self.width, question)?)?.to_tokens()))
     }
 
     /// With dots for free cells, which other programs do not cut off.
+    fn symbol(&self, token: u8) -> char {
+        symbol(token, '.', '#', 'o')
+    }
+
+    /// Other programs know the size of square mazes only.
     fn format_line(&self, tokens: &[u8]) -> String {
-        tokens.iter().map(|token| symbol(*token, '.', '#', 'o')).collect()
+        let row = |row: &[u8]| row.iter().map(|token| self.symbol(*token)).collect::<String>();
+        let rows: Vec<String> = tokens.chunks(self.width).map(row).collect();
+        rows.join(if self.width == self.height { "" } else { "/" })
     }
 
     fn render(&self, tokens: &[u8], paint: Paint<'_>) -> String {
@@ -118,13 +125,14 @@ impl Rules for Size {
     /// The labelling rule ([`label`]) is not symmetric: an answer that follows it is labelled anew, so that
     /// it still does; another answer is turned with its question.
     fn augment(&self, question: &mut [u8], answer: &mut [u8], rng: &mut dyn Rng) {
-        let follows_the_rule = self.check_question(question).is_ok_and(|label| label == answer);
+        let follows_the_rule =
+            self.check_question(question).is_ok_and(|label| label.as_deref() == Some(&*answer));
         let dihedral = self.symmetry(rng);
         for tokens in [&mut *question, &mut *answer] {
             let (image, _) = dihedral.apply(tokens, self.width);
             tokens.copy_from_slice(&image);
         }
-        if follows_the_rule && let Ok(label) = self.check_question(question) {
+        if follows_the_rule && let Ok(Some(label)) = self.check_question(question) {
             answer.copy_from_slice(&label);
         }
     }
@@ -205,7 +213,7 @@ mod tests {
                 domain.augment(&mut q, &mut turned, &mut rng);
                 let marks = |tokens: &[u8]| tokens.iter().filter(|t| **t == 5).count();
                 assert_eq!(marks(&turned), marks(&other), "turned, not labelled anew");
-                let Ok(label) = domain.check_question(&q) else { panic!("a path") };
+                let Ok(Some(label)) = domain.check_question(&q) else { panic!("a path") };
                 anew += usize::from(label != turned);
             }
         }
@@ -235,8 +243,9 @@ mod tests {
         let domain = Domain::Maze(Size { width: 4, height: 2 });
         let question = domain.parse("S.#.\n...G").unwrap();
         assert_eq!(domain.parse("S.#....G"), Ok(question.clone()));
-        assert_eq!(domain.format_line(&question), "S.#....G");
-        let answer = domain.check_question(&question).unwrap();
+        assert_eq!(domain.format_line(&question), "S.#./...G");
+        assert_eq!(domain.parse("S.#./...G"), Ok(question.clone()));
+        let answer = domain.check_question(&question).unwrap().unwrap();
         let plain = |_: usize, symbol: char| symbol.to_string();
         assert_eq!(domain.render(&answer, &plain), "S █ \n•••G");
         let message = |text: &str| domain.parse(text).unwrap_err().to_string();
@@ -256,7 +265,7 @@ mod tests {
             assert_eq!(domain.decide(&question, &answer), Some(false));
             domain.render(&answer, &|_, symbol| symbol.to_string());
         }
-        let answer = domain.check_question(&question).unwrap();
+        let answer = domain.check_question(&question).unwrap().unwrap();
         assert!(domain.verify(&question, &answer).is_solved());
         assert_eq!(domain.decide(&question, &answer), None, "shortest? the rules cannot say");
     }

@@ -40,17 +40,17 @@ pub fn render_with(grid: &Grid, paint: Paint<'_>) -> String {
 /// # Panics
 /// If there are not as many tokens as cells.
 pub fn render_tokens(shape: Shape, tokens: &[u8], paint: Paint<'_>) -> String {
-    draw(shape, &token_symbols(shape, tokens), paint)
+    assert_eq!(tokens.len(), shape.cells(), "tokens of a {shape} grid");
+    let symbols: Vec<char> = tokens.iter().map(|token| token_symbol(shape, *token)).collect();
+    draw(shape, &symbols, paint)
 }
 
-/// The character of each predicted token, `?` where it is neither a blank nor a digit.
-pub(crate) fn token_symbols(shape: Shape, tokens: &[u8]) -> Vec<char> {
-    assert_eq!(tokens.len(), shape.cells(), "tokens of a {shape} grid");
-    let known = 1..shape.vocab_size();
-    tokens
-        .iter()
-        .map(|&token| if known.contains(&token.into()) { symbol(token - 1) } else { '?' })
-        .collect()
+/// The character of a predicted token, `?` where it is neither a blank nor a digit.
+pub(crate) fn token_symbol(shape: Shape, token: u8) -> char {
+    match (1..shape.vocab_size()).contains(&token.into()) {
+        true => symbol(token - 1),
+        false => '?',
+    }
 }
 
 fn draw(shape: Shape, symbols: &[char], paint: Paint<'_>) -> String {
@@ -99,7 +99,8 @@ mod tests {
     #[test]
     fn tokens_outside_the_vocabulary_are_question_marks() {
         let tokens: Vec<u8> = (0..16).collect();
-        let symbols: String = token_symbols(Shape::Four, &tokens).into_iter().collect();
+        let symbols: String =
+            tokens.iter().map(|token| token_symbol(Shape::Four, *token)).collect();
         assert_eq!(symbols, "?.1234??????????");
     }
 }

@@ -2,9 +2,12 @@
 
 use rand::Rng;
 
-use super::render::token_symbols;
+use super::render::token_symbol;
 use super::{Grid, Shape, Symmetry, check_question, class_hash, render_tokens, verify};
 use crate::{Error, Layout, Paint, Rules, Undo, Verdict};
+
+/// The token of a cell that the answer fills.
+const BLANK: u8 = 1;
 
 impl Rules for Shape {
     fn name(&self) -> String {
@@ -15,8 +18,8 @@ impl Rules for Shape {
         Shape::vocab_size(*self)
     }
 
-    fn blank(&self) -> u8 {
-        1
+    fn is_given(&self, token: u8) -> bool {
+        token != BLANK
     }
 
     fn seq_len(&self) -> usize {
@@ -27,13 +30,13 @@ impl Rules for Shape {
         Ok(Grid::parse(text, Some(*self))?.to_tokens())
     }
 
-    fn check_question(&self, question: &[u8]) -> Result<Vec<u8>, Error> {
+    fn check_question(&self, question: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         let question = Grid::from_tokens(*self, question)?;
-        Ok(check_question(&question)?.to_tokens())
+        Ok(Some(check_question(&question)?.to_tokens()))
     }
 
-    fn format_line(&self, tokens: &[u8]) -> String {
-        token_symbols(*self, tokens).into_iter().collect()
+    fn symbol(&self, token: u8) -> char {
+        token_symbol(*self, token)
     }
 
     fn render(&self, tokens: &[u8], paint: Paint<'_>) -> String {
@@ -51,7 +54,7 @@ impl Rules for Shape {
     }
 
     fn can_suppose(&self, token: u8) -> bool {
-        token == self.blank()
+        token == BLANK
     }
 
     fn layout(&self) -> Layout {

@@ -1,0 +1,69 @@
+//! `trm data grid`.
+
+use anyhow::{Result, bail};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use trm_puzzles::grid::Wanted;
+use trm_train::{Splits, grids_from_files};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Folder to write.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Puzzles to train on: CSV with the columns input and output, or .jsonl with an object of both a line.
+    ///
+    /// A grid is a text whose rows are lines or parted by `/`; in JSON also a list of rows, or of lists of
+    /// numbers from 0 to 9 or characters.
+    #[arg(long, value_name = "FILE")]
+    train: PathBuf,
+    /// Puzzles to be tested on; none of them, nor an image, will be trained on.
+    #[arg(long, value_name = "FILE")]
+    test: Option<PathBuf>,
+    /// Puzzles to split off to test on, where there is no --test (default: a tenth, at most 1000).
+    #[arg(long, value_name = "N", conflicts_with = "test")]
+    split: Option<usize>,
+    /// Columns, where rows follow each other on one line, or where grids are to be allowed that are larger than
+    /// those of the files.
+    #[arg(long)]
+    width: Option<usize>,
+    /// Rows.
+    #[arg(long)]
+    height: Option<usize>,
+    /// All symbols, in the order of their tokens (default: those of the files, sorted). With a space among them
+    /// grids may be smaller than the largest.
+    #[arg(long, value_name = "SYMBOLS")]
+    alphabet: Option<String>,
+    /// Puzzles stay puzzles when question and answer are turned and mirrored: train on random images.
+    #[arg(long)]
+    dihedral: bool,
+    /// Puzzles stay puzzles when these symbols change places among each other: train on random images.
+    #[arg(long, value_name = "SYMBOLS", default_value = "")]
+    permute: String,
+    /// Seed of the split.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    seed: u64,
+}
+
+impl Arguments {
+    pub(super) fn out(&self) -> &Path {
+        &self.out
+    }
+}
+
+pub(super) fn splits(arguments: &Arguments) -> Result<Splits> {
+    if arguments.split == Some(0) {
+        bail!("--split must be at least 1");
+    }
+    let wanted = Wanted {
+        width: arguments.width,
+        height: arguments.height,
+        symbols: arguments.alphabet.clone(),
+        dihedral: arguments.dihedral,
+        permuted: arguments.permute.clone(),
+    };
+    let split = (arguments.split, arguments.seed);
+    let splits = grids_from_files(&arguments.train, arguments.test.as_deref(), split, &wanted)?;
+    eprintln!("{}", splits.train.metadata.domain);
+    Ok(splits)
+}
