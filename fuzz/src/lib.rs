@@ -7,6 +7,7 @@ use trm::{Config, Model};
 use trm_ops::{DType, Device};
 use trm_puzzles::Domain;
 use trm_puzzles::arc::{decode, encode, read_challenges, read_task};
+use trm_puzzles::grid::{self as grids, Format, Wanted};
 use trm_puzzles::sudoku::{Grid, check_question, read_csv};
 use trm_puzzles::{Dihedral, maze as mazes};
 use trm_train::{Metadata, Recipe, npy, parse_config, torch};
@@ -25,6 +26,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("recipe", recipe),
     ("maze", maze),
     ("arc", arc),
+    ("grid", grid),
     ("checkpoint", checkpoint),
     ("pickle", pickle),
 ];
@@ -95,6 +97,30 @@ pub fn arc(data: &[u8]) {
             assert_eq!(decode(&encode(&pair.input, (0, 0))).as_ref(), Some(&pair.input));
             let (turned, width) = Dihedral::ALL[1].apply(pair.input.cells(), pair.input.width());
             assert_eq!((turned.len() / width, width), (pair.input.width(), pair.input.height()));
+        }
+    }
+}
+
+/// Puzzles of a user's own as CSV and JSONL, and the name of such a domain. Grids that a format was inferred
+/// from are written and read back.
+pub fn grid(data: &[u8]) {
+    check_examples(&grids::read_csv(data).unwrap_or_default());
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    check_examples(&grids::read_jsonl(text).unwrap_or_default());
+    if let Some(format) = Format::from_name(text) {
+        assert_eq!(text.parse(), Ok(Domain::Grid(format)));
+    }
+}
+
+fn check_examples(examples: &[grids::Example]) {
+    let Ok(format) = grids::infer(examples, &Wanted::default()) else { return };
+    let domain = Domain::Grid(format.interned());
+    for example in examples {
+        let Domain::Grid(format) = domain else { return };
+        let tokens = format.tokens(&example.input).expect("what the format was inferred from");
+        let line = domain.format_line(&tokens);
+        if !line.is_empty() {
+            assert_eq!(domain.parse(&line), Ok(tokens), "{line:?}");
         }
     }
 }

@@ -12,8 +12,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Tasks to learn from, tests included: a file of challenges (its solutions are looked for beside it), or a
-    /// folder with a file per task. Can be given several times.
-    #[arg(long, value_name = "FILE", required = true)]
+    /// folder with a file per task. Can be given several times, or not at all.
+    #[arg(long, value_name = "FILE")]
     train: Vec<PathBuf>,
     /// Tasks to be evaluated on; what shows their rules is learned from too. Can be given several times.
     #[arg(long, value_name = "FILE", required = true)]
@@ -28,6 +28,9 @@ pub(crate) struct Arguments {
     /// Only the first N tasks to learn from, and of each file to be evaluated on.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+    /// Of the tasks to be evaluated on only these, parted by commas.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "limit")]
+    only: Vec<String>,
     /// Seed of the images.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: u64,
@@ -77,10 +80,19 @@ pub(super) fn splits(arguments: &Arguments) -> Result<Splits> {
         .collect();
     let tasks = ArcTasks {
         training: read(&arguments.train)?,
-        evaluation: read(&arguments.test)?,
+        evaluation: select(read(&arguments.test)?, &arguments.only)?,
         images: arguments.images,
         seed: arguments.seed,
         source: names.join(", "),
     };
     Ok(arc_splits(&tasks, arguments.leaks.into())?)
+}
+
+/// The tasks with these names, or all where no name is given.
+fn select(tasks: Vec<Task>, names: &[String]) -> Result<Vec<Task>> {
+    if let Some(stranger) = names.iter().find(|name| tasks.iter().all(|task| task.name != **name)) {
+        bail!("--only {stranger}: no task of the files given with --test has this name");
+    }
+    let wanted = |task: &Task| names.is_empty() || names.contains(&task.name);
+    Ok(tasks.into_iter().filter(wanted).collect())
 }

@@ -180,6 +180,12 @@ fn tasks_of_arc_are_learned_voted_on_and_submitted() {
 
     let leak = ["data", "arc", "--train", training, "--test", training, "--out", "new"];
     assert!(session.refuse(&leak, 2).contains("is task t0 of the evaluation set"));
+    let few =
+        ["data", "arc", "--test", evaluation, "--images", "1", "--only", "t11", "--out", "few"];
+    session.succeed(&few);
+    assert!(session.succeed(&["data", "check", "few"]).contains("test: 1 examples, 1 puzzles"));
+    let unknown = ["data", "arc", "--test", evaluation, "--only", "t11,t12", "--out", "new"];
+    assert!(session.refuse(&unknown, 2).starts_with("--only t12: no task"));
     session.write("bad.json", "{\"a\":{\"train\":[{\"input\":[[1],[2,3]]}],\"test\":[]}}");
     let bad = ["data", "arc", "--train", "bad.json", "--test", evaluation, "--out", "new"];
     assert_eq!(session.refuse(&bad, 2), "bad.json: task a: no test pairs");

@@ -1,0 +1,5 @@
+//! Fuzzes `trm_fuzz::grid`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| trm_fuzz::grid(data));
