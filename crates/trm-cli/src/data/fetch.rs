@@ -18,7 +18,7 @@ pub(super) enum Fetched {
 }
 
 /// Fetches `BASE/NAME` into a folder. It has its own name there only once its digest is right; until
-/// then it is `NAME.part`. Whatever is there already is left as it is.
+/// then it is `NAME.part`. A file of that name is never replaced.
 pub(super) fn fetch(agent: &Agent, file: &Original, base: &str, folder: &Path) -> Result<Fetched> {
     let path = folder.join(file.name);
     if path.exists() {
