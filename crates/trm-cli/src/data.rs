@@ -1,8 +1,12 @@
-//! `trm data …`: make and check data sets.
+//! `trm data …`: fetch, make and check data sets.
 
 mod arc;
+mod download;
+mod fetch;
 mod grid;
 mod maze;
+mod originals;
+mod part;
 
 use crate::display::{heading, progress_bar};
 use crate::{Failed, Outcome};
@@ -38,6 +42,11 @@ pub(crate) enum Verb {
     /// Size and symbols are inferred and become the name of the domain, from which all other commands know how
     /// to read and show such puzzles.
     Grid(grid::Arguments),
+    /// Fetch an original data set from where it is published.
+    ///
+    /// Files are checked against the digests of one revision. Interrupted, the same command goes on where it
+    /// ended. Proxies are taken from the environment (HTTPS_PROXY, NO_PROXY).
+    Download(download::Arguments),
     /// Merge the training puzzles of two data sets, to be drawn equally often whatever their numbers.
     Merge {
         /// The first; its test puzzles become those of the result.
@@ -103,6 +112,7 @@ pub(crate) fn run(verb: &Verb) -> Result<Outcome> {
         Verb::Maze(arguments) => save(&maze::splits(arguments)?, arguments.out())?,
         Verb::Arc(arguments) => save(&arc::splits(arguments)?, arguments.out())?,
         Verb::Grid(arguments) => save(&grid::splits(arguments)?, arguments.out())?,
+        Verb::Download(arguments) => download::run(arguments)?,
         Verb::Merge { first, second, out } => merge(first, second, out)?,
         Verb::Csv { folder, split } => print_csv(folder, split)?,
         Verb::Check { folder } => check(folder)?,

@@ -36,7 +36,7 @@ struct Arguments {
 enum Verb {
     /// Train a small model from nothing, measure it and watch it think: under a minute.
     Quickstart(quickstart::Arguments),
-    /// Make and check data sets.
+    /// Fetch, make and check data sets.
     #[command(subcommand)]
     Data(data::Verb),
     /// Train a model by a recipe, or go on with an interrupted run.

@@ -2,7 +2,9 @@
 
 mod commands;
 mod domains;
+mod download;
 mod halting;
 mod reliability;
 mod search;
+mod server;
 mod session;
