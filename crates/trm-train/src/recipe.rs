@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 use trm::{Config, Mix};
 use trm_ops::{DType, Likelihood};
+use trm_puzzles::Domain;
 
 /// Everything that decides the outcome of a training run, except the data themselves.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -238,7 +239,8 @@ impl TrainConfig {
 }
 
 /// Keys of `[model]` that the data set decides.
-const DECIDED_BY_DATA: [&str; 4] = ["domain", "vocab_size", "seq_len", "puzzle_identifiers"];
+const DECIDED_BY_DATA: [&str; 5] =
+    ["domain", "vocab_size", "seq_len", "columns", "puzzle_identifiers"];
 
 impl Recipe {
     /// Reads a recipe file and applies `key=value` overrides (`train.lr=1e-3`).
@@ -277,7 +279,11 @@ impl Recipe {
 
     /// The network with the sizes that follow from a data set.
     pub fn model_for(&self, data: &Dataset) -> Config {
+        let domain: Option<Domain> = data.metadata.domain.parse().ok();
+        let is_grid = self.model.mix == Mix::Neighbours;
+        let columns = domain.filter(|_| is_grid).map_or(0, |domain| domain.layout().columns);
         Config {
+            columns,
             domain: data.metadata.domain.clone(),
             vocab_size: data.metadata.vocab_size,
             seq_len: data.metadata.seq_len,
@@ -325,6 +331,7 @@ fn without_data(model: &Config) -> Config {
             vocab_size: n.saturating_add(2),
             ..model.clone()
         },
+        Mix::Neighbours => Config { columns: model.seq_len, ..model.clone() },
         Mix::Mixer | Mix::Attention => model.clone(),
     }
 }

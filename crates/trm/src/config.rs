@@ -30,6 +30,8 @@ pub struct Config {
     pub mix: Mix,
     /// Rows and columns of a box; read only with [`Mix::Units`].
     pub boxes: [usize; 2],
+    /// Cells of a row of the grid; read only with [`Mix::Neighbours`].
+    pub columns: usize,
     /// How tokens know their place.
     pub positions: Positions,
     /// T: cycles of a supervision step; only the last carries a gradient.
@@ -59,6 +61,9 @@ pub enum Mix {
     /// symbol-equivariant models (arXiv 2603.02193), and all bands, stacks and lines within them too,
     /// so that it has nothing to learn about them.
     Units,
+    /// For grids: cells hear the four beside them and the mean of all ([`neighbours`](trm_ops::Tape::neighbours)),
+    /// everywhere in the same way, so that what is learned at one place is known at every other.
+    Neighbours,
 }
 
 /// How tokens know their place.
@@ -86,6 +91,7 @@ impl Default for Config {
             blocks: 2,
             mix: Mix::Mixer,
             boxes: [3, 3],
+            columns: 0,
             positions: Positions::None,
             cycles: 3,
             recursions: 6,
@@ -133,6 +139,7 @@ impl Config {
             Mix::Mixer => 3.0 * l * self.inner(self.len()) as f64 * d,
             Mix::Attention => 4.0 * l * d * d + 2.0 * l * l * d,
             Mix::Units => (l + 4.0 * self.seq_len as f64) * d * d,
+            Mix::Neighbours => 6.0 * l * d * d,
         };
         let block = mix + 3.0 * l * d * self.inner(self.hidden) as f64;
         let net = 2.0 * self.blocks as f64 * block;
@@ -179,6 +186,7 @@ impl Config {
         self.check_heads()?;
         self.check_prefix()?;
         self.check_units()?;
+        self.check_grid()?;
         match self.approximate_parameters() {
             count if count > 2e9 => Err(ConfigError::TooLarge(count)),
             _ => Ok(()),
@@ -188,8 +196,10 @@ impl Config {
     fn check_heads(&self) -> Result<(), ConfigError> {
         let Config { heads, hidden, .. } = *self;
         match (self.mix, self.positions) {
-            (Mix::Mixer, Positions::Rope) => Err(ConfigError::RopeWithoutAttention),
-            (Mix::Mixer | Mix::Units, _) => Ok(()),
+            (Mix::Mixer | Mix::Neighbours, Positions::Rope) => {
+                Err(ConfigError::RopeWithoutAttention)
+            }
+            (Mix::Mixer | Mix::Units | Mix::Neighbours, _) => Ok(()),
             (Mix::Attention, _) if hidden % heads != 0 => Err(ConfigError::Heads { heads, hidden }),
             (Mix::Attention, Positions::Rope) if hidden / heads % 2 != 0 => {
                 Err(ConfigError::OddHead { heads, hidden })
@@ -217,6 +227,17 @@ impl Config {
         Ok(())
     }
 
+    fn check_grid(&self) -> Result<(), ConfigError> {
+        let Config { columns, seq_len, prefix_len, .. } = *self;
+        match self.mix {
+            Mix::Neighbours if columns == 0 || !seq_len.is_multiple_of(columns) => {
+                Err(ConfigError::Columns { columns, seq_len })
+            }
+            Mix::Neighbours if prefix_len > 0 => Err(ConfigError::NeighboursAlone),
+            _ => Ok(()),
+        }
+    }
+
     fn check_prefix(&self) -> Result<(), ConfigError> {
         let Config { prefix_len, puzzle_embedding, .. } = *self;
         let room = prefix_len.saturating_mul(self.hidden);
@@ -233,7 +254,7 @@ impl Config {
         let f = |n: usize| n as f64;
         let (l, d) = (f(self.prefix_len) + f(self.seq_len), f(self.hidden));
         let inner = |width: f64| self.expansion as f64 * width + f(self.inner_multiple);
-        let block = 3.0 * d * inner(d) + (3.0 * l * inner(l)).max(5.0 * d * d);
+        let block = 3.0 * d * inner(d) + (3.0 * l * inner(l)).max(6.0 * d * d);
         let table = f(self.puzzle_embedding) * f(self.puzzle_identifiers);
         f(self.blocks) * block + l * d + table
     }
@@ -263,6 +284,17 @@ mod tests {
         );
         assert!(message(Config { hidden: 24, heads: 8, ..base() }).contains("even head width"));
         assert!(message(Config { mix: Mix::Mixer, ..base() }).contains("no effect"));
+        let grid = |columns, prefix_len| Config {
+            mix: Mix::Neighbours,
+            positions: Positions::None,
+            columns,
+            prefix_len,
+            puzzle_embedding: prefix_len,
+            ..base()
+        };
+        assert_eq!(grid(9, 0).check(), Ok(()));
+        assert!(message(grid(10, 0)).starts_with("81 cells in rows of 10"));
+        assert!(message(grid(9, 1)).contains("without a prefix"));
         assert_eq!(message(Config { blocks: 0, ..base() }), "blocks = 0: must be at least 1");
         assert!(message(Config { prefix_len: 0, ..base() }).contains("both must be 0"));
         assert!(message(Config { puzzle_embedding: 9000, ..base() }).contains("wider than"));

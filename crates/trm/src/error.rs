@@ -95,6 +95,22 @@ pub enum ConfigError {
         "mix = \"units\" goes without prefix and positions: set prefix_len = 0, positions = \"none\""
     )]
     UnitsAlone,
+    /// The cells do not lie in rows.
+    #[error(
+        "{seq_len} cells in rows of {columns}: mix = \"neighbours\" is for grids, whose domain says how long a \
+         row is"
+    )]
+    Columns {
+        /// Cells of a row.
+        columns: usize,
+        /// Number of cells.
+        seq_len: usize,
+    },
+    /// A prefix lies beside no cell.
+    #[error(
+        "mix = \"neighbours\" goes without a prefix: set prefix_len = 0 and puzzle_embedding = 0"
+    )]
+    NeighboursAlone,
     /// More supervision steps than counters are made for.
     #[error("supervision_steps = {0}: at most 1048576")]
     TooManySteps(usize),

@@ -3,7 +3,7 @@
 //! Shapes: B puzzles, L = P prefix tokens + S cells (with `mix = "units"` S·n candidates instead), D
 //! features, V tokens.
 
-use crate::config::Config;
+use crate::config::{Config, Mix};
 use crate::error::{Error, InputError};
 use std::borrow::Cow;
 use trm_ops::{Axis, DType, Device, Parameter, Rope, Tape, Tensor, Units};
@@ -40,6 +40,7 @@ enum Mixing {
     Mixer { gate_up: Parameter, down: Parameter }, // [2J, L], [L, J]
     Attention { qkv: Parameter, out: Parameter, heads: usize, rope: Option<Rope> }, // [3D, D], [D, D]
     Units { weights: Box<[Parameter; 5]>, units: Units }, // [D, D]: own, row, column, box, cell
+    Neighbours { out: Parameter, columns: usize }, // [D, 6D]: own, above, below, left, right, all
 }
 
 /// The recursive state between supervision steps, without gradient.
@@ -103,6 +104,10 @@ impl Block {
                 let heard = tape.mix_units(h, weights, *units);
                 tape.residual_norm(h, &heard, Axis::Features)
             }
+            Mixing::Neighbours { out, columns } => {
+                let heard = tape.neighbours(h, *columns); // [B, L, 6D]
+                tape.residual_linear(h, &heard, out)
+            }
         };
         tape.residual_swiglu(&h, &self.gate_up, &self.down)
     }
@@ -147,6 +152,7 @@ impl Model {
         let cells = tape.tokens(y, self.config.prefix_len..self.config.len());
         let logits = tape.linear(&cells, &self.lm_head, None);
         let (logits, whole) = match self.config.units() {
+            None if self.config.mix == Mix::Neighbours => (logits, tape.mean_token(y)),
             None => (logits, tape.tokens(y, 0..1)),
             Some(units) => {
                 let logits = tape.symbol_logits(&logits, units.size(), self.config.vocab_size);
@@ -212,6 +218,7 @@ impl Model {
                 Mixing::Mixer { gate_up, down } => vec![gate_up, down],
                 Mixing::Attention { qkv, out, .. } => vec![qkv, out],
                 Mixing::Units { weights, .. } => weights.iter().collect(),
+                Mixing::Neighbours { out, .. } => vec![out],
             };
             mix.into_iter().chain([&block.gate_up, &block.down])
         });
@@ -227,6 +234,7 @@ impl Model {
                 Mixing::Mixer { gate_up, down } => vec![gate_up, down],
                 Mixing::Attention { qkv, out, .. } => vec![qkv, out],
                 Mixing::Units { weights, .. } => weights.iter_mut().collect(),
+                Mixing::Neighbours { out, .. } => vec![out],
             };
             mix.into_iter().chain([&mut block.gate_up, &mut block.down])
         });

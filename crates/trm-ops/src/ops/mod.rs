@@ -6,6 +6,7 @@ pub(crate) mod cross_entropy;
 mod embed;
 mod halt_loss;
 mod linear;
+mod neighbours;
 pub(crate) mod residual_norm;
 mod swiglu;
 mod token_swiglu;

@@ -66,6 +66,10 @@ impl<S: Source> Builder<'_, S> {
                 let weights = Box::new([own?, row?, column?, in_box?, cell?]);
                 Ok(Mixing::Units { weights, units: self.config.box_units() })
             }
+            Mix::Neighbours => Ok(Mixing::Neighbours {
+                out: self.linear(&format!("net.{i}.neighbours"), d, 6 * d)?,
+                columns: self.config.columns,
+            }),
         }
     }
 
