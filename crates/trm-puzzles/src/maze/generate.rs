@@ -32,98 +32,131 @@ pub fn generate<R: Rng + ?Sized>(law: &Law, tries: usize, rng: &mut R) -> Option
 
 /// [`generate`], where mazes and starts with `most` goals and more are always kept.
 fn draw<R: Rng + ?Sized>(law: &Law, most: usize, tries: usize, rng: &mut R) -> Option<Maze> {
+    match law.width.div_ceil(64) {
+        0 | 1 => draw_of_words::<1, R>(law, most, tries, rng),
+        2 => draw_of_words::<2, R>(law, most, tries, rng),
+        3 => draw_of_words::<3, R>(law, most, tries, rng),
+        _ => draw_of_words::<4, R>(law, most, tries, rng),
+    }
+}
+
+fn draw_of_words<const W: usize, R: Rng + ?Sized>(
+    law: &Law,
+    most: usize,
+    tries: usize,
+    rng: &mut R,
+) -> Option<Maze> {
     let cells = law.width * law.height;
-    let mut field = Field::new(law.width, law.height);
+    let mut field = Field::<W>::new(law.width, law.height);
     (0..tries).find_map(|_| {
         let walls = rng.random_range(law.walls.clone());
         let start = (walls + 2 <= cells).then(|| field.scatter(walls, rng))?;
         let goals = field.far_from(start, law.path.max(2) - 1);
-        let kept = rng.random_range(0..most) < goals.len();
-        let goal = kept.then(|| goals[rng.random_range(0..goals.len())])?;
+        let kept = goals > 0 && rng.random_range(0..most) < goals;
+        let goal = kept.then(|| field.goal(rng.random_range(0..goals)))?;
         Maze::new(law.width, field.cells(start, goal)).ok()
     })
 }
 
-/// A rectangle with walls around it, so that every cell has four neighbours.
-struct Field {
+/// A row of cells, one a bit.
+type Row<const W: usize> = [u64; W];
+
+/// Sets of cells, a row of bits each, between two empty rows: floods go over all cells at once.
+struct Field<const W: usize> {
     width: usize,
-    /// Places of the inner cells; the first ones are the walls of the moment.
-    places: Vec<usize>,
-    is_wall: Vec<bool>,
-    /// When each place was last reached, as a number of searches.
-    reached: Vec<u32>,
-    searches: u32,
-    /// Places in the order in which they were reached.
-    queue: Vec<usize>,
+    /// All cells; the first ones are the walls of the moment.
+    order: Vec<u32>,
+    open: Vec<Row<W>>,
+    reached: Vec<Row<W>>,
+    /// What will have been reached a step later; at the end, what is too near.
+    other: Vec<Row<W>>,
 }
 
-impl Field {
-    fn new(width: usize, height: usize) -> Field {
-        let (row, count) = (width + 2, (width + 2) * (height + 2));
-        let inner = (1..=height).flat_map(|r| (1..=width).map(move |c| r * row + c));
-        let places: Vec<usize> = inner.collect();
-        let (is_wall, reached) = (vec![true; count], vec![0; count]);
-        Field { width, places, is_wall, reached, searches: 0, queue: Vec::new() }
+impl<const W: usize> Field<W> {
+    fn new(width: usize, height: usize) -> Field<W> {
+        let empty = vec![[0; W]; height + 2];
+        let order = (0..(width * height) as u32).collect();
+        Field { width, order, open: empty.clone(), reached: empty.clone(), other: empty }
     }
 
-    /// Puts up so many walls; returns the place of a start.
+    /// The row, the word and the bit of a cell.
+    fn place(&self, cell: usize) -> (usize, usize, u64) {
+        let column = cell % self.width;
+        (1 + cell / self.width, column / 64, 1 << (column % 64))
+    }
+
+    fn has(&self, cells: &[Row<W>], cell: usize) -> bool {
+        let (row, word, bit) = self.place(cell);
+        cells[row][word] & bit != 0
+    }
+
+    /// Puts up so many walls; returns a start.
     fn scatter<R: Rng + ?Sized>(&mut self, walls: usize, rng: &mut R) -> usize {
-        let count = self.places.len();
-        for i in 0..=walls {
-            self.places.swap(i, rng.random_range(i..count));
+        let count = self.order.len() as u32;
+        for i in 0..=walls as u32 {
+            self.order.swap(i as usize, rng.random_range(i..count) as usize);
         }
-        for (i, place) in self.places.iter().enumerate() {
-            self.is_wall[*place] = i < walls;
+        let inner = 1..self.open.len() - 1;
+        let bits = |word: usize| self.width.saturating_sub(64 * word).min(64) as u32;
+        let full = std::array::from_fn(|word| u64::MAX.checked_shr(64 - bits(word)).unwrap_or(0));
+        self.open[inner].fill(full);
+        for i in 0..walls {
+            let (row, word, bit) = self.place(self.order[i] as usize);
+            self.open[row][word] &= !bit;
         }
-        self.places[walls]
+        self.order[walls] as usize
     }
 
-    /// Places at least so many steps away.
-    fn far_from(&mut self, start: usize, steps: usize) -> &[usize] {
-        self.searches += 1;
-        self.reached[start] = self.searches;
-        self.queue.clear();
-        self.queue.push(start);
-        let (mut next, mut ring) = (0, 0);
-        // the queue holds one ring of equal distance after the other
-        while ring < steps && next < self.queue.len() {
-            let end = self.queue.len();
-            (next..end).for_each(|i| self.expand(i));
-            next = end;
-            ring += 1;
-        }
-        if ring < steps {
-            return &[];
-        }
-        let mut i = next;
-        while i < self.queue.len() {
-            self.expand(i);
-            i += 1;
-        }
-        &self.queue[next..]
-    }
-
-    /// Reaches the neighbours of a place of the queue.
-    fn expand(&mut self, i: usize) {
-        let (place, row) = (self.queue[i], self.width + 2);
-        for neighbour in [place + row, place - 1, place + 1, place - row] {
-            if !self.is_wall[neighbour] && self.reached[neighbour] != self.searches {
-                self.reached[neighbour] = self.searches;
-                self.queue.push(neighbour);
+    /// How many cells are at least so many steps away: those of `reached` that are not in `other`.
+    fn far_from(&mut self, start: usize, steps: usize) -> usize {
+        self.reached.fill([0; W]);
+        let (row, word, bit) = self.place(start);
+        self.reached[row][word] = bit;
+        for _ in 1..steps {
+            if !self.spread() {
+                return 0;
             }
         }
+        let near = self.reached.clone();
+        while self.spread() {}
+        self.other = near;
+        let far = self.reached.iter().flatten().zip(self.other.iter().flatten());
+        far.map(|(reached, near)| (reached & !near).count_ones() as usize).sum()
+    }
+
+    /// Reaches the neighbours of all cells that are reached; whether there were any new ones.
+    fn spread(&mut self) -> bool {
+        let mut news = [0; W];
+        for i in 1..self.open.len() - 1 {
+            let [above, row, below] = [self.reached[i - 1], self.reached[i], self.reached[i + 1]];
+            let next: Row<W> = std::array::from_fn(|w| {
+                let left = row[w] << 1 | if w > 0 { row[w - 1] >> 63 } else { 0 };
+                let right = row[w] >> 1 | if w + 1 < W { row[w + 1] << 63 } else { 0 };
+                (row[w] | left | right | above[w] | below[w]) & self.open[i][w]
+            });
+            for w in 0..W {
+                news[w] |= next[w] ^ row[w];
+            }
+            self.other[i] = next;
+        }
+        std::mem::swap(&mut self.reached, &mut self.other);
+        news != [0; W]
+    }
+
+    /// One of the cells that [`far_from`](Field::far_from) counted.
+    fn goal(&self, number: usize) -> usize {
+        let is_far = |cell: &usize| self.has(&self.reached, *cell) && !self.has(&self.other, *cell);
+        (0..self.order.len()).filter(is_far).nth(number).expect("as many as were counted")
     }
 
     fn cells(&self, start: usize, goal: usize) -> Vec<Cell> {
-        let mut inner: Vec<usize> = self.places.clone();
-        inner.sort_unstable();
-        let cell = |place: usize| match place {
-            _ if place == start => Cell::Start,
-            _ if place == goal => Cell::Goal,
-            _ if self.is_wall[place] => Cell::Wall,
-            _ => Cell::Free,
+        let cell = |cell: usize| match cell {
+            _ if cell == start => Cell::Start,
+            _ if cell == goal => Cell::Goal,
+            _ if self.has(&self.open, cell) => Cell::Free,
+            _ => Cell::Wall,
         };
-        inner.into_iter().map(cell).collect()
+        (0..self.order.len()).map(cell).collect()
     }
 }
 
@@ -145,8 +178,17 @@ mod tests {
             assert!(shortest(&maze).unwrap() >= 9);
             assert_eq!(maze, of_seed(seed));
         }
-        let full = Law { walls: 35..=35, ..law };
+        let full = Law { walls: 35..=35, ..law.clone() };
         assert_eq!(generate(&full, 10, &mut ChaCha8Rng::seed_from_u64(1)), None);
+    }
+
+    #[test]
+    fn rows_of_any_length_are_flooded() {
+        for width in [1, 63, 64, 65, 130, 200, 255] {
+            let law = Law { width, height: 3, walls: width / 4..=width / 2, path: width.max(3) };
+            let maze = generate(&law, 100_000, &mut ChaCha8Rng::seed_from_u64(1)).unwrap();
+            assert!(shortest(&maze).unwrap() >= law.path, "{width}");
+        }
     }
 
     #[test]
