@@ -181,12 +181,17 @@ fn merge(first: &Path, second: &Path, out: &Path) -> Result<()> {
 fn print_csv(folder: &Path, split: &str) -> Result<()> {
     let data = Dataset::load(folder, split)?;
     let domain = domain_of(&data)?;
-    let mut writer = csv::Writer::from_writer(std::io::stdout().lock());
-    writer.write_record(["question", "answer"])?;
+    let row = |cells: [&str; 2]| -> Result<()> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(cells)?;
+        print!("{}", String::from_utf8(writer.into_inner().map_err(|error| error.into_error())?)?);
+        Ok(())
+    };
+    row(["question", "answer"])?;
     for i in 0..data.len() {
-        writer.write_record([data.input(i), data.label(i)].map(|t| domain.format_line(t)))?;
+        let line = |tokens| domain.format_line(tokens);
+        row([&line(data.input(i)), &line(data.label(i))])?;
     }
-    writer.flush()?;
     Ok(())
 }
 

@@ -129,3 +129,22 @@ fn features() -> Vec<&'static str> {
 fn features() -> Vec<&'static str> {
     Vec::new()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load_model;
+    use trm_ops::Device;
+
+    #[test]
+    fn digests_of_the_models_in_the_repository_stay() {
+        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+        let folders: Vec<_> = std::fs::read_dir(models).unwrap().flatten().collect();
+        assert!(folders.len() >= 2);
+        for folder in folders {
+            let model = load_model(&folder.path(), &Device::cpu(1)).unwrap();
+            let provenance = Provenance::load(&folder.path()).unwrap().unwrap();
+            assert_eq!(weight_digest(&model), provenance.weights, "{folder:?}");
+        }
+    }
+}

@@ -61,7 +61,8 @@ fn draw_of_words<const W: usize, R: Rng + ?Sized>(
 /// A row of cells, one a bit.
 type Row<const W: usize> = [u64; W];
 
-/// Sets of cells, a row of bits each, between two empty rows: floods go over all cells at once.
+/// Sets of cells, a row of bits each, between two empty rows: floods go over all cells at once. Cells are
+/// numbered as if rows were as long as their words.
 struct Field<const W: usize> {
     width: usize,
     /// All cells; the first ones are the walls of the moment.
@@ -75,18 +76,26 @@ struct Field<const W: usize> {
 impl<const W: usize> Field<W> {
     fn new(width: usize, height: usize) -> Field<W> {
         let empty = vec![[0; W]; height + 2];
-        let order = (0..(width * height) as u32).collect();
-        Field { width, order, open: empty.clone(), reached: empty.clone(), other: empty }
+        let (open, reached, other) = (empty.clone(), empty.clone(), empty);
+        let mut field = Field { width, order: Vec::new(), open, reached, other };
+        field.order = field.all().map(|cell| cell as u32).collect();
+        field
+    }
+
+    /// All cells, row by row.
+    fn all(&self) -> impl Iterator<Item = usize> + use<W> {
+        let (width, height) = (self.width, self.open.len() - 2);
+        (0..height).flat_map(move |row| (0..width).map(move |column| row * 64 * W + column))
     }
 
     /// The row, the word and the bit of a cell.
-    fn place(&self, cell: usize) -> (usize, usize, u64) {
-        let column = cell % self.width;
-        (1 + cell / self.width, column / 64, 1 << (column % 64))
+    fn place(cell: usize) -> (usize, usize, u64) {
+        let column = cell % (64 * W);
+        (1 + cell / (64 * W), column / 64, 1 << (column % 64))
     }
 
-    fn has(&self, cells: &[Row<W>], cell: usize) -> bool {
-        let (row, word, bit) = self.place(cell);
+    fn has(cells: &[Row<W>], cell: usize) -> bool {
+        let (row, word, bit) = Self::place(cell);
         cells[row][word] & bit != 0
     }
 
@@ -101,7 +110,7 @@ impl<const W: usize> Field<W> {
         let full = std::array::from_fn(|word| u64::MAX.checked_shr(64 - bits(word)).unwrap_or(0));
         self.open[inner].fill(full);
         for i in 0..walls {
-            let (row, word, bit) = self.place(self.order[i] as usize);
+            let (row, word, bit) = Self::place(self.order[i] as usize);
             self.open[row][word] &= !bit;
         }
         self.order[walls] as usize
@@ -110,7 +119,7 @@ impl<const W: usize> Field<W> {
     /// How many cells are at least so many steps away: those of `reached` that are not in `other`.
     fn far_from(&mut self, start: usize, steps: usize) -> usize {
         self.reached.fill([0; W]);
-        let (row, word, bit) = self.place(start);
+        let (row, word, bit) = Self::place(start);
         self.reached[row][word] = bit;
         for _ in 1..steps {
             if !self.spread() {
@@ -127,17 +136,15 @@ impl<const W: usize> Field<W> {
     /// Reaches the neighbours of all cells that are reached; whether there were any new ones.
     fn spread(&mut self) -> bool {
         let mut news = [0; W];
-        for i in 1..self.open.len() - 1 {
-            let [above, row, below] = [self.reached[i - 1], self.reached[i], self.reached[i + 1]];
-            let next: Row<W> = std::array::from_fn(|w| {
+        let rows = self.reached.windows(3).zip(&self.open[1..]);
+        for (next, (reached, open)) in self.other[1..].iter_mut().zip(rows) {
+            let [above, row, below] = [reached[0], reached[1], reached[2]];
+            for w in 0..W {
                 let left = row[w] << 1 | if w > 0 { row[w - 1] >> 63 } else { 0 };
                 let right = row[w] >> 1 | if w + 1 < W { row[w + 1] << 63 } else { 0 };
-                (row[w] | left | right | above[w] | below[w]) & self.open[i][w]
-            });
-            for w in 0..W {
+                next[w] = (row[w] | left | right | above[w] | below[w]) & open[w];
                 news[w] |= next[w] ^ row[w];
             }
-            self.other[i] = next;
         }
         std::mem::swap(&mut self.reached, &mut self.other);
         news != [0; W]
@@ -145,18 +152,19 @@ impl<const W: usize> Field<W> {
 
     /// One of the cells that [`far_from`](Field::far_from) counted.
     fn goal(&self, number: usize) -> usize {
-        let is_far = |cell: &usize| self.has(&self.reached, *cell) && !self.has(&self.other, *cell);
-        (0..self.order.len()).filter(is_far).nth(number).expect("as many as were counted")
+        let is_far =
+            |cell: &usize| Self::has(&self.reached, *cell) && !Self::has(&self.other, *cell);
+        self.all().filter(is_far).nth(number).expect("as many as were counted")
     }
 
     fn cells(&self, start: usize, goal: usize) -> Vec<Cell> {
         let cell = |cell: usize| match cell {
             _ if cell == start => Cell::Start,
             _ if cell == goal => Cell::Goal,
-            _ if self.has(&self.open, cell) => Cell::Free,
+            _ if Self::has(&self.open, cell) => Cell::Free,
             _ => Cell::Wall,
         };
-        (0..self.order.len()).map(cell).collect()
+        self.all().map(cell).collect()
     }
 }
 
