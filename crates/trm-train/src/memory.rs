@@ -26,7 +26,7 @@ fn bytes_per_puzzle(config: &Config, train: &TrainConfig) -> u64 {
         Mix::Mixer => (2 * outer, config.inner(l) * d),
         Mix::Attention => (6 * outer, 0), // queries, keys, values and the attended besides
         Mix::Units => (2 * outer + 4 * config.seq_len * d, 0), // the means besides
-        Mix::Neighbours => (8 * outer, 0), // six copies besides
+        Mix::Neighbours => (9 * outer, 0), // seven copies besides
     };
     let kept = if train.recompute { 0 } else { 2 * (features + tokens) };
     let saved = (config.recursions + 1) * (outer + config.blocks * (saved + kept));

@@ -56,7 +56,6 @@ impl Golden {
             expansion: n("expansion") as f32,
             inner_multiple: 256,
             blocks: n("L_layers"),
-            boxes: Config::default().boxes,
             mix: match self.settings["config"]["mlp_t"].as_bool().unwrap() {
                 true => Mix::Mixer,
                 false => Mix::Attention,
@@ -73,6 +72,7 @@ impl Golden {
             prefix_len: n("puzzle_emb_len"),
             puzzle_embedding: n("puzzle_emb_ndim"),
             puzzle_identifiers: n("num_puzzle_identifiers"),
+            ..Config::default()
         }
     }
 

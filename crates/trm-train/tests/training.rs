@@ -184,6 +184,7 @@ fn the_memory_announced_is_the_memory_used() {
         &["train.precision=f32", "train.ema=0.0"],
         &["train.precision=bf16", "train.recompute=true"],
         &["train.precision=bf16", "model.mix=attention"],
+        &["train.precision=bf16", "model.mix=neighbours"],
         &["train.precision=f32", "model.mix=attention", "train.recompute=true"],
         &[UNITS, &["train.precision=bf16"]].concat(),
     ] {

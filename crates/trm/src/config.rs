@@ -61,8 +61,8 @@ pub enum Mix {
     /// symbol-equivariant models (arXiv 2603.02193), and all bands, stacks and lines within them too,
     /// so that it has nothing to learn about them.
     Units,
-    /// For grids: cells hear the four beside them and the mean of all ([`neighbours`](trm_ops::Tape::neighbours)),
-    /// everywhere in the same way, so that what is learned at one place is known at every other.
+    /// For grids: cells hear the four beside them, the mean of all and that of the prefix
+    /// ([`neighbours`](trm_ops::Tape::neighbours)), everywhere in the same way, so that what is learned at one place is known at every other.
     Neighbours,
 }
 
@@ -114,6 +114,11 @@ impl Config {
         (self.mix == Mix::Units).then(|| self.box_units())
     }
 
+    /// What a token hears with [`Mix::Neighbours`]: itself, four cells, the mean of all, that of the prefix.
+    pub(crate) fn heard(&self) -> usize {
+        6 + usize::from(self.prefix_len > 0)
+    }
+
     pub(crate) fn box_units(&self) -> Units {
         let [height, width] = self.boxes;
         Units { height, width }
@@ -139,7 +144,7 @@ impl Config {
             Mix::Mixer => 3.0 * l * self.inner(self.len()) as f64 * d,
             Mix::Attention => 4.0 * l * d * d + 2.0 * l * l * d,
             Mix::Units => (l + 4.0 * self.seq_len as f64) * d * d,
-            Mix::Neighbours => 6.0 * l * d * d,
+            Mix::Neighbours => self.heard() as f64 * l * d * d,
         };
         let block = mix + 3.0 * l * d * self.inner(self.hidden) as f64;
         let net = 2.0 * self.blocks as f64 * block;
@@ -228,12 +233,11 @@ impl Config {
     }
 
     fn check_grid(&self) -> Result<(), ConfigError> {
-        let Config { columns, seq_len, prefix_len, .. } = *self;
+        let Config { columns, seq_len, .. } = *self;
         match self.mix {
             Mix::Neighbours if columns == 0 || !seq_len.is_multiple_of(columns) => {
                 Err(ConfigError::Columns { columns, seq_len })
             }
-            Mix::Neighbours if prefix_len > 0 => Err(ConfigError::NeighboursAlone),
             _ => Ok(()),
         }
     }
@@ -254,7 +258,7 @@ impl Config {
         let f = |n: usize| n as f64;
         let (l, d) = (f(self.prefix_len) + f(self.seq_len), f(self.hidden));
         let inner = |width: f64| self.expansion as f64 * width + f(self.inner_multiple);
-        let block = 3.0 * d * inner(d) + (3.0 * l * inner(l)).max(6.0 * d * d);
+        let block = 3.0 * d * inner(d) + (3.0 * l * inner(l)).max(7.0 * d * d);
         let table = f(self.puzzle_embedding) * f(self.puzzle_identifiers);
         f(self.blocks) * block + l * d + table
     }
@@ -284,17 +288,14 @@ mod tests {
         );
         assert!(message(Config { hidden: 24, heads: 8, ..base() }).contains("even head width"));
         assert!(message(Config { mix: Mix::Mixer, ..base() }).contains("no effect"));
-        let grid = |columns, prefix_len| Config {
+        let grid = |columns| Config {
             mix: Mix::Neighbours,
             positions: Positions::None,
             columns,
-            prefix_len,
-            puzzle_embedding: prefix_len,
             ..base()
         };
-        assert_eq!(grid(9, 0).check(), Ok(()));
-        assert!(message(grid(10, 0)).starts_with("81 cells in rows of 10"));
-        assert!(message(grid(9, 1)).contains("without a prefix"));
+        assert_eq!(grid(9).check(), Ok(()));
+        assert!(message(grid(10)).starts_with("81 cells in rows of 10"));
         assert_eq!(message(Config { blocks: 0, ..base() }), "blocks = 0: must be at least 1");
         assert!(message(Config { prefix_len: 0, ..base() }).contains("both must be 0"));
         assert!(message(Config { puzzle_embedding: 9000, ..base() }).contains("wider than"));

@@ -106,11 +106,6 @@ pub enum ConfigError {
         /// Number of cells.
         seq_len: usize,
     },
-    /// A prefix lies beside no cell.
-    #[error(
-        "mix = \"neighbours\" goes without a prefix: set prefix_len = 0 and puzzle_embedding = 0"
-    )]
-    NeighboursAlone,
     /// More supervision steps than counters are made for.
     #[error("supervision_steps = {0}: at most 1048576")]
     TooManySteps(usize),

@@ -40,7 +40,7 @@ enum Mixing {
     Mixer { gate_up: Parameter, down: Parameter }, // [2J, L], [L, J]
     Attention { qkv: Parameter, out: Parameter, heads: usize, rope: Option<Rope> }, // [3D, D], [D, D]
     Units { weights: Box<[Parameter; 5]>, units: Units }, // [D, D]: own, row, column, box, cell
-    Neighbours { out: Parameter, columns: usize }, // [D, 6D]: own, above, below, left, right, all
+    Neighbours { out: Parameter, prefix: usize, columns: usize }, // [D, 6D or 7D]: own, above, …, means
 }
 
 /// The recursive state between supervision steps, without gradient.
@@ -104,8 +104,8 @@ impl Block {
                 let heard = tape.mix_units(h, weights, *units);
                 tape.residual_norm(h, &heard, Axis::Features)
             }
-            Mixing::Neighbours { out, columns } => {
-                let heard = tape.neighbours(h, *columns); // [B, L, 6D]
+            Mixing::Neighbours { out, prefix, columns } => {
+                let heard = tape.neighbours(h, *prefix, *columns); // [B, L, 6D or 7D]
                 tape.residual_linear(h, &heard, out)
             }
         };

@@ -38,8 +38,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     dihedral: bool,
     /// Puzzles stay puzzles when these symbols change places among each other: train on random images.
-    #[arg(long, value_name = "SYMBOLS", default_value = "")]
-    permute: String,
+    #[arg(long, value_name = "SYMBOLS")]
+    permute: Option<String>,
     /// Seed of the split.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: u64,
@@ -60,7 +60,7 @@ pub(super) fn splits(arguments: &Arguments) -> Result<Splits> {
         height: arguments.height,
         symbols: arguments.alphabet.clone(),
         dihedral: arguments.dihedral,
-        permuted: arguments.permute.clone(),
+        permuted: arguments.permute.clone().unwrap_or_default(),
     };
     let split = (arguments.split, arguments.seed);
     let splits = grids_from_files(&arguments.train, arguments.test.as_deref(), split, &wanted)?;

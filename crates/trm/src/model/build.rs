@@ -67,7 +67,8 @@ impl<S: Source> Builder<'_, S> {
                 Ok(Mixing::Units { weights, units: self.config.box_units() })
             }
             Mix::Neighbours => Ok(Mixing::Neighbours {
-                out: self.linear(&format!("net.{i}.neighbours"), d, 6 * d)?,
+                out: self.linear(&format!("net.{i}.neighbours"), d, self.config.heard() * d)?,
+                prefix: self.config.prefix_len,
                 columns: self.config.columns,
             }),
         }
