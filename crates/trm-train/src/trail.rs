@@ -70,10 +70,20 @@ impl Trail {
         let halt_probability = thought.halt_probability();
         let answer = thought.answer;
         let before = self.steps.last().map_or(&answer, |step| &step.answer);
-        let changed = (0..answer.len()).filter(|i| before[*i] != answer[*i]).collect();
+        let changed = changed(domain, before, &answer);
         let verdict = domain.verify(&self.question, &answer);
         self.steps.push(TrailStep { answer, halt_probability, changed, verdict });
     }
+}
+
+/// The cells in which two drafts differ; what lies outside the grids of both is no part of them.
+fn changed(domain: Domain, before: &[u8], after: &[u8]) -> Vec<usize> {
+    let columns = domain.layout().columns;
+    let extents = [before, after].map(|tokens| domain.extent(tokens));
+    let is_drawn = |i: usize| {
+        extents.iter().any(|(width, height)| i % columns < *width && i / columns < *height)
+    };
+    (0..after.len()).filter(|i| before[*i] != after[*i] && is_drawn(*i)).collect()
 }
 
 /// Trails of many puzzles, from [`Trail::follow_all`].
@@ -104,5 +114,23 @@ impl Iterator for Trails<'_, '_> {
             *complete = thought.last;
             trail.add(self.domain, thought);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_drawn_beside_a_grid_is_no_change() {
+        let draft = |text: &str| Domain::Arc.parse(text).unwrap();
+        let (before, mut after) = (draft("12/34"), draft("12/35"));
+        assert_eq!(changed(Domain::Arc, &before, &after), [31]);
+        after[500] = 7;
+        assert_eq!(changed(Domain::Arc, &before, &after), [31]);
+        let wider = draft("120/340");
+        assert_eq!(changed(Domain::Arc, &before, &wider), [2, 32]);
+        let sudoku: Domain = "sudoku4".parse().unwrap();
+        assert_eq!(changed(sudoku, &[1; 16], &[2; 16]).len(), 16);
     }
 }
