@@ -52,6 +52,16 @@ pub(crate) fn bytes(count: u64) -> String {
     }
 }
 
+/// "143", "8.2", "0.21": two digits at least.
+pub(crate) fn rate(per_second: f64) -> String {
+    let decimals = match per_second {
+        10.0.. => 0,
+        1.0.. => 1,
+        _ => 2,
+    };
+    format!("{per_second:.decimals$}")
+}
+
 pub(crate) fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }

@@ -4,7 +4,7 @@ mod votes;
 
 use crate::Outcome;
 use crate::compute;
-use crate::display::{duration, heading, percent, progress_bar};
+use crate::display::{duration, heading, percent, progress_bar, rate};
 use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::search::{SearchArguments, print_report};
 use anyhow::{Result, bail};
@@ -186,10 +186,10 @@ fn print(arguments: &Arguments, evaluation: &Evaluation, data: &Dataset, model: 
         None => format!("{sure} after {:.2} steps", evaluation.mean_halt_step),
     };
     println!(
-        "{} in {}: {:.1} puzzles/s; {steps} on average, calibration error {}",
+        "{} in {}: {} puzzles/s; {steps} on average, calibration error {}",
         evaluation.puzzles,
         duration(evaluation.seconds),
-        evaluation.puzzles as f64 / evaluation.seconds.max(1e-9),
+        rate(evaluation.puzzles as f64 / evaluation.seconds.max(1e-9)),
         percent(evaluation.calibration_error())
     );
     println!(

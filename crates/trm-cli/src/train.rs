@@ -1,6 +1,6 @@
 //! `trm train`: the run, its progress bar, its end.
 
-use crate::display::{bytes, duration, heading, percent, progress_bar};
+use crate::display::{bytes, duration, heading, percent, progress_bar, rate};
 use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::report;
 use crate::{Failed, Outcome};
@@ -239,9 +239,9 @@ impl Display {
             return format!("loss {loss:.3}");
         }
         format!(
-            "loss {loss:.3}  exact {}  steps {steps:.1}  {:.0} puzzles/s  {} left",
+            "loss {loss:.3}  exact {}  steps {steps:.1}  {} puzzles/s  {} left",
             percent(exact),
-            per_second * self.batch as f64,
+            rate(per_second * self.batch as f64),
             duration((self.total - step) as f64 / per_second)
         )
     }
