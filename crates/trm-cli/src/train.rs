@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use trm_train::{
-    Dataset, Ending, Event, Recipe, Run, StepMetrics, available_bytes, training_bytes,
-    weight_digest,
+    Dataset, Ending, Event, Recipe, Run, StepMetrics, available_bytes, checkpoint_bytes,
+    training_bytes, weight_digest,
 };
 
 #[derive(Args)]
@@ -125,9 +125,13 @@ fn describe(run: &Run) {
         settings.batch,
         model.device()
     );
-    let needed = training_bytes(model, settings);
-    eprintln!("needs about {}", bytes(needed));
-    if let Some(free) = available_bytes().filter(|free| *free < needed) {
+    let (needed, written) = (training_bytes(model, settings), checkpoint_bytes(model));
+    eprintln!(
+        "needs about {}, and up to {} more while a checkpoint is written",
+        bytes(needed),
+        bytes(written)
+    );
+    if let Some(free) = available_bytes().filter(|free| *free < needed + written) {
         eprintln!(
             "warning: only {} are free: set a smaller train.batch{}",
             bytes(free),

@@ -50,7 +50,7 @@ pub use evaluate::{Bin, EvalOptions, Evaluation, Outputs, StepScore, check_fit, 
 pub use grid_data::grids_from_files;
 pub use log::{Line, read_log};
 pub use maze_data::{Mazes, generate_mazes, mazes_from_csv};
-pub use memory::{available_bytes, training_bytes};
+pub use memory::{available_bytes, checkpoint_bytes, training_bytes};
 pub use merge::merge;
 pub use model_folder::{export_model, load_model, newest_checkpoint, parse_config, save_model};
 pub use provenance::{Machine, Provenance, program, weight_digest};

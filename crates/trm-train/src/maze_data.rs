@@ -10,7 +10,7 @@ use std::path::Path;
 use trm_puzzles::Domain;
 use trm_puzzles::maze::{Law, Maze, Size, class_hash, generate, label, read_csv};
 
-/// Mazes drawn at a time.
+/// Mazes drawn at a time, at most.
 const BATCH: u64 = 256;
 
 /// Draws before a law is given up.
@@ -47,14 +47,15 @@ pub fn generate_mazes(wanted: &Mazes, progress: &mut dyn FnMut(usize)) -> Result
         if drawn == 0 && draw(0).is_none() {
             return Err(too_rare(law)); // before a batch of them is tried
         }
-        for maze in in_parallel(drawn..drawn + BATCH, cores(), draw) {
+        let batch = BATCH.min((total - pairs.len()) as u64);
+        for maze in in_parallel(drawn..drawn + batch, cores(), draw) {
             let maze = maze.ok_or_else(|| too_rare(law))?;
-            if pairs.len() < total && classes.insert(class_hash(&maze)) {
+            if classes.insert(class_hash(&maze)) {
                 let answer = label(&maze).expect("a maze with a path");
                 pairs.push((maze, answer));
             }
         }
-        drawn += BATCH;
+        drawn += batch;
         progress(pairs.len());
     }
     let source = format!("generated, paths of {} cells and more", law.path);

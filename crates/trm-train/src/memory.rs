@@ -18,6 +18,13 @@ pub fn training_bytes(model: &Model, train: &TrainConfig) -> u64 {
     parameters as u64 + train.batch as u64 * bytes_per_puzzle(model.config(), train)
 }
 
+/// Bytes that writing a checkpoint takes for a moment besides: every number once more as the next steps change
+/// it, in f32, as bytes, and in the file that is made of them.
+pub fn checkpoint_bytes(model: &Model) -> u64 {
+    let (all, _) = model.parameter_count();
+    4 * 4 * all as u64
+}
+
 fn bytes_per_puzzle(config: &Config, train: &TrainConfig) -> u64 {
     let (l, d) = (config.len(), config.hidden);
     let outer = l * d;
