@@ -281,9 +281,8 @@ impl Recipe {
     pub fn model_for(&self, data: &Dataset) -> Config {
         let domain: Option<Domain> = data.metadata.domain.parse().ok();
         let is_grid = self.model.mix == Mix::Neighbours;
-        let columns = domain.filter(|_| is_grid).map_or(0, |domain| domain.layout().columns);
         Config {
-            columns,
+            columns: domain.filter(|_| is_grid).map_or(0, |domain| domain.layout().columns),
             domain: data.metadata.domain.clone(),
             vocab_size: data.metadata.vocab_size,
             seq_len: data.metadata.seq_len,
@@ -323,14 +322,12 @@ impl Recipe {
 
 /// A network to check before the data are known: those that its boxes would fit.
 fn without_data(model: &Config) -> Config {
-    let [height, width] = model.boxes;
-    let n = height.saturating_mul(width);
+    let n = model.boxes[0].saturating_mul(model.boxes[1]);
     match model.mix {
-        Mix::Units => Config {
-            seq_len: n.saturating_mul(n),
-            vocab_size: n.saturating_add(2),
-            ..model.clone()
-        },
+        Mix::Units => {
+            let (seq_len, vocab_size) = (n.saturating_mul(n), n.saturating_add(2));
+            Config { seq_len, vocab_size, ..model.clone() }
+        }
         Mix::Neighbours => Config { columns: model.seq_len, ..model.clone() },
         Mix::Mixer | Mix::Attention => model.clone(),
     }
