@@ -44,7 +44,9 @@ pub trait Rules {
     fn vocab_size(&self) -> usize;
 
     /// Whether a cell of a question with this token keeps it in the answer.
-    fn is_given(&self, token: u8) -> bool;
+    fn is_given(&self, _token: u8) -> bool {
+        false
+    }
 
     /// How many tokens make a puzzle.
     fn seq_len(&self) -> usize;
@@ -66,15 +68,21 @@ pub trait Rules {
     /// The puzzle drawn for a terminal, each cell passed through `paint`.
     fn render(&self, tokens: &[u8], paint: Paint<'_>) -> String;
 
-    /// Judges an answer by the rules of the puzzle.
-    fn verify(&self, question: &[u8], answer: &[u8]) -> Verdict;
+    /// Judges an answer by the rules of the puzzle, where there are any.
+    fn verify(&self, _question: &[u8], _answer: &[u8]) -> Verdict {
+        Verdict::Unchecked
+    }
 
     /// Whether a draft is right by the rules alone, nothing being solved for it; `None` where they cannot
     /// decide.
-    fn decide(&self, question: &[u8], draft: &[u8]) -> Option<bool>;
+    fn decide(&self, question: &[u8], draft: &[u8]) -> Option<bool> {
+        self.verify(question, draft).decision()
+    }
 
     /// Whether a question with this token in a cell could as well have a token of its answer there.
-    fn can_suppose(&self, token: u8) -> bool;
+    fn can_suppose(&self, _token: u8) -> bool {
+        false
+    }
 
     /// How the cells lie.
     fn layout(&self) -> Layout;

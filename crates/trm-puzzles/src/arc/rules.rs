@@ -3,7 +3,7 @@
 use super::canvas::{CELLS, SIDE, VOCABULARY, decode, encode};
 use super::grid::{Grid, GridError};
 use crate::hash::fnv;
-use crate::{Error, Layout, Paint, Rules, Undo, Verdict};
+use crate::{Error, Layout, Paint, Rules, Undo};
 use rand::Rng;
 
 /// The canvas that grids of ARC lie on. Its symmetries are those of whole tasks
@@ -18,10 +18,6 @@ impl Rules for Canvas {
 
     fn vocab_size(&self) -> usize {
         VOCABULARY
-    }
-
-    fn is_given(&self, _: u8) -> bool {
-        false
     }
 
     fn seq_len(&self) -> usize {
@@ -75,18 +71,6 @@ impl Rules for Canvas {
         (0..height).map(row).collect::<Vec<_>>().join("\n")
     }
 
-    fn verify(&self, _: &[u8], _: &[u8]) -> Verdict {
-        Verdict::Unchecked
-    }
-
-    fn decide(&self, _: &[u8], _: &[u8]) -> Option<bool> {
-        None
-    }
-
-    fn can_suppose(&self, _: u8) -> bool {
-        false
-    }
-
     fn layout(&self) -> Layout {
         Layout { columns: SIDE, boxes: (0, 0) }
     }
@@ -117,7 +101,7 @@ impl Rules for Canvas {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Domain;
+    use crate::{Domain, Verdict};
 
     #[test]
     fn grids_are_read_drawn_and_left_as_they_are() {

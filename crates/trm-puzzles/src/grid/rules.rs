@@ -3,7 +3,7 @@
 use super::files::rows_of;
 use super::format::{Format, FormatError, OUTSIDE};
 use crate::hash::fnv;
-use crate::{Dihedral, Error, Layout, Paint, Rules, Undo, Verdict};
+use crate::{Dihedral, Error, Layout, Paint, Rules, Undo};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 
@@ -14,10 +14,6 @@ impl Rules for Format {
 
     fn vocab_size(&self) -> usize {
         1 + self.symbols().len()
-    }
-
-    fn is_given(&self, _: u8) -> bool {
-        false
     }
 
     fn seq_len(&self) -> usize {
@@ -69,18 +65,6 @@ impl Rules for Format {
         };
         let rows: Vec<String> = tokens.chunks(self.width()).enumerate().map(row).collect();
         rows.join("\n")
-    }
-
-    fn verify(&self, _: &[u8], _: &[u8]) -> Verdict {
-        Verdict::Unchecked
-    }
-
-    fn decide(&self, _: &[u8], _: &[u8]) -> Option<bool> {
-        None
-    }
-
-    fn can_suppose(&self, _: u8) -> bool {
-        false
     }
 
     fn layout(&self) -> Layout {
@@ -163,8 +147,7 @@ impl Symmetry {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::Domain;
+    use crate::{Domain, Verdict};
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
     use std::collections::HashSet;

@@ -114,10 +114,6 @@ impl Rules for Size {
         (!is_path).then_some(false)
     }
 
-    fn can_suppose(&self, _: u8) -> bool {
-        false
-    }
-
     fn layout(&self) -> Layout {
         Layout { columns: self.width, boxes: (0, 0) }
     }

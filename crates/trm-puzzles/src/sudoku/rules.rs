@@ -49,10 +49,6 @@ impl Rules for Shape {
         Verdict::Constraints(verify(&question, &answer))
     }
 
-    fn decide(&self, question: &[u8], draft: &[u8]) -> Option<bool> {
-        Some(self.verify(question, draft).is_solved())
-    }
-
     fn can_suppose(&self, token: u8) -> bool {
         token == BLANK
     }
