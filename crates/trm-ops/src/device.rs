@@ -1,6 +1,7 @@
 use crate::storage::Recycler;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Where tensors live and operations run: here, a pool of CPU threads and a recycler of buffers.
 /// Cloning is cheap and shares both.
@@ -10,6 +11,7 @@ pub struct Device(Arc<Inner>);
 struct Inner {
     threads: rayon::ThreadPool,
     recycler: Arc<Recycler>,
+    flops: AtomicU64,
 }
 
 impl Device {
@@ -23,7 +25,7 @@ impl Device {
             .thread_name(|i| format!("trm-cpu-{i}"))
             .build()
             .expect("the operating system refused to start compute threads");
-        Device(Arc::new(Inner { threads, recycler: Arc::default() }))
+        Device(Arc::new(Inner { threads, recycler: Arc::default(), flops: AtomicU64::new(0) }))
     }
 
     /// Number of threads that operations use.
@@ -45,6 +47,17 @@ impl Device {
     /// Bytes of all buffers, in use and waiting to be used again.
     pub fn allocated_bytes(&self) -> usize {
         self.0.recycler.bytes()
+    }
+
+    /// Floating-point operations of all products since the device was made: two per multiplication that
+    /// results or gradients need. What is multiplied again to save memory, or padding, does not count.
+    pub fn flops(&self) -> u64 {
+        self.0.flops.load(Ordering::Relaxed)
+    }
+
+    /// Counts a product of so many multiplications.
+    pub(crate) fn count(&self, multiplications: usize) {
+        self.0.flops.fetch_add(2 * multiplications as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn recycler(&self) -> &Arc<Recycler> {

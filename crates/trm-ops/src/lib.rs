@@ -51,7 +51,7 @@ pub use ceiling::ceiling;
 pub use device::Device;
 pub use dtype::DType;
 pub use fault::FaultFinder;
-pub use ops::attention::Rope;
+pub use ops::attention::{KvCache, Rope};
 pub use ops::cross_entropy::Likelihood;
 pub use ops::residual_norm::{Axis, NORM_EPS};
 pub use ops::units::Units;

@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use crate::storage::with_scratch;
 use rayon::prelude::*;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -104,12 +105,31 @@ pub(crate) fn places(
         .flat_map(move |rows| starts(cols, width).map(move |cols| (rows.clone(), cols)))
 }
 
-/// `dst = a · b`, or `dst += a · b` when `accumulate`, on the calling thread.
+/// `dst = a · b`, or `dst += a · b` when `accumulate`, on the calling thread. A row's result does not
+/// depend on how many there are.
 pub(crate) fn matmul(dst: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, accumulate: bool) {
     assert_eq!((a.rows, a.cols, b.cols), (dst.rows, b.rows, dst.cols), "shapes of a product");
-    if dst.rows == 0 || dst.cols == 0 {
-        return;
+    match (dst.rows, dst.cols) {
+        (0, _) | (_, 0) => {}
+        (1, _) => twice(dst, a, b, accumulate), // gemm sums single rows in another order
+        _ => product(dst, a, b, accumulate),
     }
+}
+
+/// A product of one row, taken as two equal ones.
+fn twice(dst: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, accumulate: bool) {
+    let cols = dst.cols;
+    with_scratch(2 * cols, |rows| {
+        // SAFETY: `dst` is one row of `cols` values, exclusively borrowed.
+        let row = unsafe { std::slice::from_raw_parts_mut(dst.data, cols) };
+        rows.chunks_exact_mut(cols).for_each(|copy| copy.copy_from_slice(row));
+        let a = Mat { rows: 2, row_stride: 0, ..a };
+        product(MatMut::new(rows, 2, cols), a, b, accumulate);
+        row.copy_from_slice(&rows[..cols]);
+    });
+}
+
+fn product(dst: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, accumulate: bool) {
     let last = |m: &Mat| (m.rows - 1) * m.row_stride + (m.cols - 1) * m.col_stride;
     assert!(a.cols > 0 && last(&a) < a.data.len() && last(&b) < b.data.len(), "a view too small");
     // SAFETY: the views contain all their elements (checked above), and `dst` is exclusively
@@ -175,6 +195,24 @@ mod tests {
             }
         }
         out
+    }
+
+    #[test]
+    fn rows_do_not_depend_on_how_many_there_are() {
+        for (k, n) in [(5, 7), (64, 161), (161, 32), (700, 128), (128, 700), (3, 1)] {
+            let (rows, y) = (131, random_vec(k * n, 2));
+            let x = random_vec(rows * k, 1);
+            let some = |count: usize| {
+                let mut out = vec![0.0; count * n];
+                let a = Mat::new(&x[..count * k], count, k);
+                parallel_matmul(MatMut::new(&mut out, count, n), a, Mat::new(&y, k, n), false);
+                out
+            };
+            let all = some(rows);
+            for count in [1, 2, 3, 5, 8, 17, 64] {
+                assert_eq!(some(count), all[..count * n], "{count} rows, {k} x {n}");
+            }
+        }
     }
 
     #[test]

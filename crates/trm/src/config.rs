@@ -36,7 +36,8 @@ pub struct Config {
     pub positions: Positions,
     /// T: cycles of a supervision step; only the last carries a gradient.
     pub cycles: usize,
-    /// n: updates of z per cycle.
+    /// n: updates of z per cycle; 0 for a model without scratchpad, whose draft is revised from the
+    /// question alone (with one cycle and one supervision step: direct prediction).
     pub recursions: usize,
     /// N_sup: improvement steps per puzzle.
     pub supervision_steps: usize,
@@ -139,6 +140,16 @@ impl Config {
     /// Floating-point operations of one supervision step of one puzzle, forward only: two per
     /// multiplication in a product, nothing for the rest.
     pub fn forward_flops(&self) -> f64 {
+        self.cycles as f64 * self.cycle_flops() + self.head_flops()
+    }
+
+    /// The same for one training step: the last cycle and the heads are followed by two products of their
+    /// size.
+    pub fn training_flops(&self) -> f64 {
+        self.forward_flops() + 2.0 * (self.cycle_flops() + self.head_flops())
+    }
+
+    fn cycle_flops(&self) -> f64 {
         let (l, d) = (self.len() as f64, self.hidden as f64);
         let mix = match self.mix {
             Mix::Mixer => 3.0 * l * self.inner(self.len()) as f64 * d,
@@ -147,16 +158,12 @@ impl Config {
             Mix::Neighbours => self.heard() as f64 * l * d * d,
         };
         let block = mix + 3.0 * l * d * self.inner(self.hidden) as f64;
-        let net = 2.0 * self.blocks as f64 * block;
-        let scores = self.units().map_or(self.seq_len * self.vocab_size, |_| self.len());
-        let heads = 2.0 * (scores + 2) as f64 * d;
-        net * (self.cycles * (self.recursions + 1)) as f64 + heads
+        2.0 * (self.blocks * (self.recursions + 1)) as f64 * block
     }
 
-    /// The same for one training step: the last cycle's forward is followed by two products of its
-    /// size.
-    pub fn training_flops(&self) -> f64 {
-        self.forward_flops() * (1.0 + 2.0 / self.cycles as f64)
+    fn head_flops(&self) -> f64 {
+        let scores = self.units().map_or(self.seq_len * self.vocab_size, |_| self.len());
+        2.0 * (scores + 2) as f64 * self.hidden as f64
     }
 
     /// Checks that a network of these sizes exists.
@@ -172,7 +179,6 @@ impl Config {
             ("inner_multiple", self.inner_multiple),
             ("blocks", self.blocks),
             ("cycles", self.cycles),
-            ("recursions", self.recursions),
             ("supervision_steps", self.supervision_steps),
             ("puzzle_identifiers", self.puzzle_identifiers),
         ];

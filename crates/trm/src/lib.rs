@@ -18,17 +18,23 @@
 //! # Ok::<(), trm::Error>(())
 //! ```
 
+mod autoregressive;
 mod config;
 mod error;
 mod initialize;
 mod model;
+mod network;
 mod queue;
 mod search;
 mod solver;
 
+pub use autoregressive::{
+    Autoregressive, AutoregressiveConfig, Lesson, Order, Sampling, UNLABELLED, Written, generate,
+};
 pub use config::{Config, Mix, Positions};
 pub use error::{ConfigError, Error, InputError, WeightsError};
 pub use model::{Model, Question, State, Step};
+pub use network::Network;
 pub use queue::{Limits, Thought, Thoughts};
 pub use search::{Found, Judgement, Referee, Search, Undo};
 pub use solver::{Draft, Session, Solver};

@@ -5,12 +5,12 @@
 
 use crate::config::{Config, Mix};
 use crate::error::{Error, InputError};
+use crate::network::{Network, from_file};
 use std::borrow::Cow;
 use trm_ops::{Axis, DType, Device, Parameter, Rope, Tape, Tensor, Units};
 
 mod build;
 mod candidates;
-mod weights;
 
 /// A tiny recursive model: parameters and the recursion over them.
 #[derive(Clone)]
@@ -121,7 +121,12 @@ impl Model {
     }
 
     /// One cycle (paper, figure 3, `latent_recursion`): think n times, then act once.
+    ///
+    /// With n = 0 there is no thinking: the draft is revised from the question alone.
     fn cycle(&self, tape: &Tape, x: &Tensor, State { y, mut z }: State) -> State {
+        if self.config.recursions == 0 {
+            return State { y: self.net(tape, &y, x), z };
+        }
         let injection = tape.add(&y, x);
         for _ in 0..self.config.recursions {
             z = self.net(tape, &z, &injection); // think: z = net(z, y + x)
@@ -210,40 +215,6 @@ impl Model {
         Ok(InputError::check(&self.config, question.tokens, question.puzzles)?)
     }
 
-    /// The parameters that gradients are taken of, by index. The puzzle embedding is apart: only
-    /// the rows of a batch's puzzles change ([`Model::puzzle_embedding_mut`]).
-    pub fn parameters(&self) -> Vec<&Parameter> {
-        let blocks = self.net.iter().flat_map(|block| {
-            let mix = match &block.mix {
-                Mixing::Mixer { gate_up, down } => vec![gate_up, down],
-                Mixing::Attention { qkv, out, .. } => vec![qkv, out],
-                Mixing::Units { weights, .. } => weights.iter().collect(),
-                Mixing::Neighbours { out, .. } => vec![out],
-            };
-            mix.into_iter().chain([&block.gate_up, &block.down])
-        });
-        let [weight, bias] = &self.q_head;
-        let rest = [Some(&self.lm_head), Some(&self.token_embedding), self.positions.as_ref()];
-        blocks.chain(rest.into_iter().flatten()).chain([weight, bias]).collect()
-    }
-
-    /// [`Model::parameters`] for updates.
-    pub fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
-        let blocks = self.net.iter_mut().flat_map(|block| {
-            let mix = match &mut block.mix {
-                Mixing::Mixer { gate_up, down } => vec![gate_up, down],
-                Mixing::Attention { qkv, out, .. } => vec![qkv, out],
-                Mixing::Units { weights, .. } => weights.iter_mut().collect(),
-                Mixing::Neighbours { out, .. } => vec![out],
-            };
-            mix.into_iter().chain([&mut block.gate_up, &mut block.down])
-        });
-        let [weight, bias] = &mut self.q_head;
-        let rest =
-            [Some(&mut self.lm_head), Some(&mut self.token_embedding), self.positions.as_mut()];
-        blocks.chain(rest.into_iter().flatten()).chain([weight, bias]).collect()
-    }
-
     /// The table of puzzle embeddings, `[identifiers, E]`.
     pub fn puzzle_embedding_mut(&mut self) -> Option<&mut Parameter> {
         self.puzzle_embedding.as_mut()
@@ -259,5 +230,61 @@ impl Model {
         let network = self.parameters().iter().map(|p| p.value().len()).sum();
         let table = self.puzzle_embedding.as_ref().map_or(0, |p| p.value().len());
         (network + table, network)
+    }
+}
+
+impl Network for Model {
+    type Config = Config;
+
+    fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The puzzle embedding is apart: only the rows of a batch's puzzles change
+    /// ([`Model::puzzle_embedding_mut`]).
+    fn parameters(&self) -> Vec<&Parameter> {
+        let blocks = self.net.iter().flat_map(|block| {
+            let mix = match &block.mix {
+                Mixing::Mixer { gate_up, down } => vec![gate_up, down],
+                Mixing::Attention { qkv, out, .. } => vec![qkv, out],
+                Mixing::Units { weights, .. } => weights.iter().collect(),
+                Mixing::Neighbours { out, .. } => vec![out],
+            };
+            mix.into_iter().chain([&block.gate_up, &block.down])
+        });
+        let [weight, bias] = &self.q_head;
+        let rest = [Some(&self.lm_head), Some(&self.token_embedding), self.positions.as_ref()];
+        blocks.chain(rest.into_iter().flatten()).chain([weight, bias]).collect()
+    }
+
+    fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
+        let blocks = self.net.iter_mut().flat_map(|block| {
+            let mix = match &mut block.mix {
+                Mixing::Mixer { gate_up, down } => vec![gate_up, down],
+                Mixing::Attention { qkv, out, .. } => vec![qkv, out],
+                Mixing::Units { weights, .. } => weights.iter_mut().collect(),
+                Mixing::Neighbours { out, .. } => vec![out],
+            };
+            mix.into_iter().chain([&mut block.gate_up, &mut block.down])
+        });
+        let [weight, bias] = &mut self.q_head;
+        let rest =
+            [Some(&mut self.lm_head), Some(&mut self.token_embedding), self.positions.as_mut()];
+        blocks.chain(rest.into_iter().flatten()).chain([weight, bias]).collect()
+    }
+
+    /// Parameters, puzzle embedding, initial states.
+    fn tensors(&self) -> Vec<(&str, &Tensor)> {
+        let parameters = self.parameters().into_iter().chain(&self.puzzle_embedding);
+        let initial = [("initial_y", &self.initial_y), ("initial_z", &self.initial_z)];
+        parameters.map(|p| (p.name(), p.value())).chain(initial).collect()
+    }
+
+    fn from_safetensors(config: &Config, device: &Device, bytes: &[u8]) -> Result<Model, Error> {
+        from_file(bytes, device, |source| Model::build(config, device, source))
     }
 }

@@ -16,6 +16,7 @@ impl Tape {
     pub fn linear(&self, x: &Tensor, weight: &Parameter, bias: Option<&Parameter>) -> Tensor {
         let [n, k] = *weight.value().shape() else { panic!("{} is not a matrix", weight.name()) };
         assert_eq!(x.last_dim(), k, "input width of {}", weight.name());
+        self.device().count(x.len() * n);
         let out = self.device().install(|| {
             let mut out = match x.dtype() {
                 DType::F32 => times(x, weight.transposed()),
@@ -42,6 +43,7 @@ impl Tape {
         }
         let (n, k) = (h.last_dim(), x.last_dim());
         assert_eq!(weight.value().shape(), [n, k], "{}", weight.name());
+        self.device().count(x.len() * n);
         let mut out = Tensor::uninit(self.device(), h.shape(), h.dtype());
         self.device().install(|| {
             let (matrix, block) = (&weight.columns(1)[0], bfloat16::row_block(h.len() / n));
@@ -78,6 +80,7 @@ pub(crate) fn add_weight_gradient(
 ) {
     let (n, k) = (d_out.last_dim(), x.last_dim());
     let rows = x.len() / k;
+    x.device().count(x.len() * n);
     let (sum, started) = gradients.parameter_sum(weight);
     let sum = sum.slice_mut::<f32>();
     match x.dtype() {
@@ -110,6 +113,7 @@ struct Linear {
 impl Backward for Linear {
     fn backward(self: Box<Self>, d_out: Tensor, gradients: &mut Gradients) {
         if gradients.wants(self.x.var()) {
+            d_out.device().count(d_out.len() * self.x.last_dim());
             let d_x = match d_out.dtype() {
                 DType::F32 => times(&d_out, self.weight.value()),
                 DType::Bf16 => bfloat16::times(&d_out, self.weight.rows(), self.x.last_dim()),

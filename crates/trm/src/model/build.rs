@@ -4,70 +4,46 @@ use super::{Block, Mixing, Model, candidates};
 use crate::config::{Config, Mix, Positions};
 use crate::error::Error;
 use crate::initialize::Init;
+use crate::network::{Builder, Draw, Source};
 use rand::Rng;
-use trm_ops::{Device, Parameter, Rope, Tensor};
+use trm_ops::{Device, Rope};
 
 const ROPE_BASE: f32 = 10_000.0;
 
-/// Where tensors come from: name, shape and law of the initial values.
-pub(super) trait Source {
-    fn make(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Tensor, Error>;
-}
-
-struct Draw<'a, R> {
-    device: &'a Device,
-    rng: &'a mut R,
-}
-
-impl<R: Rng> Source for Draw<'_, R> {
-    fn make(&mut self, _: &str, shape: &[usize], init: Init) -> Result<Tensor, Error> {
-        let values = init.values(shape.iter().product(), self.rng);
-        Ok(Tensor::from_f32(self.device, shape, &values))
-    }
-}
-
-/// Numbers parameters in the order in which they are made.
-struct Builder<'a, S> {
+/// Makes blocks of a configuration.
+struct Blocks<'a, S> {
     config: &'a Config,
-    source: &'a mut S,
-    made: usize,
+    make: Builder<'a, S>,
 }
 
-impl<S: Source> Builder<'_, S> {
-    fn parameter(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Parameter, Error> {
-        let value = self.source.make(name, shape, init)?;
-        self.made += 1;
-        Ok(Parameter::new(self.made - 1, name, value))
-    }
-
-    /// A linear layer from k to n features.
-    fn linear(&mut self, name: &str, n: usize, k: usize) -> Result<Parameter, Error> {
-        self.parameter(name, &[n, k], Init::linear(k))
-    }
-
+impl<S: Source> Blocks<'_, S> {
     fn mixing(&mut self, i: usize) -> Result<Mixing, Error> {
         let (d, len) = (self.config.hidden, self.config.len());
         let inner = self.config.inner(len);
         match self.config.mix {
             Mix::Mixer => Ok(Mixing::Mixer {
-                gate_up: self.linear(&format!("net.{i}.token_gate_up"), 2 * inner, len)?,
-                down: self.linear(&format!("net.{i}.token_down"), len, inner)?,
+                gate_up: self.make.linear(&format!("net.{i}.token_gate_up"), 2 * inner, len)?,
+                down: self.make.linear(&format!("net.{i}.token_down"), len, inner)?,
             }),
             Mix::Attention => Ok(Mixing::Attention {
-                qkv: self.linear(&format!("net.{i}.qkv"), 3 * d, d)?,
-                out: self.linear(&format!("net.{i}.out"), d, d)?,
+                qkv: self.make.linear(&format!("net.{i}.qkv"), 3 * d, d)?,
+                out: self.make.linear(&format!("net.{i}.out"), d, d)?,
                 heads: self.config.heads,
                 rope: (self.config.positions == Positions::Rope)
                     .then(|| Rope::new(len, d / self.config.heads, ROPE_BASE)),
             }),
             Mix::Units => {
                 let [own, row, column, in_box, cell] = ["own", "row", "column", "box", "cell"]
-                    .map(|unit| self.linear(&format!("net.{i}.{unit}"), d, d));
+                    .map(|unit| self.make.linear(&format!("net.{i}.{unit}"), d, d));
                 let weights = Box::new([own?, row?, column?, in_box?, cell?]);
                 Ok(Mixing::Units { weights, units: self.config.box_units() })
             }
             Mix::Neighbours => Ok(Mixing::Neighbours {
-                out: self.linear(&format!("net.{i}.neighbours"), d, self.config.heard() * d)?,
+                out: self.make.linear(
+                    &format!("net.{i}.neighbours"),
+                    d,
+                    self.config.heard() * d,
+                )?,
                 prefix: self.config.prefix_len,
                 columns: self.config.columns,
             }),
@@ -78,8 +54,8 @@ impl<S: Source> Builder<'_, S> {
         let (d, inner) = (self.config.hidden, self.config.inner(self.config.hidden));
         Ok(Block {
             mix: self.mixing(i)?,
-            gate_up: self.linear(&format!("net.{i}.gate_up"), 2 * inner, d)?,
-            down: self.linear(&format!("net.{i}.down"), d, inner)?,
+            gate_up: self.make.linear(&format!("net.{i}.gate_up"), 2 * inner, d)?,
+            down: self.make.linear(&format!("net.{i}.down"), d, inner)?,
         })
     }
 }
@@ -102,8 +78,9 @@ impl Model {
         let (v, d, len) = (config.vocab_size, config.hidden, config.len());
         let [read, told] = config.units().map_or([v, v], |_| [candidates::KINDS, 1]);
         let embedding = Init::linear(d);
-        let mut build = Builder { config, source, made: 0 };
-        let net = (0..config.blocks).map(|i| build.block(i)).collect::<Result<_, _>>()?;
+        let mut blocks = Blocks { config, make: Builder::new(source) };
+        let net = (0..config.blocks).map(|i| blocks.block(i)).collect::<Result<_, _>>()?;
+        let mut build = blocks.make;
         let lm_head = build.linear("lm_head", told, d)?;
         let token_embedding = build.parameter("token_embedding", &[read, d], embedding)?;
         let positions = (config.positions == Positions::Learned)
@@ -117,8 +94,8 @@ impl Model {
         let puzzle_embedding = (config.prefix_len > 0)
             .then(|| build.parameter("puzzle_embedding", &table, Init::Constant(0.0)))
             .transpose()?;
-        let initial_y = source.make("initial_y", &[d], Init::TruncatedNormal(1.0))?;
-        let initial_z = source.make("initial_z", &[d], Init::TruncatedNormal(1.0))?;
+        let initial_y = build.fixed("initial_y", &[d], Init::TruncatedNormal(1.0))?;
+        let initial_z = build.fixed("initial_z", &[d], Init::TruncatedNormal(1.0))?;
         let (config, device) = (config.clone(), device.clone());
         let model = Model {
             config,

@@ -103,11 +103,16 @@ pub(super) fn products(lhs: Lhs<'_>, packed: &[bf16], panel: usize, out: &mut [f
     });
 }
 
-/// Makes the columns beyond L of scores `[panels, rows, 32]` vanish.
-pub(super) fn mask(extent: Extent, rows: usize, scores: &mut [f32]) {
-    let used = (extent.len - 1) % PANEL + 1;
-    let last = scores.len() - rows * PANEL;
-    scores[last..].chunks_exact_mut(PANEL).for_each(|row| row[used..].fill(f32::NEG_INFINITY));
+/// Makes the scores `[panels, rows, 32]` of keys that the queries from `first` on do not see vanish.
+pub(super) fn mask(extent: Extent, (first, rows): (usize, usize), scores: &mut [f32]) {
+    let seen_by_all = extent.visible(first) / PANEL;
+    let panels = scores.chunks_exact_mut(rows * PANEL).enumerate().skip(seen_by_all);
+    for (panel, scores) in panels {
+        for (row, scores) in scores.chunks_exact_mut(PANEL).enumerate() {
+            let seen = extent.visible(first + row).saturating_sub(panel * PANEL);
+            scores[seen.min(PANEL)..].fill(f32::NEG_INFINITY);
+        }
+    }
 }
 
 /// One row of scores `[panels, rows, 32]` becomes `2^((s − max) · factor)`; returns max and the sum.
@@ -148,9 +153,15 @@ fn round_row(tiles: &[f32], (rows, row): (usize, usize), target: &mut [bf16]) {
 
 /// Rounds scores `[panels, rows, 32]` to unnormalised probabilities `[rows, padded L]`; `inverse`
 /// holds what each row is still to be multiplied by.
-fn probabilities(extent: Extent, scores: &mut [f32], p: &mut [bf16], inverse: &mut [f32]) {
+fn probabilities(
+    extent: Extent,
+    first: usize,
+    scores: &mut [f32],
+    p: &mut [bf16],
+    inverse: &mut [f32],
+) {
     let rows = inverse.len();
-    mask(extent, rows, scores);
+    mask(extent, (first, rows), scores);
     vectorized!({
         let targets = p.chunks_exact_mut(extent.padded_len()).zip(inverse);
         for (row, (target, inverse)) in targets.enumerate() {
@@ -211,7 +222,7 @@ fn attend(
             let (scores, outs) = tiles.split_at_mut(count * padded);
             extent.load_rows(columns(0), rope, block, q);
             products(Lhs::row_major(q, count, even), k, PANEL * even, scores);
-            probabilities(extent, scores, p, inverse);
+            probabilities(extent, first, scores, p, inverse);
             let p = Lhs::strided(p, count, extent.even_len(), padded);
             products(p, v, PANEL * extent.even_len(), outs);
             each_row(extent, count, outs, |row, col, values| {

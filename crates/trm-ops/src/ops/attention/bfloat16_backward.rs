@@ -53,7 +53,7 @@ pub(super) fn backward(
     d_out: &Tensor,
     d_qkv: &mut Tensor,
 ) {
-    let Extent { len, heads, width } = extent;
+    let Extent { len, heads, width, .. } = extent;
     let features = extent.features();
     let (rows, padded) = (len * extent.even_width(), extent.padded_len());
     let d_qkv = Shared::new(d_qkv.slice_mut::<bf16>());
@@ -147,7 +147,7 @@ fn head_backward(
     extent.pack(rows.q, even, 0, work.packed[1]);
     for (first, count) in blocks() {
         score(extent, [rows.k, rows.v], (first, count), &mut work);
-        key_scores(extent, count, &softmax, &mut work);
+        key_scores(extent, (first, count), &softmax, &mut work);
         for (which, part) in [(0, 2), (1, 1)] {
             multiply(extent, which, count, &mut work);
             emit(part, first, count, work.product);
@@ -185,7 +185,7 @@ fn query_scores(
 ) {
     let size = rows * extent.padded_len();
     let (scores, d_p) = (&mut work.scores[..size], &mut work.d_scores[..size]);
-    mask(extent, rows, scores);
+    mask(extent, (first, rows), scores);
     vectorized!({
         for row in 0..rows {
             let (max, sum) = exponentiate(scores, (rows, row), extent.factor());
@@ -211,8 +211,16 @@ fn query_scores(
 }
 
 /// Rows are keys, columns queries: probabilities from scores with what the query rows noted.
-fn key_scores(extent: Extent, rows: usize, softmax: &Softmax<'_>, work: &mut Work<'_>) {
+fn key_scores(
+    extent: Extent,
+    (first, rows): (usize, usize),
+    softmax: &Softmax<'_>,
+    work: &mut Work<'_>,
+) {
     let (padded, factor) = (extent.padded_len(), extent.factor());
+    if extent.causal {
+        mask_queries((first, rows), &mut work.scores[..rows * padded]);
+    }
     vectorized!({
         for place in (0..padded).step_by(PANEL) {
             let of_panel = place..place + PANEL;
@@ -230,6 +238,16 @@ fn key_scores(extent: Extent, rows: usize, softmax: &Softmax<'_>, work: &mut Wor
         }
     });
     round_gradients(extent, rows, work);
+}
+
+/// Makes the scores `[panels, rows, 32]` of queries before the keys from `first` on vanish.
+fn mask_queries((first, rows): (usize, usize), scores: &mut [f32]) {
+    for (panel, scores) in scores.chunks_exact_mut(rows * PANEL).enumerate() {
+        for (row, scores) in scores.chunks_exact_mut(PANEL).enumerate() {
+            let before = (first + row).saturating_sub(panel * PANEL);
+            scores[..before.min(PANEL)].fill(f32::NEG_INFINITY);
+        }
+    }
 }
 
 /// Rounds probabilities P and score gradients `P ∘ (dP − dot) · scale` to `[rows, padded L]`.

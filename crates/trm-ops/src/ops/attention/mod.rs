@@ -1,8 +1,10 @@
 mod bfloat16;
 mod bfloat16_backward;
+mod cached;
 mod float32;
 mod rope;
 
+pub use cached::KvCache;
 pub use rope::Rope;
 
 use crate::tape::{Backward, Gradients};
@@ -14,11 +16,30 @@ struct Extent {
     len: usize,
     heads: usize,
     width: usize,
+    causal: bool,
 }
 
 impl Extent {
+    /// How many keys, from the first, a query sees.
+    #[inline(always)]
+    fn visible(self, query: usize) -> usize {
+        if self.causal { query + 1 } else { self.len }
+    }
+
+    fn of(qkv: &Tensor, heads: usize, causal: bool) -> Extent {
+        let [_, len, width] = *qkv.shape() else { panic!("{:?}: not [B, L, 3D]", qkv.shape()) };
+        assert_eq!(width % (3 * heads), 0, "{width} features for {heads} heads");
+        Extent { len, heads, width: width / 3 / heads, causal }
+    }
+
     fn scale(self) -> f32 {
         1.0 / (self.width as f32).sqrt()
+    }
+
+    /// Multiplications for the queries from place `first` on, of all heads: scores and what they weigh.
+    fn multiplications(self, first: usize) -> usize {
+        let pairs: usize = (first..self.len).map(|query| self.visible(query)).sum();
+        2 * pairs * self.features()
     }
 
     /// D: features of all heads.
@@ -33,17 +54,25 @@ impl Extent {
 }
 
 impl Tape {
-    /// Non-causal multi-head attention: for each head `softmax(q · kᵀ / sqrt(E)) · v`, with rotary
-    /// positions on q and k if given. Scores are held for a few query rows at a time.
+    /// Multi-head attention of all tokens to all: for each head `softmax(q · kᵀ / sqrt(E)) · v`, with
+    /// rotary positions on q and k if given. Scores are held for a few query rows at a time.
     ///
     /// # Shapes
     /// qkv `[B, L, 3D]`: all query heads, then all key heads, then all value heads; D = heads · E;
     /// output `[B, L, D]`.
     pub fn attention(&self, qkv: &Tensor, heads: usize, rope: Option<&Rope>) -> Tensor {
-        let [batch, len, width] = *qkv.shape() else { panic!("{:?}: not [B, L, 3D]", qkv.shape()) };
-        assert_eq!(width % (3 * heads), 0, "{width} features for {heads} heads");
-        let extent = Extent { len, heads, width: width / 3 / heads };
-        let mut out = Tensor::uninit(self.device(), &[batch, len, width / 3], qkv.dtype());
+        self.attend(qkv, Extent::of(qkv, heads, false), rope)
+    }
+
+    /// [`Tape::attention`] of every token to itself and those before it only.
+    pub fn causal_attention(&self, qkv: &Tensor, heads: usize, rope: Option<&Rope>) -> Tensor {
+        self.attend(qkv, Extent::of(qkv, heads, true), rope)
+    }
+
+    fn attend(&self, qkv: &Tensor, extent: Extent, rope: Option<&Rope>) -> Tensor {
+        let shape = [qkv.shape()[0], extent.len, extent.features()];
+        self.device().count(shape[0] * extent.multiplications(0));
+        let mut out = Tensor::uninit(self.device(), &shape, qkv.dtype());
         self.device().install(|| match qkv.dtype() {
             DType::F32 => float32::forward(qkv, extent, rope, &mut out),
             DType::Bf16 => bfloat16::forward(qkv, extent, rope, &mut out),
@@ -63,6 +92,7 @@ struct Attention {
 impl Backward for Attention {
     fn backward(self: Box<Self>, d_out: Tensor, gradients: &mut Gradients) {
         let Attention { qkv, extent, rope } = *self;
+        qkv.device().count(2 * qkv.shape()[0] * extent.multiplications(0));
         let mut d_qkv = Tensor::uninit(qkv.device(), qkv.shape(), qkv.dtype());
         match qkv.dtype() {
             DType::F32 => float32::backward(&qkv, extent, rope.as_ref(), &d_out, &mut d_qkv),
@@ -85,6 +115,7 @@ mod tests {
         for rope in [None, Some(Rope::new(5, 4, 10_000.0))] {
             let case = Case::new().input(&[2, 5, 3 * 8]);
             check_gradients(&case, |tape, x, _| tape.attention(&x[0], 2, rope.as_ref()));
+            check_gradients(&case, |tape, x, _| tape.causal_attention(&x[0], 2, rope.as_ref()));
         }
     }
 
@@ -93,21 +124,33 @@ mod tests {
         let device = Device::cpu(2);
         let (len, heads, width) = (70, 2, 4);
         let qkv = random_tensor(&device, &[1, len, 3 * heads * width], 1);
-        let got = Tape::off(&device).attention(&qkv, heads, None).to_f32_vec();
-        let x = qkv.to_f32_vec();
+        let tape = Tape::off(&device);
+        equals_the_plain_formula(&qkv, &tape.attention(&qkv, heads, None), heads, |_| len);
+        equals_the_plain_formula(&qkv, &tape.causal_attention(&qkv, heads, None), heads, |i| i + 1);
+    }
+
+    fn equals_the_plain_formula(
+        qkv: &Tensor,
+        got: &Tensor,
+        heads: usize,
+        visible: impl Fn(usize) -> usize,
+    ) {
+        let (x, got) = (qkv.to_f32_vec(), got.to_f32_vec());
+        let (len, width) = (qkv.shape()[1], qkv.last_dim() / 3 / heads);
+        let scale = (width as f64).sqrt();
         let at = |i: usize, part: usize, h: usize, e: usize| {
             x[i * 3 * heads * width + (part * heads + h) * width + e] as f64
         };
         for h in 0..heads {
             for i in 0..len {
                 let score = |j| (0..width).map(|e| at(i, 0, h, e) * at(j, 1, h, e)).sum::<f64>();
-                let weights: Vec<f64> = (0..len).map(|j| (score(j) / 2.0).exp()).collect();
+                let weights: Vec<f64> = (0..visible(i)).map(|j| (score(j) / scale).exp()).collect();
                 let sum: f64 = weights.iter().sum();
-                let want: Vec<f32> = (0..width)
-                    .map(|e| {
-                        ((0..len).map(|j| weights[j] * at(j, 2, h, e)).sum::<f64>() / sum) as f32
-                    })
-                    .collect();
+                let attended = |e: usize| {
+                    let terms = weights.iter().enumerate().map(|(j, w)| w * at(j, 2, h, e));
+                    (terms.sum::<f64>() / sum) as f32
+                };
+                let want: Vec<f32> = (0..width).map(attended).collect();
                 close(&got[(i * heads + h) * width..][..width], &want, 1e-5);
             }
         }
@@ -115,7 +158,12 @@ mod tests {
 
     #[test]
     fn bf16_follows_f32_on_odd_sizes_beyond_one_block() {
-        for (len, heads, width) in [(97, 2, 64), (61, 3, 5), (33, 1, 34), (2, 2, 2usize)] {
+        let sizes = [(97, 2, 64), (61, 3, 5), (33, 1, 34), (64, 1, 8), (2, 2, 2usize)];
+        for ((len, heads, width), causal) in sizes
+            .into_iter()
+            .zip([false, true].into_iter().cycle())
+            .chain(sizes.into_iter().zip([true, false].into_iter().cycle()))
+        {
             let device = Device::cpu(3);
             let rope = width.is_multiple_of(2).then(|| Rope::new(len, width, 10_000.0));
             let shape = [2, len, 3 * heads * width];
@@ -124,7 +172,7 @@ mod tests {
             let run = |dtype: DType| {
                 let tape = Tape::recording(&device);
                 let x = tape.watch(&qkv.to_dtype(dtype));
-                let y = tape.attention(&x, heads, rope.as_ref());
+                let y = tape.attend(&x, Extent::of(&x, heads, causal), rope.as_ref());
                 let gradients = tape.backward(&[(&y, &seed.to_dtype(dtype))]);
                 (y.to_f32_vec(), gradients.of(&x).unwrap().to_f32_vec())
             };

@@ -25,11 +25,11 @@ impl Rope {
         Rope { cos: table(f32::cos), sin: table(f32::sin), half }
     }
 
-    /// Rotates every row of a head `[L, E]`; backwards when `inverse`.
+    /// Rotates rows of a head, `[rows, E]`, from place `first` on; backwards when `inverse`.
     #[inline(always)]
-    pub(super) fn rotate(&self, head: &mut [f32], inverse: bool) {
-        for (position, row) in head.chunks_exact_mut(2 * self.half).enumerate() {
-            self.rotate_row(position, row, inverse);
+    pub(super) fn rotate(&self, first: usize, rows: &mut [f32], inverse: bool) {
+        for (i, row) in rows.chunks_exact_mut(2 * self.half).enumerate() {
+            self.rotate_row(first + i, row, inverse);
         }
     }
 
@@ -61,7 +61,7 @@ mod tests {
         let dot = |i: usize, j: usize| {
             let place = |v: &[f32; 6], position: usize| {
                 let mut rows = v.repeat(9);
-                rope.rotate(&mut rows, false);
+                rope.rotate(0, &mut rows, false);
                 rows[position * 6..(position + 1) * 6].to_vec()
             };
             place(&a, i).iter().zip(place(&b, j)).map(|(x, y)| x * y).sum::<f32>()

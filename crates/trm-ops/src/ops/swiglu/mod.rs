@@ -16,6 +16,7 @@ impl Tape {
         let inner = gate_up.value().shape()[0] / 2;
         assert_eq!(gate_up.value().shape(), [2 * inner, d], "{}", gate_up.name());
         assert_eq!(down.value().shape(), [d, inner], "{}", down.name());
+        self.device().count(3 * x.len() * inner);
         let mut out = Tensor::uninit(self.device(), x.shape(), x.dtype());
         // the pre-activations [g | u] of every row, kept only for the gradient
         let rows = if self.keeps_activations() { x.len() / d } else { 0 };
@@ -37,6 +38,7 @@ impl Tape {
         if !self.fuses() || x.dtype() == DType::F32 {
             return self.residual_norm(x, &self.swiglu(x, gate_up, down), Axis::Features);
         }
+        self.device().count(3 * x.len() * down.value().last_dim());
         let mut out = Tensor::uninit(self.device(), x.shape(), x.dtype());
         self.device().install(|| bfloat16::residual_forward(x, [gate_up, down], &mut out));
         out
@@ -78,6 +80,7 @@ impl Backward for Swiglu {
     fn backward(self: Box<Self>, d_out: Tensor, gradients: &mut Gradients) {
         let Swiglu { x, pre, gate_up, down } = *self;
         let (rows, inner) = (x.len() / x.last_dim(), pre.last_dim() / 2);
+        x.device().count(3 * x.len() * inner);
         let recompute = pre.is_empty().then_some(&x);
         let mut d_pre = match recompute {
             None => pre,

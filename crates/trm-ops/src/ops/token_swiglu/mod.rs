@@ -16,6 +16,7 @@ impl Tape {
         let inner = gate_up.value().shape()[0] / 2;
         assert_eq!(gate_up.value().shape(), [2 * inner, l], "{}", gate_up.name());
         assert_eq!(down.value().shape(), [l, inner], "{}", down.name());
+        self.device().count(3 * h.len() * inner);
         let mut out = Tensor::uninit(self.device(), h.shape(), h.dtype());
         // the pre-activations [G ; U] of every puzzle, kept only for the gradient
         let kept = if self.keeps_activations() { batch } else { 0 };
@@ -42,6 +43,7 @@ impl Tape {
         if !self.fuses() || h.dtype() == DType::F32 {
             return self.residual_norm(h, &self.token_swiglu(h, gate_up, down), Axis::Tokens);
         }
+        self.device().count(3 * h.len() * down.value().last_dim());
         let mut out = Tensor::uninit(self.device(), h.shape(), h.dtype());
         self.device().install(|| bfloat16::residual_forward(h, [gate_up, down], &mut out));
         out
@@ -60,6 +62,7 @@ impl Backward for TokenSwiglu {
         let TokenSwiglu { h, pre, gate_up, down } = *self;
         let [kept, rows, d] = *pre.shape() else { panic!("made so") };
         let batch = h.shape()[0];
+        h.device().count(2 * 3 * h.len() * rows / 2); // gradients of h and of both weights
         let recompute = (kept == 0).then_some(&h);
         let mut d_pre = match recompute {
             None => pre,

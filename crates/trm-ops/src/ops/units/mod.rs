@@ -76,6 +76,7 @@ impl Tape {
         assert_eq!(h.shape()[1], units.candidates(), "one token per cell and digit");
         assert!(h.last_dim().is_multiple_of(LANES), "{} features", h.last_dim());
         let [own, of_units @ ..] = weights;
+        self.device().count(multiplications(h, units));
         let (out, means) = self.device().install(|| {
             let means = sums(h, units, 1.0 / units.size() as f32);
             let mut out = times(h, own, false);
@@ -102,6 +103,7 @@ impl Backward for MixUnits {
     fn backward(self: Box<Self>, d_out: Tensor, gradients: &mut Gradients) {
         let MixUnits { h, means, weights, units } = *self;
         let [own, of_units @ ..] = &weights;
+        h.device().count(multiplications(&h, units)); // the other half is counted with the weights
         add_weight_gradient(gradients, own, &d_out, &h);
         let mut d_h = times(&d_out, own, true);
         let d_messages = sums(&d_out, units, 1.0);
@@ -114,6 +116,12 @@ impl Backward for MixUnits {
         spread(&mut d_h, &d_means, units, 1.0 / units.size() as f32);
         gradients.add(h.var(), d_h);
     }
+}
+
+/// Multiplications of one pass.
+fn multiplications(h: &Tensor, units: Units) -> usize {
+    let d = h.last_dim();
+    h.shape()[0] * (units.candidates() + KINDS * units.size().pow(2)) * d * d
 }
 
 /// `x · Wᵀ`, or `x · W`, in the dtype of x.

@@ -1,0 +1,156 @@
+//! Writing answers, token by token, with a cache of keys and values.
+
+use super::{Autoregressive, AutoregressiveConfig};
+use crate::network::Network;
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use trm_ops::{DType, KvCache, Tape, Tensor};
+
+/// How the next token is chosen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Sampling {
+    /// The likeliest, the lowest on ties.
+    Greedy,
+    /// At random, by the probabilities that logits divided by a temperature give.
+    Temperature {
+        /// Above 0; 1 for the model's own probabilities.
+        temperature: f32,
+        /// Of the random numbers; a sequence's numbers depend on its place among all sequences only.
+        seed: u64,
+    },
+}
+
+/// An answer as it was written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Written {
+    /// Its tokens, in the order of writing.
+    pub tokens: Vec<u8>,
+    /// Natural logarithm of the probability that the model gave them all.
+    pub log_probability: f32,
+}
+
+/// What a generator keeps between tokens.
+struct Session<'m> {
+    model: &'m Autoregressive,
+    tape: Tape,
+    caches: Vec<KvCache>,
+    batch: usize,
+}
+
+impl<'m> Session<'m> {
+    fn new(model: &'m Autoregressive, batch: usize) -> Session<'m> {
+        let AutoregressiveConfig { hidden, heads, .. } = *model.config();
+        let (device, longest) = (model.device(), model.config().longest());
+        let cache = || KvCache::new(device, batch, longest, [heads, hidden / heads]);
+        let caches = model.blocks.iter().map(|_| cache()).collect();
+        Session { model, tape: Tape::off(device), caches, batch }
+    }
+
+    /// Reads the next `[B · N]` tokens; gives logits of what follows the last, `[B, 1, tokens]`.
+    fn read(&mut self, tokens: &[u8]) -> Tensor {
+        let (model, tape) = (self.model, &self.tape);
+        let form = (self.batch, DType::F32);
+        let mut h = tape.embed(tokens, (0, None), &model.token_embedding, None, form);
+        for (block, cache) in model.blocks.iter().zip(&mut self.caches) {
+            h = block
+                .forward(tape, &h, |qkv| tape.attention_of_next(qkv, cache, Some(&model.rope)));
+        }
+        let last = h.shape()[1] - 1;
+        model.head(tape, &h, last..last + 1)
+    }
+}
+
+/// Writes an answer to every question of a batch, `[B · S]`; the i-th fills `cells[i]` cells. Activations
+/// are f32. `first` is the place of the batch's first sequence among all, for its random numbers.
+///
+/// # Panics
+/// If questions, their tokens or numbers of cells do not fit the model.
+pub fn generate(
+    model: &Autoregressive,
+    questions: &[u8],
+    cells: &[usize],
+    (sampling, first): (Sampling, u64),
+) -> Vec<Written> {
+    let config = model.config();
+    assert_eq!(
+        questions.len(),
+        cells.len() * config.seq_len,
+        "a number of cells for each question"
+    );
+    let lens: Vec<usize> = cells.iter().map(|cells| config.answer_len(*cells)).collect();
+    let mut rngs: Vec<ChaCha8Rng> =
+        (0..cells.len() as u64).map(|i| rng(sampling, first + i)).collect();
+    let empty = Written { tokens: Vec::new(), log_probability: 0.0 };
+    let mut written = vec![empty; cells.len()];
+    let mut session = Session::new(model, cells.len());
+    let mut next = questions.to_vec();
+    for place in 0..lens.iter().copied().max().unwrap_or(0) {
+        let logits = session.read(&next).to_f32_vec();
+        next.clear();
+        let rows = logits.chunks_exact(config.tokens()).zip(&mut written);
+        for ((row, written), (len, rng)) in rows.zip(lens.iter().zip(&mut rngs)) {
+            let allowed = config.allowed(place);
+            let (token, log_probability) = choose(&row[allowed.clone()], sampling, rng);
+            let token = (allowed.start + token) as u8;
+            next.push(token);
+            if place < *len {
+                written.tokens.push(token);
+                written.log_probability += log_probability;
+            }
+        }
+    }
+    written
+}
+
+fn rng(sampling: Sampling, sequence: u64) -> ChaCha8Rng {
+    let seed = match sampling {
+        Sampling::Greedy => 0,
+        Sampling::Temperature { seed, .. } => seed,
+    };
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(sequence);
+    rng
+}
+
+/// An index, and the logarithm of its probability without temperature.
+fn choose(logits: &[f32], sampling: Sampling, rng: &mut impl Rng) -> (usize, f32) {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let weight = |x: f32, temperature: f32| f64::from((x - max) / temperature).exp();
+    let choice = match sampling {
+        Sampling::Greedy => logits.iter().position(|x| *x == max),
+        Sampling::Temperature { temperature, .. } => {
+            let sum: f64 = logits.iter().map(|x| weight(*x, temperature)).sum();
+            let mut left = rng.random::<f64>() * sum;
+            logits.iter().position(|x| {
+                left -= weight(*x, temperature);
+                left < 0.0
+            })
+        }
+    };
+    let choice = choice.unwrap_or(logits.len() - 1);
+    let sum: f64 = logits.iter().map(|x| weight(*x, 1.0)).sum();
+    (choice, (f64::from(logits[choice] - max) - sum.ln()) as f32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_follow_the_probabilities() {
+        let logits = [1.0f32, 0.0, 3.0, 3.0];
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let sum: f32 = logits.iter().map(|x| x.exp()).sum();
+        let (choice, log_probability) = choose(&logits, Sampling::Greedy, &mut rng);
+        assert_eq!(choice, 2);
+        assert!((log_probability - (3.0 - sum.ln())).abs() < 1e-6);
+
+        let sampling = Sampling::Temperature { temperature: 2.0, seed: 0 };
+        let mut counts = [0.0f32; 4];
+        (0..20_000).for_each(|_| counts[choose(&logits, sampling, &mut rng).0] += 1.0 / 20_000.0);
+        let sum: f32 = logits.iter().map(|x| (x / 2.0).exp()).sum();
+        for (count, x) in counts.iter().zip(logits) {
+            assert!((count - (x / 2.0).exp() / sum).abs() < 0.015, "{counts:?}");
+        }
+    }
+}
