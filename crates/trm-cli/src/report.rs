@@ -4,18 +4,60 @@ use crate::compute;
 use crate::display::{duration, percent};
 use anyhow::{Context, Result};
 use std::path::PathBuf;
-use trm::{Limits, Question, Solver};
+use trm::{Config, Limits, Network, Question, Solver};
 use trm_puzzles::Domain;
 use trm_train::report::{
     Cell, Chart, Fill, Headline, Report, Series, Table, Thinking, ThinkingStep, render,
 };
 use trm_train::{
-    Dataset, EvalOptions, Evaluation, Line, Provenance, Run, Trail, evaluate, files::write_atomic,
-    load_model, read_log, wilson,
+    Dataset, EvalOptions, Evaluation, Learner, Line, Provenance, Run, Trail, Trainer,
+    WriterTrainer, evaluate, files::write_atomic, load_model, read_log, wilson,
 };
 
+/// A learner whose runs have a report of their own.
+pub(crate) trait Reported: Learner {
+    /// Writes that of a run that has just ended.
+    fn report(run: &Run<Self>, command: &str) -> Result<PathBuf>;
+}
+
+impl Reported for Trainer {
+    fn report(run: &Run, command: &str) -> Result<PathBuf> {
+        write_for_run(run, command)
+    }
+}
+
+impl Reported for WriterTrainer {
+    fn report(run: &Run<WriterTrainer>, command: &str) -> Result<PathBuf> {
+        let config = run.trainer().core().network().config();
+        let fact = |name: &str, value: String| (name.to_owned(), value);
+        let network = format!("{} blocks, {} features", config.blocks, config.hidden);
+        let own = vec![
+            fact("network", format!("causal attention, {network}")),
+            fact("order of writing", format!("{:?}", config.order).to_lowercase()),
+        ];
+        let (exact, seconds) = (run.progress().best_exact, run.progress().seconds);
+        let mut headline = vec![size_headline(run, config.parameters(), seconds)];
+        if exact >= 0.0 {
+            let note = format!("of {} held-out puzzles, written greedily", run.validation().len());
+            let label = "exactly right".into();
+            headline.insert(0, Headline { label, value: percent(exact), note });
+        }
+        let page = Report {
+            title: format!("An autoregressive model for {}", config.domain),
+            subtitle: "It writes its answer token by token, each from all before it.".into(),
+            headline,
+            charts: training_charts(&read_log(&run.folder)?),
+            thinking: None,
+            tables: Vec::new(),
+            facts: own.into_iter().chain(facts(run)?).collect(),
+            command: command.into(),
+        };
+        save(run, &page)
+    }
+}
+
 /// The report of a run that has just ended, on its held-out puzzles.
-pub(crate) fn write_for_run(run: &Run, command: &str) -> Result<PathBuf> {
+fn write_for_run(run: &Run, command: &str) -> Result<PathBuf> {
     let model = load_model(&run.folder, run.trainer().model().device())?;
     let seconds = run.progress().seconds;
     let held_out = run.validation();
@@ -65,7 +107,7 @@ pub(crate) fn write(
     save(run, &page)
 }
 
-fn save(run: &Run, page: &Report) -> Result<PathBuf> {
+fn save<L: Learner>(run: &Run<L>, page: &Report) -> Result<PathBuf> {
     let path = run.folder.join("report.html");
     write_atomic(&path, render(page).as_bytes())?;
     Ok(path)
@@ -94,7 +136,7 @@ fn page(
         charts,
         thinking: trail.map(|(domain, trail)| thinking(domain, trail)),
         tables,
-        facts: facts(run)?,
+        facts: network_facts(model.config()).into_iter().chain(facts(run)?).collect(),
         command: command.into(),
     })
 }
@@ -124,12 +166,16 @@ fn headlines(run: &Run, measured: Option<(&Evaluation, &str)>, seconds: f64) -> 
             ),
         });
     }
-    headline.push(Headline {
+    headline.push(size_headline(run, parameters, seconds));
+    headline
+}
+
+fn size_headline<L: Learner>(run: &Run<L>, parameters: usize, seconds: f64) -> Headline {
+    Headline {
         label: "parameters".into(),
         value: grouped(parameters),
         note: format!("trained for {} steps in {}", run.progress().step, duration(seconds)),
-    });
-    headline
+    }
 }
 
 fn training_charts(log: &[Line]) -> Vec<Chart> {
@@ -216,23 +262,21 @@ fn calibration(evaluation: &Evaluation) -> Table {
     }
 }
 
-fn facts(run: &Run) -> Result<Vec<(String, String)>> {
-    let config = run.trainer().model().config();
+fn network_facts(config: &Config) -> Vec<(String, String)> {
+    let network = format!("{:?}, {} blocks, {} features", config.mix, config.blocks, config.hidden);
+    let recursion = format!(
+        "{} cycles of {} recursions, at most {} supervision steps",
+        config.cycles, config.recursions, config.supervision_steps
+    );
+    vec![("network".into(), network), ("recursion".into(), recursion)]
+}
+
+/// What is known of any run.
+fn facts<L: Learner>(run: &Run<L>) -> Result<Vec<(String, String)>> {
     let settings = &run.recipe.train;
     let provenance = Provenance::load(&run.folder)?.context("the run has no model")?;
     let fact = |name: &str, value: String| (name.to_owned(), value);
     Ok(vec![
-        fact(
-            "network",
-            format!("{:?}, {} blocks, {} features", config.mix, config.blocks, config.hidden),
-        ),
-        fact(
-            "recursion",
-            format!(
-                "{} cycles of {} recursions, at most {} supervision steps",
-                config.cycles, config.recursions, config.supervision_steps
-            ),
-        ),
         fact(
             "training",
             format!(

@@ -1,7 +1,7 @@
 //! The model that comes with the program: it solves 9×9 Sudoku (`models/sudoku-extreme`).
 
 use anyhow::{Context, Result};
-use trm::Model;
+use trm::{Model, Network};
 use trm_ops::Device;
 use trm_train::parse_config;
 

@@ -2,7 +2,7 @@
 
 use crate::display::{bytes, duration, heading, percent, progress_bar, rate};
 use crate::machine::{DeviceArguments, PrecisionArgument};
-use crate::report;
+use crate::report::Reported;
 use crate::{Failed, Outcome};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -13,9 +13,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
+use trm::Network;
 use trm_train::{
-    Dataset, Ending, Event, Recipe, Run, StepMetrics, available_bytes, checkpoint_bytes,
-    training_bytes, weight_digest,
+    Dataset, Ending, Event, Learner, Recipe, Run, StepMetrics, Trainer, WriterTrainer,
+    available_bytes, checkpoint_bytes, weight_digest,
 };
 
 #[derive(Args)]
@@ -49,19 +50,28 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
-    let started = Instant::now();
-    let device = arguments.machine.device();
-    let mut run = match &arguments.resume {
-        Some(folder) => {
-            let own = folder.join("recipe.toml");
-            let recipe = apply(Recipe::load(&own, &arguments.set)?, arguments);
-            let data = load_training_data(&recipe)?;
-            Run::resume(folder, arguments.from, &data, recipe, &device)?
-        }
+    let recipe = match &arguments.resume {
+        Some(folder) => Recipe::load(&folder.join("recipe.toml"), &arguments.set)?,
         None => {
             let path = arguments.recipe.as_deref().expect("clap demands it");
-            let recipe = apply(Recipe::load(path, &arguments.set)?, arguments);
-            let data = load_training_data(&recipe)?;
+            Recipe::load(path, &arguments.set)?
+        }
+    };
+    let recipe = apply(recipe, arguments);
+    match recipe.autoregressive {
+        None => train::<Trainer>(arguments, recipe),
+        Some(_) => train::<WriterTrainer>(arguments, recipe),
+    }
+}
+
+fn train<L: Reported>(arguments: &Arguments, recipe: Recipe) -> Result<Outcome> {
+    let started = Instant::now();
+    let device = arguments.machine.device();
+    let data = load_training_data(&recipe)?;
+    let mut run: Run<L> = match (&arguments.resume, &arguments.recipe) {
+        (Some(folder), _) => Run::resume(folder, arguments.from, &data, recipe, &device)?,
+        (None, path) => {
+            let path = path.as_deref().expect("clap demands it");
             let folder = arguments.out.clone().unwrap_or_else(|| free_folder(path));
             Run::create(&folder, recipe, &data, &device)?
         }
@@ -73,7 +83,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         return Ok(Outcome::Interrupted);
     }
     let command = format!("trm train {}/recipe.toml --out NEW-FOLDER", run.folder.display());
-    let path = report::write_for_run(&run, &command)?;
+    let path = L::report(&run, &command)?;
     eprintln!("report     {}", path.display());
     Ok(Outcome::Done)
 }
@@ -113,19 +123,18 @@ pub(crate) fn free_folder(recipe: &Path) -> PathBuf {
     Path::new("runs").join(free.expect("numbers do not end"))
 }
 
-fn describe(run: &Run) {
-    let model = run.trainer().model();
-    let (total, _) = model.parameter_count();
-    let settings = &run.recipe.train;
-    heading(&format!("training {} in {}", model.config().domain, run.folder.display()));
+fn describe<L: Learner>(run: &Run<L>) {
+    let (learner, settings) = (run.trainer(), &run.recipe.train);
+    let model = learner.core().network();
+    heading(&format!("training {} in {}", run.validation().metadata.domain, run.folder.display()));
     eprintln!(
-        "{total} parameters, {:.2} GFLOP per puzzle and step, {} steps of batch {}, {:?}",
-        model.config().training_flops() / 1e9,
+        "{}, {} steps of batch {}, {:?}",
+        learner.describe(),
         settings.steps,
         settings.batch,
         model.device()
     );
-    let (needed, written) = (training_bytes(model, settings), checkpoint_bytes(model));
+    let (needed, written) = (learner.training_bytes(), checkpoint_bytes(model));
     eprintln!(
         "needs about {}, and up to {} more while a checkpoint is written",
         bytes(needed),
@@ -144,7 +153,7 @@ fn describe(run: &Run) {
 }
 
 /// Trains until done or Ctrl-C, showing how it goes.
-pub(crate) fn supervise(run: &mut Run) -> Result<Ending> {
+pub(crate) fn supervise<L: Learner>(run: &mut Run<L>) -> Result<Ending> {
     let stop = stop_flag()?;
     let mut display = Display::new(run);
     TRAINING.store(true, Ordering::Relaxed);
@@ -180,7 +189,7 @@ struct Display {
 }
 
 impl Display {
-    fn new(run: &Run) -> Display {
+    fn new<L: Learner>(run: &Run<L>) -> Display {
         let total = run.recipe.train.steps;
         let bar = progress_bar(total, "{wide_bar} {pos}/{len}  {msg}");
         bar.set_position(run.progress().step);
@@ -259,7 +268,7 @@ impl Display {
     }
 }
 
-fn conclude(run: &Run, ending: Ending, seconds: f64) {
+fn conclude<L: Learner>(run: &Run<L>, ending: Ending, seconds: f64) {
     let (progress, folder) = (run.progress(), run.folder.display());
     let why = match ending {
         Ending::Finished => "all steps taken",
@@ -275,7 +284,7 @@ fn conclude(run: &Run, ending: Ending, seconds: f64) {
             progress.best_step
         );
     }
-    eprintln!("weights    {}", weight_digest(&run.trainer().averaged_model()));
+    eprintln!("weights    {}", weight_digest(&run.trainer().core().averaged()));
     if ending == Ending::Interrupted {
         eprintln!("go on with trm train --resume {folder}");
     } else {

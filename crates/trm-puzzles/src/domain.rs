@@ -100,6 +100,13 @@ pub trait Rules {
     /// the image back into one to the question.
     fn disguise(&self, question: &mut [u8], rng: &mut dyn Rng) -> Undo;
 
+    /// The open cells in the order in which a logical solver fills them, where there is such a solver and
+    /// question and answer are of this kind.
+    fn solver_order(&self, question: &[u8], answer: &[u8]) -> Option<Vec<usize>> {
+        let _ = (question, answer);
+        None
+    }
+
     /// A hash shared by exactly the questions that are symmetric images of one another, up to
     /// collisions of 128 bits. Stable across versions and machines.
     fn class_hash(&self, question: &[u8]) -> Result<u128, Error>;

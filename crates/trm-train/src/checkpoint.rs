@@ -2,16 +2,16 @@
 
 use crate::Error;
 use crate::files::read;
+use crate::learner::Learner;
 use crate::model_folder::{checkpoints, model_files, save_files};
 use crate::provenance::Provenance;
 use crate::recipe::Recipe;
-use crate::state::TrainingState;
-use crate::train::Trainer;
+use crate::state::{self, TrainingState};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use trm::Model;
+use trm::Network;
 
 /// Version of the format. To be raised when an older program would misread a newer checkpoint.
 const FORMAT: u32 = 1;
@@ -48,8 +48,8 @@ impl Progress {
 }
 
 /// All that a checkpoint holds. Cheap to take while training goes on.
-pub(crate) struct Snapshot {
-    pub(crate) model: Model,
+pub(crate) struct Snapshot<N> {
+    pub(crate) model: N,
     pub(crate) state: TrainingState,
     pub(crate) progress: Progress,
     pub(crate) recipe: Recipe,
@@ -69,7 +69,7 @@ struct Seal {
     blake3: String,
 }
 
-impl Snapshot {
+impl<N: Network> Snapshot<N> {
     /// Writes `checkpoints/step-N/` of a run, whole or not at all.
     ///
     /// # Errors
@@ -189,16 +189,15 @@ impl Checkpoint {
         Ok(Checkpoint { folder: folder.to_owned(), files, progress, recipe })
     }
 
-    /// Puts a freshly made trainer where the checkpoint stands.
+    /// Puts a freshly made learner where the checkpoint stands.
     ///
     /// # Errors
     /// If the checkpoint belongs to another recipe.
-    pub(crate) fn restore(&self, trainer: &mut Trainer) -> Result<(), Error> {
+    pub(crate) fn restore(&self, learner: &mut impl Learner) -> Result<(), Error> {
         let file = "state.safetensors";
-        trainer
-            .restore(&self.files[file])
+        state::restore(learner, &self.files[file])
             .map_err(|what| Error::file(&self.folder.join(file), what))?;
-        trainer.step = self.progress.step;
+        learner.core_mut().step = self.progress.step;
         Ok(())
     }
 }

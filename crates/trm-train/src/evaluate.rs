@@ -1,5 +1,5 @@
 use crate::Error;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Metadata};
 use crate::score::Score;
 use serde::{Serialize, Serializer};
 use std::time::Instant;
@@ -130,28 +130,37 @@ pub fn wilson(count: usize, total: usize) -> (f64, f64) {
 /// Says what differs.
 pub fn check_fit(model: &Model, data: &Dataset) -> Result<(), Error> {
     let (config, meta) = (model.config(), &data.metadata);
-    let refuse = |what: &str, of_model: String, of_data: String| {
-        let message = format!(
-            "the model has {what} {of_model}, but the data set has {of_data}: \
-             evaluate on data made for the same puzzle"
-        );
-        Err(Error::Mismatch(message))
-    };
-    if config.seq_len != meta.seq_len {
-        return refuse("seq_len", config.seq_len.to_string(), meta.seq_len.to_string());
-    }
-    if config.vocab_size != meta.vocab_size {
-        return refuse("vocab_size", config.vocab_size.to_string(), meta.vocab_size.to_string());
-    }
-    if !meta.domain.is_empty() && config.domain != meta.domain {
-        return refuse("domain", config.domain.clone(), meta.domain.clone());
-    }
+    check_sizes((config.seq_len, config.vocab_size, &config.domain), meta)?;
     let identifiers = meta.num_puzzle_identifiers;
     if config.prefix_len > 0 && identifiers > config.puzzle_identifiers {
         let known = config.puzzle_identifiers.to_string();
-        return refuse("puzzle_identifiers", known, identifiers.to_string());
+        return Err(differs("puzzle_identifiers", known, identifiers.to_string()));
     }
     Ok(())
+}
+
+/// Refuses data of other cells, tokens or puzzles than a model's.
+pub(crate) fn check_sizes(
+    (seq_len, vocab_size, domain): (usize, usize, &str),
+    meta: &Metadata,
+) -> Result<(), Error> {
+    if seq_len != meta.seq_len {
+        return Err(differs("seq_len", seq_len.to_string(), meta.seq_len.to_string()));
+    }
+    if vocab_size != meta.vocab_size {
+        return Err(differs("vocab_size", vocab_size.to_string(), meta.vocab_size.to_string()));
+    }
+    if !meta.domain.is_empty() && domain != meta.domain {
+        return Err(differs("domain", domain.into(), meta.domain.clone()));
+    }
+    Ok(())
+}
+
+fn differs(what: &str, of_model: String, of_data: String) -> Error {
+    Error::Mismatch(format!(
+        "the model has {what} {of_model}, but the data set has {of_data}: \
+         evaluate on data made for the same puzzle"
+    ))
 }
 
 /// Evaluates a model on every example. `progress` hears how many puzzles are done.
@@ -185,9 +194,9 @@ pub fn evaluate(
 
 /// Sums during an evaluation. Puzzles end in an order that depends on the batch; what is kept by
 /// puzzle is summed in the order of the data set, so that the result does not.
-struct Tally<'d> {
+pub(crate) struct Tally<'d> {
     data: &'d Dataset,
-    evaluation: Evaluation,
+    pub(crate) evaluation: Evaluation,
     /// First step at which the model was sure of each puzzle.
     first_halt: Vec<Option<usize>>,
     /// Each puzzle's last halting probability, and whether its last draft is right.
@@ -195,7 +204,7 @@ struct Tally<'d> {
 }
 
 impl<'d> Tally<'d> {
-    fn new(options: EvalOptions, data: &'d Dataset) -> Tally<'d> {
+    pub(crate) fn new(options: EvalOptions, data: &'d Dataset) -> Tally<'d> {
         let (n, cells, vocab) = (data.len(), data.metadata.seq_len, data.metadata.vocab_size);
         let outputs = || Outputs {
             logits: vec![0.0; n * cells * vocab],
@@ -215,7 +224,7 @@ impl<'d> Tally<'d> {
         Tally { data, evaluation, first_halt: vec![None; n], last: vec![(0.0, false); n] }
     }
 
-    fn add(&mut self, thought: &Thought) {
+    pub(crate) fn add(&mut self, thought: &Thought) {
         let (label, ignore) = (self.data.label(thought.puzzle), self.data.ignore_label());
         let score = Score::new(&thought.answer, label, 1, ignore);
         let (exact, halted) = (score.exact[0], thought.is_sure(self.evaluation.sure_above()));
@@ -248,7 +257,7 @@ impl<'d> Tally<'d> {
     }
 
     /// From sums to means.
-    fn finish(mut self) -> Evaluation {
+    pub(crate) fn finish(mut self) -> Evaluation {
         let evaluation = &mut self.evaluation;
         for (probability, exact) in &self.last {
             let bin = &mut evaluation.calibration[((probability * 10.0) as usize).min(9)];

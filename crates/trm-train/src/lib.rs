@@ -4,6 +4,7 @@
 
 mod arc_data;
 mod augmented;
+mod autoregressive;
 mod carry;
 mod checkpoint;
 mod dataset;
@@ -12,6 +13,7 @@ mod evaluate;
 pub mod files;
 mod grid_data;
 mod keys;
+mod learner;
 mod log;
 mod maze_data;
 mod memory;
@@ -42,17 +44,22 @@ mod writer;
 
 pub use arc_data::{ARC, ArcTasks, Leaks, arc_splits, read_arc};
 pub use augmented::Augmented;
+pub use autoregressive::{OpenCells, WriterTrainer, evaluate_writer, write_all};
 pub use carry::{Carry, Example, Halting};
 pub use checkpoint::Progress;
 pub use dataset::{Dataset, Metadata, Origin};
 pub use error::Error;
 pub use evaluate::{Bin, EvalOptions, Evaluation, Outputs, StepScore, check_fit, evaluate, wilson};
 pub use grid_data::grids_from_files;
+pub use learner::{Core, Learner};
 pub use log::{Line, read_log};
 pub use maze_data::{Mazes, generate_mazes, mazes_from_csv};
 pub use memory::{available_bytes, checkpoint_bytes, training_bytes};
 pub use merge::merge;
-pub use model_folder::{export_model, load_model, newest_checkpoint, parse_config, save_model};
+pub use model_folder::{
+    export_model, is_autoregressive, load_autoregressive, load_model, newest_checkpoint,
+    parse_config, save_model,
+};
 pub use provenance::{Machine, Provenance, program, weight_digest};
 pub use public::{Known, import_tensors, public_name, public_tensors};
 pub use random::{Purpose, stream};

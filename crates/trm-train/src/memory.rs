@@ -1,7 +1,7 @@
 //! How much memory training takes, said before it starts.
 
 use crate::recipe::TrainConfig;
-use trm::{Config, Mix, Model};
+use trm::{Config, Mix, Model, Network};
 use trm_ops::DType;
 
 /// Bytes that training of this model is about to use: an estimate from the sizes of what is kept,
@@ -20,8 +20,8 @@ pub fn training_bytes(model: &Model, train: &TrainConfig) -> u64 {
 
 /// Bytes that writing a checkpoint takes for a moment besides: every number once more as the next steps change
 /// it, in f32, as bytes, and in the file that is made of them.
-pub fn checkpoint_bytes(model: &Model) -> u64 {
-    let (all, _) = model.parameter_count();
+pub fn checkpoint_bytes(model: &impl Network) -> u64 {
+    let all: usize = model.tensors().iter().map(|(_, tensor)| tensor.len()).sum();
     4 * 4 * all as u64
 }
 

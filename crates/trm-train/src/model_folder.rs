@@ -4,10 +4,12 @@ use crate::Error;
 use crate::files::{read, write_atomic, write_folder_atomic};
 use crate::provenance::{Provenance, weight_digest};
 use crate::recipe::Recipe;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::fs;
 use std::path::{Path, PathBuf};
 use toml::Table;
-use trm::{Config, Model};
+use trm::{Autoregressive, AutoregressiveConfig, Config, Model, Network};
 use trm_ops::{DType, Device};
 use trm_puzzles::Domain;
 
@@ -18,7 +20,7 @@ pub(crate) type Files = Vec<(&'static str, Vec<u8>)>;
 ///
 /// # Errors
 /// If the operating system refuses.
-pub fn save_model(folder: &Path, model: &Model) -> Result<(), Error> {
+pub fn save_model(folder: &Path, model: &impl Network) -> Result<(), Error> {
     save_files(folder, &weight_files(model))
 }
 
@@ -34,15 +36,15 @@ pub(crate) fn save_files(folder: &Path, files: &Files) -> Result<(), Error> {
 ///
 /// # Errors
 /// If the provenance cannot be read, or the operating system refuses.
-pub fn export_model(
+pub fn export_model<N: Network>(
     source: &Path,
-    model: &Model,
+    model: &N,
     dtype: DType,
     folder: &Path,
 ) -> Result<(), Error> {
     let config = serde_json::to_vec_pretty(model.config()).expect("a configuration is JSON");
     let weights = model.to_safetensors(dtype);
-    let stored = Model::from_safetensors(model.config(), model.device(), &weights)
+    let stored = N::from_safetensors(model.config(), model.device(), &weights)
         .map_err(|error| Error::Mismatch(error.to_string()))?;
     let mut files = vec![("config.json", config), ("model.safetensors", weights)];
     if let Some(provenance) = Provenance::load(source)? {
@@ -54,13 +56,13 @@ pub fn export_model(
     save_files(folder, &files)
 }
 
-fn weight_files(model: &Model) -> Files {
+fn weight_files(model: &impl Network) -> Files {
     let config = serde_json::to_vec_pretty(model.config()).expect("a configuration is JSON");
     vec![("config.json", config), ("model.safetensors", model.to_safetensors(DType::F32))]
 }
 
 /// The files of a trained model.
-pub(crate) fn model_files(model: &Model, recipe: &Recipe, provenance: &Provenance) -> Files {
+pub(crate) fn model_files(model: &impl Network, recipe: &Recipe, provenance: &Provenance) -> Files {
     let mut files = weight_files(model);
     let json = serde_json::to_vec_pretty(provenance).expect("provenance is JSON");
     files.push((Provenance::FILE, json));
@@ -74,11 +76,37 @@ pub(crate) fn model_files(model: &Model, recipe: &Recipe, provenance: &Provenanc
 /// If files are missing or damaged, or do not belong together; also if the weights are not those that
 /// `provenance.json`, where there is one, was written for.
 pub fn load_model(folder: &Path, device: &Device) -> Result<Model, Error> {
+    load(folder, device, parse_config)
+}
+
+/// [`load_model`] of an autoregressive model.
+///
+/// # Errors
+/// As [`load_model`].
+pub fn load_autoregressive(folder: &Path, device: &Device) -> Result<Autoregressive, Error> {
+    load(folder, device, parse_autoregressive)
+}
+
+/// Whether a model folder, or a run's model, is autoregressive.
+///
+/// # Errors
+/// If there is no model.
+pub fn is_autoregressive(folder: &Path) -> Result<bool, Error> {
+    let path = resolve(folder)?.join("config.json");
+    let keys: Result<Table, _> = serde_json::from_slice(&read(&path)?);
+    Ok(keys.is_ok_and(|keys| keys.contains_key("order")))
+}
+
+fn load<N: Network>(
+    folder: &Path,
+    device: &Device,
+    parse: fn(&[u8]) -> Result<N::Config, String>,
+) -> Result<N, Error> {
     let folder = resolve(folder)?;
     let path = folder.join("config.json");
-    let config = parse_config(&read(&path)?).map_err(|message| Error::file(&path, message))?;
+    let config = parse(&read(&path)?).map_err(|message| Error::file(&path, message))?;
     let path = folder.join("model.safetensors");
-    let model = Model::from_safetensors(&config, device, &read(&path)?)
+    let model = N::from_safetensors(&config, device, &read(&path)?)
         .map_err(|error| Error::file(&path, error.to_string()))?;
     match Provenance::load(&folder)? {
         Some(provenance) if provenance.weights != weight_digest(&model) => {
@@ -95,18 +123,32 @@ pub fn load_model(folder: &Path, device: &Device) -> Result<Model, Error> {
 /// # Errors
 /// One line: the key that is unknown or has an impossible value.
 pub fn parse_config(bytes: &[u8]) -> Result<Config, String> {
+    let config: Config = parse_known(bytes)?;
+    config.check().map_err(|error| error.to_string())?;
+    check_domain(&config.domain, (config.seq_len, config.vocab_size))?;
+    Ok(config)
+}
+
+fn parse_autoregressive(bytes: &[u8]) -> Result<AutoregressiveConfig, String> {
+    let config: AutoregressiveConfig = parse_known(bytes)?;
+    config.check().map_err(|error| error.to_string())?;
+    check_domain(&config.domain, (config.seq_len, config.vocab_size))?;
+    Ok(config)
+}
+
+fn parse_known<C: Default + Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<C, String> {
     let table: Table = serde_json::from_slice(bytes)
         .map_err(|error| format!("not a model configuration: {error}"))?;
-    let defaults = Table::try_from(Config::default()).expect("a configuration is a table");
-    let config: Config = crate::keys::parse_known(table, &crate::keys::paths(&defaults))?;
-    config.check().map_err(|error| error.to_string())?;
-    match config.domain.parse::<Domain>() {
-        Ok(domain)
-            if (domain.seq_len(), domain.vocab_size()) != (config.seq_len, config.vocab_size) =>
-        {
+    let defaults = Table::try_from(C::default()).expect("a configuration is a table");
+    crate::keys::parse_known(table, &crate::keys::paths(&defaults))
+}
+
+fn check_domain(domain: &str, sizes: (usize, usize)) -> Result<(), String> {
+    match domain.parse::<Domain>() {
+        Ok(domain) if (domain.seq_len(), domain.vocab_size()) != sizes => {
             Err(format!("seq_len and vocab_size are not those of {domain}"))
         }
-        _ => Ok(config),
+        _ => Ok(()),
     }
 }
 

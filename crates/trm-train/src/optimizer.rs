@@ -1,5 +1,4 @@
 use crate::recipe::{OptimizerKind, TrainConfig};
-use trm::Model;
 use trm_ops::{
     Adam, Gradients, Parameter, Tensor, adam_atan2, adamw, lerp, orthogonalize, sgd, sign_sgd_row,
 };
@@ -24,9 +23,9 @@ pub(crate) enum Update {
 }
 
 impl Optimizer {
-    /// Fresh moments for a model. Muon takes the matrices of the network; embeddings, heads and
-    /// vectors get AdamW beside it.
-    pub fn new(model: &Model, kind: OptimizerKind) -> Optimizer {
+    /// Fresh moments for the parameters of a network. Muon takes the matrices of its blocks; embeddings,
+    /// heads and vectors get AdamW beside it.
+    pub fn new(parameters: &[&Parameter], kind: OptimizerKind) -> Optimizer {
         let slot = |p: &&Parameter| {
             let update = match kind {
                 OptimizerKind::AdamAtan2 => Update::AdamAtan2,
@@ -36,21 +35,21 @@ impl Optimizer {
             let count = if update == Update::Muon { 1 } else { 2 };
             Slot { update, moments: (0..count).map(|_| p.value().zeros_like()).collect() }
         };
-        Optimizer { slots: model.parameters().iter().map(slot).collect() }
+        Optimizer { slots: parameters.iter().map(slot).collect() }
     }
 
     /// Updates every parameter that has a gradient. `factor` is the schedule's, `step` counts
     /// updates from 1.
     pub fn update(
         &mut self,
-        model: &mut Model,
+        parameters: Vec<&mut Parameter>,
         gradients: &Gradients,
         config: &TrainConfig,
         (step, factor): (u64, f32),
     ) {
         let TrainConfig { beta1, beta2, weight_decay, .. } = *config;
         let adam = Adam { lr: config.lr * factor, beta1, beta2, weight_decay, step };
-        for (parameter, slot) in model.parameters_mut().into_iter().zip(&mut self.slots) {
+        for (parameter, slot) in parameters.into_iter().zip(&mut self.slots) {
             let Some(gradient) = gradients.parameter(parameter) else { continue };
             match (slot.update, slot.moments.as_mut_slice()) {
                 (Update::AdamAtan2, [m, v]) => adam_atan2(parameter, gradient, m, v, &adam),

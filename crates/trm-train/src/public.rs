@@ -5,7 +5,7 @@ use crate::keys::parse_known;
 use crate::torch::NamedTensor;
 use std::path::Path;
 use toml::{Table, Value};
-use trm::{Config, Model};
+use trm::{Config, Model, Network};
 use trm_ops::Device;
 
 /// A tensor's name in the public code; `None` if that has no such tensor.

@@ -1,16 +1,18 @@
 //! All that training depends on, as a list of named arrays.
 
+use crate::learner::{Core, Learner};
 use crate::train::Trainer;
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use std::borrow::Cow;
-use trm_ops::{DType, Tensor};
+use trm::Network;
+use trm_ops::{DType, Device, Tensor};
 
 /// Weights, moments, average and carry of a trainer. Cheap to take: tensors share their storage until
 /// training overwrites it.
 pub(crate) struct TrainingState(Vec<(String, Stored)>);
 
 /// One stored array.
-struct Stored {
+pub struct Stored {
     shape: Vec<usize>,
     values: Values,
 }
@@ -66,24 +68,51 @@ impl TrainingState {
     }
 }
 
+/// All that the next step of a learner depends on, but for the data.
+pub(crate) fn state_of<L: Learner>(learner: &L) -> TrainingState {
+    let Core { model, optimizer, average, .. } = learner.core();
+    let mut stored = Vec::new();
+    for (name, tensor) in model.tensors() {
+        stored.push((format!("weight/{name}"), Stored::floats(tensor)));
+    }
+    for (parameter, slot) in model.parameters().iter().zip(optimizer.slots()) {
+        for (i, moment) in slot.moments.iter().enumerate() {
+            stored.push((format!("moment{i}/{}", parameter.name()), Stored::floats(moment)));
+        }
+    }
+    for (parameter, average) in model.parameters().iter().zip(average) {
+        stored.push((format!("average/{}", parameter.name()), Stored::floats(average)));
+    }
+    stored.extend(learner.store());
+    TrainingState(stored)
+}
+
+/// Puts a learner where [`state_of`] it was taken.
+pub(crate) fn restore<L: Learner>(learner: &mut L, bytes: &[u8]) -> Result<(), String> {
+    let file = SafeTensors::deserialize(bytes).map_err(|error| format!("damaged: {error}"))?;
+    let core = learner.core_mut();
+    let reader = Reader { file, device: core.model.device().clone() };
+    for parameter in core.model.parameters_mut() {
+        parameter.set(reader.tensor(&format!("weight/{}", parameter.name()), parameter.value())?);
+    }
+    let parameters = core.model.parameters();
+    for (parameter, slot) in parameters.iter().zip(core.optimizer.slots_mut()) {
+        for (i, moment) in slot.moments.iter_mut().enumerate() {
+            *moment = reader.tensor(&format!("moment{i}/{}", parameter.name()), moment)?;
+        }
+    }
+    for (parameter, average) in parameters.iter().zip(&mut core.average) {
+        *average = reader.tensor(&format!("average/{}", parameter.name()), average)?;
+    }
+    learner.restore(&reader)
+}
+
 impl Trainer {
-    /// All that the next step depends on, but for the data.
-    pub(crate) fn state(&self) -> TrainingState {
-        let mut stored = Vec::new();
-        for (name, tensor) in self.model.tensors() {
-            stored.push((format!("weight/{name}"), Stored::floats(tensor)));
-        }
-        for (parameter, slot) in self.model.parameters().iter().zip(self.optimizer.slots()) {
-            for (i, moment) in slot.moments.iter().enumerate() {
-                stored.push((format!("moment{i}/{}", parameter.name()), Stored::floats(moment)));
-            }
-        }
-        for (parameter, average) in self.model.parameters().iter().zip(&self.average) {
-            stored.push((format!("average/{}", parameter.name()), Stored::floats(average)));
-        }
+    /// The persistent batch.
+    pub(crate) fn stored(&self) -> Vec<(String, Stored)> {
         let carry = &self.carry;
         let halted: Vec<u8> = carry.halted.iter().map(|h| u8::from(*h)).collect();
-        stored.extend([
+        vec![
             ("carry/y".into(), Stored::floats(&carry.state.y)),
             ("carry/z".into(), Stored::floats(&carry.state.z)),
             ("carry/questions".into(), Stored::bytes(&carry.questions)),
@@ -91,32 +120,17 @@ impl Trainer {
             ("carry/puzzles".into(), Stored::integers(&carry.puzzles)),
             ("carry/steps".into(), Stored::integers(&carry.steps)),
             ("carry/halted".into(), Stored::bytes(&halted)),
-        ]);
-        TrainingState(stored)
+        ]
     }
 
-    /// Puts the trainer where [`Trainer::state`] was taken.
-    pub(crate) fn restore(&mut self, bytes: &[u8]) -> Result<(), String> {
-        let file = SafeTensors::deserialize(bytes).map_err(|error| format!("damaged: {error}"))?;
-        let reader = Reader { file, like: self.carry.state.y.clone() };
-        for parameter in self.model.parameters_mut() {
-            parameter
-                .set(reader.tensor(&format!("weight/{}", parameter.name()), parameter.value())?);
-        }
-        if let Some(table) = self.model.puzzle_embedding_mut() {
+    /// The persistent batch, and the weights that are no parameters.
+    pub(crate) fn take_back(&mut self, reader: &Reader<'_>) -> Result<(), String> {
+        let model = &mut self.core.model;
+        if let Some(table) = model.puzzle_embedding_mut() {
             table.set(reader.tensor(&format!("weight/{}", table.name()), table.value())?);
         }
-        for (name, value) in ["initial_y", "initial_z"].into_iter().zip(self.model.initial_mut()) {
+        for (name, value) in ["initial_y", "initial_z"].into_iter().zip(model.initial_mut()) {
             *value = reader.tensor(&format!("weight/{name}"), value)?;
-        }
-        let parameters = self.model.parameters();
-        for (parameter, slot) in parameters.iter().zip(self.optimizer.slots_mut()) {
-            for (i, moment) in slot.moments.iter_mut().enumerate() {
-                *moment = reader.tensor(&format!("moment{i}/{}", parameter.name()), moment)?;
-            }
-        }
-        for (parameter, average) in parameters.iter().zip(&mut self.average) {
-            *average = reader.tensor(&format!("average/{}", parameter.name()), average)?;
         }
         let carry = &mut self.carry;
         carry.state.y = reader.tensor("carry/y", &carry.state.y)?;
@@ -127,13 +141,14 @@ impl Trainer {
         carry.steps = reader.integers("carry/steps", carry.steps.len())?;
         let halted = reader.bytes("carry/halted", carry.halted.len())?;
         carry.halted = halted.into_iter().map(|h| h != 0).collect();
-        self.model.check(self.carry.question()).map_err(|error| error.to_string())
+        self.core.model.check(self.carry.question()).map_err(|error| error.to_string())
     }
 }
 
-struct Reader<'a> {
+/// Finds stored arrays by name.
+pub struct Reader<'a> {
     file: SafeTensors<'a>,
-    like: Tensor,
+    device: Device,
 }
 
 impl Reader<'_> {
@@ -168,7 +183,7 @@ impl Reader<'_> {
         if values.iter().any(|x| !x.is_finite()) {
             return Err(format!("{name} contains a NaN or an infinity"));
         }
-        let tensor = Tensor::from_f32(self.like.device(), like.shape(), &values);
+        let tensor = Tensor::from_f32(&self.device, like.shape(), &values);
         Ok(if like.dtype() == DType::F32 { tensor } else { tensor.to_dtype(like.dtype()) })
     }
 }

@@ -2,26 +2,26 @@
 
 use crate::Error;
 use crate::carry::{Carry, Example, Halting};
-use crate::optimizer::{Optimizer, update_puzzle_embedding};
+use crate::dataset::Dataset;
+use crate::evaluate::{EvalOptions, Evaluation, evaluate};
+use crate::learner::{Core, Learner, mean, mean_of_rows};
+use crate::memory::training_bytes;
+use crate::model_folder::load_model;
+use crate::optimizer::update_puzzle_embedding;
 use crate::random::{Purpose, stream};
-use crate::recipe::TrainConfig;
-use crate::schedule::Schedule;
+use crate::recipe::{Recipe, TrainConfig};
 use crate::score::Score;
+use crate::state::{Reader, Stored};
 use serde::{Deserialize, Serialize};
-use trm::{Model, Step};
-use trm_ops::{FaultFinder, Gradients, Tape, Tensor, lerp};
+use std::path::Path;
+use trm::{Model, Network, Step};
+use trm_ops::{DType, Device, Gradients, Tape, Tensor};
 
-/// A model in training with everything that the next step depends on.
+/// A recursive model in training with everything that the next step depends on.
 pub struct Trainer {
-    pub(crate) model: Model,
-    pub(crate) config: TrainConfig,
-    pub(crate) seed: u64,
+    pub(crate) core: Core<Model>,
     pub(crate) ignore_label: u8,
-    pub(crate) optimizer: Optimizer,
-    /// EMA of the trained parameters; empty when switched off.
-    pub(crate) average: Vec<Tensor>,
     pub(crate) carry: Carry,
-    pub(crate) step: u64,
 }
 
 /// What one step says about itself. Sums run over the rows that halted at this step.
@@ -56,54 +56,37 @@ pub struct StepMetrics {
 impl Trainer {
     /// A model about to take its first step.
     pub fn new(model: Model, config: &TrainConfig, seed: u64, ignore_label: u8) -> Trainer {
-        let values = model.parameters().into_iter().map(|p| p.value().clone());
-        let average = if config.ema > 0.0 { values.collect() } else { Vec::new() };
-        Trainer {
-            optimizer: Optimizer::new(&model, config.optimizer),
-            carry: Carry::new(&model, config.batch, config.precision.into()),
-            average,
-            config: config.clone(),
-            seed,
-            ignore_label,
-            model,
-            step: 0,
-        }
+        let carry = Carry::new(&model, config.batch, config.precision.into());
+        Trainer { carry, core: Core::new(model, config, seed), ignore_label }
     }
 
     /// One optimiser step = one supervision step of the persistent batch. `fresh` gives the example
     /// for a row whose last one is done.
     ///
     /// # Errors
-    /// If the loss, the gradient or the updated weights are not finite; the first operation that
-    /// failed is named. Nothing but [`Run`](crate::Run)'s way back is to be done with the trainer then.
+    /// As [`Learner::step`].
     pub fn step(&mut self, fresh: impl FnMut(usize) -> Example) -> Result<StepMetrics, Error> {
-        self.carry.refill(&self.model, fresh);
+        self.carry.refill(&self.core.model, fresh);
 
-        let tape = Tape::recording(self.model.device()).recompute(self.config.recompute);
+        let config = &self.core.config;
+        let tape = Tape::recording(self.core.model.device()).recompute(config.recompute);
         let Pass { out, score, losses } = self.forward(&tape);
         let [lm_loss, halt_loss] = losses.each_ref().map(|t| mean(&t.to_f32_vec()));
-        let loss = lm_loss + self.config.halt_weight * halt_loss;
+        let loss = lm_loss + config.halt_weight * halt_loss;
         if !loss.is_finite() {
             return Err(self.fault("loss"));
         }
         let mut gradients = self.backward(tape, &losses);
-        let grad_norm = clip(&mut gradients, self.config.grad_clip);
-        if !grad_norm.is_finite() {
-            return Err(self.fault("gradient"));
-        }
-        self.step += 1;
-        let lr = self.update(&gradients, &out);
-        let weight_norm = norm(self.model.parameters().into_iter().map(|p| p.value()));
-        if !weight_norm.is_finite() {
-            return Err(self.fault("size of the weights"));
-        }
+        let update = self.core.update(&mut gradients).map_err(|what| self.fault(what))?;
+        self.update_puzzles(&gradients, &out);
 
         let halting = Halting {
-            max_steps: self.model.config().supervision_steps as u32,
-            exploration: self.config.exploration,
+            max_steps: self.core.model.config().supervision_steps as u32,
+            exploration: self.core.config.exploration,
         };
-        let mut rng = stream(self.seed, Purpose::Exploration, self.step);
+        let mut rng = stream(self.core.seed, Purpose::Exploration, self.core.step);
         self.carry.advance(&out, halting, &mut rng);
+        let (lr, grad_norm, weight_norm) = (update.lr, update.grad_norm, update.weight_norm);
         let counts = self.count(&out, &score);
         Ok(StepMetrics { lr, loss, lm_loss, halt_loss, grad_norm, weight_norm, ..counts })
     }
@@ -111,9 +94,9 @@ impl Trainer {
     /// From the persistent batch to its losses, `[B]` each: cross-entropy, halting.
     fn forward(&self, tape: &Tape) -> Pass {
         let question = self.carry.question();
-        let out = self.model.supervision_step(tape, question, self.carry.state.clone());
+        let out = self.core.model.supervision_step(tape, question, self.carry.state.clone());
         let score = self.score(&out);
-        let TrainConfig { likelihood, label_smoothing, .. } = self.config;
+        let TrainConfig { likelihood, label_smoothing, .. } = self.core.config;
         let (answers, ignore) = (&self.carry.answers, self.ignore_label);
         let lm =
             tape.cross_entropy(&out.logits, answers, ignore, likelihood.into(), label_smoothing);
@@ -123,30 +106,25 @@ impl Trainer {
 
     /// Gradients of the mean over the batch of cross-entropy + weighted halting loss.
     fn backward(&self, tape: Tape, [lm, halt]: &[Tensor; 2]) -> Gradients {
-        let (device, batch) = (self.model.device(), self.config.batch);
-        let seed = |w: f32| Tensor::from_f32(device, &[batch], &vec![w / batch as f32; batch]);
-        tape.backward(&[(lm, &seed(1.0)), (halt, &seed(self.config.halt_weight))])
+        let (device, config) = (self.core.model.device(), &self.core.config);
+        let seed = |weight: f32| mean_of_rows(device, config.batch, weight);
+        tape.backward(&[(lm, &seed(1.0)), (halt, &seed(config.halt_weight))])
     }
 
     /// Takes the step that has just failed once more, looking at every result.
     fn fault(&self, what: &'static str) -> Error {
-        let mut parameters = self.model.parameters().into_iter();
-        let broken = parameters.find(|p| !p.value().is_finite());
-        let operation = broken.map(|p| format!("the weights {}", p.name())).or_else(|| {
-            let finder = FaultFinder::default();
-            let tape = Tape::recording(self.model.device()).checked(&finder);
+        self.core.fault(what, |tape| {
             let pass = self.forward(&tape);
             self.backward(tape, &pass.losses);
-            finder.first()
-        });
-        Error::NotFinite { what, step: self.step + 1, operation, checkpoint: None }
+        })
     }
 
     /// Sums over the rows that have just halted.
     fn count(&self, out: &Step, score: &Score) -> StepMetrics {
-        let mut metrics = StepMetrics { step: self.step, ..StepMetrics::default() };
+        let mut metrics = StepMetrics { step: self.core.step, ..StepMetrics::default() };
         let logits = out.halt_logits();
-        for row in (0..self.config.batch).filter(|r| self.carry.halted[*r] && score.counted[*r]) {
+        let rows = 0..self.core.config.batch;
+        for row in rows.filter(|r| self.carry.halted[*r] && score.counted[*r]) {
             metrics.halted += 1;
             metrics.accuracy += score.cells[row];
             metrics.exact += u32::from(score.exact[row]);
@@ -156,38 +134,26 @@ impl Trainer {
         metrics
     }
 
-    /// Optimiser, puzzle embeddings, average; returns the learning rate.
-    fn update(&mut self, gradients: &Gradients, out: &Step) -> f32 {
-        let factor = self.schedule().factor(self.step);
-        self.optimizer.update(&mut self.model, gradients, &self.config, (self.step, factor));
+    /// Updates the embeddings of the batch's puzzles, if there are any.
+    fn update_puzzles(&mut self, gradients: &Gradients, out: &Step) {
+        let TrainConfig { puzzle_lr, puzzle_weight_decay, .. } = self.core.config;
+        let factor = self.core.factor();
         let d_vectors = out.puzzle_vectors.as_ref().and_then(|v| gradients.of(v));
-        if let (Some(table), Some(gradient)) = (self.model.puzzle_embedding_mut(), d_vectors) {
-            let rates = (self.config.puzzle_lr * factor, self.config.puzzle_weight_decay);
+        let table = self.core.model.puzzle_embedding_mut();
+        if let (Some(table), Some(gradient)) = (table, d_vectors) {
+            let rates = (puzzle_lr * factor, puzzle_weight_decay);
             update_puzzle_embedding(table, &self.carry.puzzles, gradient, rates);
         }
-        for (average, parameter) in self.average.iter_mut().zip(self.model.parameters()) {
-            lerp(average, parameter.value(), self.config.ema);
-        }
-        self.config.lr * factor
-    }
-
-    /// The learning-rate schedule.
-    pub fn schedule(&self) -> Schedule {
-        let TrainConfig { warmup, steps, lr_min_ratio, .. } = self.config;
-        Schedule { warmup, total: steps, min_ratio: lr_min_ratio }
     }
 
     /// The model as it is to be used: with averaged parameters if there is an average.
     pub fn averaged_model(&self) -> Model {
-        let mut model = self.model.clone();
-        let parameters = model.parameters_mut();
-        parameters.into_iter().zip(&self.average).for_each(|(p, value)| p.set(value.clone()));
-        model
+        self.core.averaged()
     }
 
     /// The model with its latest parameters.
     pub fn model(&self) -> &Model {
-        &self.model
+        &self.core.model
     }
 
     /// The persistent batch.
@@ -195,13 +161,76 @@ impl Trainer {
         &self.carry
     }
 
-    /// Steps taken.
-    pub fn steps_taken(&self) -> u64 {
-        self.step
+    fn score(&self, out: &Step) -> Score {
+        let batch = self.core.config.batch;
+        Score::new(&out.answers(), &self.carry.answers, batch, self.ignore_label)
+    }
+}
+
+impl Learner for Trainer {
+    type Network = Model;
+
+    fn start(recipe: &Recipe, data: &Dataset, device: &Device) -> Result<Trainer, Error> {
+        let config = recipe.model_for(data);
+        let mut rng = stream(recipe.seed, Purpose::Weights, 0);
+        let mut model = Model::new(&config, device, &mut rng)?;
+        if !recipe.init.as_os_str().is_empty() {
+            let weights = load_model(&recipe.init, device)?.to_safetensors(DType::F32);
+            let unfit = |error| Error::file(&recipe.init, format!("unfit to begin with: {error}"));
+            model = Model::from_safetensors(&config, device, &weights).map_err(unfit)?;
+        }
+        Ok(Trainer::new(model, &recipe.train, recipe.seed, data.ignore_label()))
     }
 
-    fn score(&self, out: &Step) -> Score {
-        Score::new(&out.answers(), &self.carry.answers, self.config.batch, self.ignore_label)
+    fn step(&mut self, fresh: &mut dyn FnMut(usize) -> Example) -> Result<StepMetrics, Error> {
+        self.step(fresh)
+    }
+
+    fn core(&self) -> &Core<Model> {
+        &self.core
+    }
+
+    fn core_mut(&mut self) -> &mut Core<Model> {
+        &mut self.core
+    }
+
+    fn forget(&mut self) {
+        self.carry.halted.fill(true);
+    }
+
+    fn store(&self) -> Vec<(String, Stored)> {
+        self.stored()
+    }
+
+    fn restore(&mut self, reader: &Reader<'_>) -> Result<(), String> {
+        self.take_back(reader)
+    }
+
+    fn evaluate(
+        model: &Model,
+        data: &Dataset,
+        options: EvalOptions,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Evaluation, Error> {
+        evaluate(model, data, options, progress)
+    }
+
+    fn supervision_steps(&self) -> usize {
+        self.model().config().supervision_steps
+    }
+
+    fn load(folder: &Path, device: &Device) -> Result<Model, Error> {
+        load_model(folder, device)
+    }
+
+    fn describe(&self) -> String {
+        let (total, _) = self.model().parameter_count();
+        let flops = self.model().config().training_flops();
+        format!("{total} parameters, {:.2} GFLOP per puzzle and step", flops / 1e9)
+    }
+
+    fn training_bytes(&self) -> u64 {
+        training_bytes(self.model(), &self.core.config)
     }
 }
 
@@ -210,23 +239,4 @@ struct Pass {
     out: Step,
     score: Score,
     losses: [Tensor; 2],
-}
-
-/// The common norm of some tensors.
-fn norm<'t>(tensors: impl Iterator<Item = &'t Tensor>) -> f32 {
-    tensors.map(Tensor::square_sum).sum::<f64>().sqrt() as f32
-}
-
-fn mean(values: &[f32]) -> f32 {
-    values.iter().sum::<f32>() / values.len().max(1) as f32
-}
-
-/// Scales all gradients so that their common norm is at most `limit` (0: no limit); returns the
-/// norm before.
-fn clip(gradients: &mut Gradients, limit: f32) -> f32 {
-    let norm = norm(gradients.parameters_mut().map(|g| &*g));
-    if limit > 0.0 && norm > limit {
-        gradients.parameters_mut().for_each(|g| g.scale(limit / norm));
-    }
-    norm
 }

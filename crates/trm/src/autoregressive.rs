@@ -1,7 +1,8 @@
 //! The other way of thinking: the answer written token by token, each from all before it.
 //!
 //! A decoder-only transformer over the same operations as the recursive model: the question is the
-//! prompt, and the loss is taken on answer tokens only. Shapes: B sequences of N tokens, D features,
+//! prompt, and the loss is taken on answer tokens only. Places are told twice, by a learned vector and by
+//! rotation. Shapes: B sequences of N tokens, D features,
 //! H heads.
 
 use crate::error::Error;
@@ -27,6 +28,7 @@ pub struct Autoregressive {
     config: AutoregressiveConfig,
     device: Device,
     token_embedding: Parameter, // [tokens, D]
+    positions: Parameter,       // [2S - 1, D]
     blocks: Vec<Block>,
     lm_head: Option<Parameter>, // [tokens, D]; without, the embedding serves again
     rope: Rope,
@@ -81,10 +83,12 @@ impl Autoregressive {
         };
         let blocks = (0..config.blocks).map(&mut block).collect::<Result<_, _>>()?;
         let token_embedding = make.parameter("token_embedding", &[tokens, d], Init::linear(d))?;
+        let places = [config.sequence() - 1, d];
+        let positions = make.parameter("positions", &places, Init::linear(d))?;
         let lm_head = (!config.tied).then(|| make.linear("lm_head", tokens, d)).transpose()?;
-        let rope = Rope::new(config.longest(), d / config.heads, ROPE_BASE);
+        let rope = Rope::new(config.sequence() - 1, d / config.heads, ROPE_BASE);
         let (config, device) = (config.clone(), device.clone());
-        Ok(Autoregressive { config, device, token_embedding, blocks, lm_head, rope })
+        Ok(Autoregressive { config, device, token_embedding, positions, blocks, lm_head, rope })
     }
 
     /// Logits of what follows each of the tokens in `places`, every one from all before it: `[B, places,
@@ -99,13 +103,18 @@ impl Autoregressive {
         places: Range<usize>,
         (batch, dtype): (usize, DType),
     ) -> Tensor {
-        assert!(tokens.len() <= batch * self.config.longest(), "longer than any sequence");
         let heads = self.config.heads;
-        let h = tape.embed(tokens, (0, None), &self.token_embedding, None, (batch, dtype));
+        let h = self.embed(tape, tokens, 0, (batch, dtype));
         let h = self.blocks.iter().fold(h, |h, block| {
             block.forward(tape, &h, |qkv| tape.causal_attention(qkv, heads, Some(&self.rope)))
         });
         self.head(tape, &h, places)
+    }
+
+    /// Tokens from place `first` of their sequences on.
+    fn embed(&self, tape: &Tape, tokens: &[u8], first: usize, form: (usize, DType)) -> Tensor {
+        let positions = Some((&self.positions, first));
+        tape.embed(tokens, (0, None), &self.token_embedding, positions, form)
     }
 
     fn head(&self, tape: &Tape, h: &Tensor, places: Range<usize>) -> Tensor {
@@ -127,13 +136,14 @@ impl Network for Autoregressive {
 
     fn parameters(&self) -> Vec<&Parameter> {
         let blocks = self.blocks.iter().flat_map(|b| [&b.qkv, &b.out, &b.gate_up, &b.down]);
-        blocks.chain([&self.token_embedding]).chain(&self.lm_head).collect()
+        blocks.chain([&self.token_embedding, &self.positions]).chain(&self.lm_head).collect()
     }
 
     fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
         let blocks = self.blocks.iter_mut();
         let blocks = blocks.flat_map(|b| [&mut b.qkv, &mut b.out, &mut b.gate_up, &mut b.down]);
-        blocks.chain([&mut self.token_embedding]).chain(&mut self.lm_head).collect()
+        let embeddings = [&mut self.token_embedding, &mut self.positions];
+        blocks.chain(embeddings).chain(&mut self.lm_head).collect()
     }
 
     fn from_safetensors(

@@ -173,13 +173,13 @@ impl Model {
         let vectors = self.puzzle_embedding.as_ref();
         let vectors = vectors.map(|table| tape.watch(&table.select(question.puzzles)));
         let prefix = (self.config.prefix_len, vectors.as_ref());
-        let (table, positions) = (&self.token_embedding, self.positions.as_ref());
+        let positions = self.positions.as_ref().map(|table| (table, 0));
         let form = (question.puzzles.len(), dtype);
         let tokens = match self.config.units() {
             None => Cow::Borrowed(question.tokens),
             Some(units) => Cow::Owned(candidates::of(question.tokens, units)),
         };
-        (tape.embed(&tokens, prefix, table, positions, form), vectors)
+        (tape.embed(&tokens, prefix, &self.token_embedding, positions, form), vectors)
     }
 
     /// The state that every puzzle starts from, for a batch of `batch`.

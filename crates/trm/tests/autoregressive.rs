@@ -2,9 +2,10 @@
 
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use trm::{
-    Autoregressive, AutoregressiveConfig, Lesson, Network, Order, Sampling, UNLABELLED, generate,
+    Autoregressive, AutoregressiveConfig, Lesson, Network, Order, Sampling, UNLABELLED, Written,
+    generate,
 };
-use trm_ops::{DType, Device, Likelihood, Tape, Tensor};
+use trm_ops::{DType, Device, Likelihood, Parameter, Tape, Tensor};
 
 fn model(order: Order, blocks: usize) -> Autoregressive {
     let config = AutoregressiveConfig {
@@ -21,7 +22,12 @@ fn model(order: Order, blocks: usize) -> Autoregressive {
 
 /// Sixteen tokens, of 1 to 5.
 fn question(i: usize) -> Vec<u8> {
-    (0..16).map(|j| 1 + ((7 * i + 3 * j + i * j) % 5) as u8).collect()
+    (0..16).map(|j| 1 + ((2 * i + 3 * j + i * j * j + j / 3) % 5) as u8).collect()
+}
+
+/// Prompts of various lengths, if the order makes them so.
+fn prompt(model: &Autoregressive, i: usize) -> Vec<u8> {
+    model.config().prompt(&question(i), |token| usize::from(token) < i + 2)
 }
 
 #[test]
@@ -31,34 +37,39 @@ fn writing_with_a_cache_equals_writing_without() {
         (Order::Solver, Sampling::Greedy),
         (Order::Raster, Sampling::Temperature { temperature: 1.5, seed: 3 }),
     ] {
+        let model = model(order, 3);
         for batch in [1, 3] {
-            let model = model(order, 3);
-            let config = model.config();
-            let questions: Vec<u8> = (0..batch).flat_map(question).collect();
-            let written = generate(&model, &questions, &vec![16; batch], (sampling, 0));
-            // everything at once, without a cache: every chosen token has the likelihood that it was given
-            for (i, written) in written.iter().enumerate() {
-                let lesson = Lesson::new(16, &[(&question(i), written.tokens.clone())]);
-                let places = 15..15 + lesson.answer;
-                let tape = Tape::off(model.device());
-                let logits =
-                    model.logits(&tape, &lesson.tokens, places, (1, DType::F32)).to_f32_vec();
-                let mut log_probability = 0.0f32;
-                for (place, row) in logits.chunks_exact(config.tokens()).enumerate() {
-                    let allowed = config.allowed(place);
-                    let token = written.tokens[place] as usize;
-                    let max =
-                        row[allowed.clone()].iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                    if sampling == Sampling::Greedy {
-                        assert_eq!(row[token], max, "token {place} of sequence {i}");
-                    }
-                    let sum: f64 = row[allowed].iter().map(|x| f64::from(x - max).exp()).sum();
-                    log_probability += (f64::from(row[token] - max) - sum.ln()) as f32;
-                }
-                assert_eq!(log_probability.to_bits(), written.log_probability.to_bits());
+            let prompts: Vec<Vec<u8>> = (0..batch).map(|i| prompt(&model, i)).collect();
+            for (prompt, written) in prompts.iter().zip(generate(&model, &prompts, (sampling, 0))) {
+                assert_eq!(prompt.len() + written.tokens.len(), model.config().sequence());
+                check_without_cache(&model, prompt, &written, sampling);
             }
         }
     }
+}
+
+/// Everything at once, without a cache: every chosen token has the likelihood that it was given.
+fn check_without_cache(
+    model: &Autoregressive,
+    prompt: &[u8],
+    written: &Written,
+    sampling: Sampling,
+) {
+    let config = model.config();
+    let lesson = Lesson::new(&[(prompt.to_vec(), written.tokens.clone())]);
+    let places = lesson.first..config.sequence() - 1;
+    let tape = Tape::off(model.device());
+    let logits = model.logits(&tape, &lesson.tokens, places, (1, DType::F32)).to_f32_vec();
+    let mut log_probability = 0.0f32;
+    for (i, row) in logits.chunks_exact(config.tokens()).enumerate() {
+        let allowed = config.allowed(prompt.len() + i);
+        let token = written.tokens[i] as usize;
+        let max = row[allowed.clone()].iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        assert!(allowed.contains(&token) && (sampling != Sampling::Greedy || row[token] == max));
+        let sum: f64 = row[allowed].iter().map(|x| f64::from(x - max).exp()).sum();
+        log_probability += (f64::from(row[token] - max) - sum.ln()) as f32;
+    }
+    assert_eq!(log_probability.to_bits(), written.log_probability.to_bits());
 }
 
 #[test]
@@ -82,34 +93,33 @@ fn logits_depend_on_nothing_that_comes_later() {
 fn the_loss_is_of_answer_tokens_only() {
     let model = model(Order::Solver, 2);
     let device = model.device();
-    let pairs = |cells: usize, last: u8| {
-        let mut written = model.config().write(&question(2), &(0..cells).collect::<Vec<_>>());
-        *written.last_mut().unwrap() = last;
-        written
+    let pair = |i: usize| {
+        let prompt = prompt(&model, i);
+        let open: Vec<usize> = (0..16).filter(|c| usize::from(question(i)[*c]) < i + 2).collect();
+        (prompt, model.config().write(&[3; 16], &open))
     };
-    let (q, r) = (question(0), question(1));
-    // the second answer is shorter: what lies beyond it has no label and no gradient
-    let lesson = Lesson::new(16, &[(&q, pairs(5, 2)), (&r, pairs(3, 2))]);
+    let loss_of = |tape: &Tape, pairs: &[(Vec<u8>, Vec<u8>)]| {
+        let lesson = Lesson::new(pairs);
+        let form = (pairs.len(), DType::F32);
+        let logits = model.logits(tape, &lesson.tokens, lesson.first..31, form);
+        tape.cross_entropy(&logits, &lesson.labels, UNLABELLED, Likelihood::Softmax, 0.0)
+    };
+    // the second prompt is shorter: beside it, what is left of the first has no label
+    let (long, short) = (pair(0), pair(2));
+    assert!(long.0.len() > short.0.len());
     let tape = Tape::recording(device);
-    let logits = model.logits(&tape, &lesson.tokens, 15..15 + lesson.answer, (2, DType::F32));
-    let loss = tape.cross_entropy(&logits, &lesson.labels, UNLABELLED, Likelihood::Softmax, 0.0);
-    let alone = Lesson::new(16, &[(&r, pairs(3, 2))]);
-    let off = Tape::off(device);
-    let logits = model.logits(&off, &alone.tokens, 15..15 + alone.answer, (1, DType::F32));
-    let want = off.cross_entropy(&logits, &alone.labels, UNLABELLED, Likelihood::Softmax, 0.0);
-    assert_eq!(loss.to_f32_vec()[1], want.to_f32_vec()[0]);
+    let loss = loss_of(&tape, &[long.clone(), short]);
+    assert_eq!(loss.to_f32_vec()[0], loss_of(&Tape::off(device), &[long]).to_f32_vec()[0]);
 
-    let seed = Tensor::from_f32(device, &[2], &[1.0, 1.0]);
+    let seed = Tensor::from_f32(device, &[2], &[1.0, 0.0]);
     let gradients = tape.backward(&[(&loss, &seed)]);
-    assert!(
-        model.parameters().iter().all(|p| gradients.parameter(p).is_some_and(Tensor::is_finite))
-    );
-    // a token that is only ever the last label is never read: its embedding gets no gradient
-    let table = model.parameters()[8];
-    assert_eq!(table.name(), "token_embedding");
-    let unread = model.config().vocab_size + 15; // a cell that nobody names
-    let gradient = gradients.parameter(table).unwrap().to_f32_vec();
-    assert!(gradient[unread * 64..][..64].iter().all(|g| *g == 0.0));
+    let finite = |p: &&Parameter| gradients.parameter(p).is_some_and(Tensor::is_finite);
+    assert!(model.parameters().iter().all(finite));
+    // the head learns from answer tokens alone: cells that are given are none of them
+    let parameters = model.parameters();
+    let head = gradients.parameter(parameters.last().unwrap()).unwrap().to_f32_vec();
+    let loss_of_prompt = |token: usize| head[token * 64..][..64].iter().any(|g| *g != 0.0);
+    assert!((0..model.config().tokens()).all(loss_of_prompt), "a softmax reaches all tokens");
 }
 
 #[test]
@@ -117,6 +127,6 @@ fn a_model_survives_its_file() {
     let model = model(Order::Solver, 2);
     let bytes = model.to_safetensors(DType::F32);
     let again = Autoregressive::from_safetensors(model.config(), model.device(), &bytes).unwrap();
-    let write = |m: &Autoregressive| generate(m, &question(3), &[9], (Sampling::Greedy, 0));
+    let write = |m: &Autoregressive| generate(m, &[prompt(m, 3)], (Sampling::Greedy, 0));
     assert_eq!(write(&model), write(&again));
 }

@@ -78,21 +78,23 @@ fn the_formula_of_the_autoregressive_model_is_what_the_engine_does() {
         let parameters: usize = model.parameters().iter().map(|p| p.value().len()).sum();
         assert_eq!(parameters, config.parameters());
 
-        let cells = 10;
+        let cells: Vec<usize> = (0..10).collect();
+        let question: Vec<u8> = (0..16).map(|cell| if cell < 10 { 1 } else { 3 }).collect();
+        let prompt = config.prompt(&question, |token| token == 1);
         let before = device.flops();
-        generate(&model, &[1; 32], &[cells; 2], (Sampling::Greedy, 0));
+        generate(&model, &[prompt.clone(), prompt.clone()], (Sampling::Greedy, 0));
         let generation = device.flops() - before;
-        let answer = config.answer_len(cells);
+        let answer = config.answer_len(cells.len());
         close(
             generation,
             2.0 * config.forward_flops(answer),
             &format!("writing in {order:?} order"),
         );
 
-        let written = config.write(&[2; 16], &(0..cells).collect::<Vec<_>>());
-        let lesson = Lesson::new(16, &[(&[1; 16], written.clone()), (&[1; 16], written)]);
+        let pair = (prompt, config.write(&[2; 16], &cells));
+        let lesson = Lesson::new(&[pair.clone(), pair]);
         let tape = Tape::recording(&device);
-        let places = 15..15 + lesson.answer;
+        let places = lesson.first..config.sequence() - 1;
         let logits = model.logits(&tape, &lesson.tokens, places, (2, DType::Bf16));
         let loss =
             tape.cross_entropy(&logits, &lesson.labels, UNLABELLED, Likelihood::Softmax, 0.0);

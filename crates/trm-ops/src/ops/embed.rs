@@ -9,17 +9,18 @@ impl Tape {
     /// The embedded question: `x = sqrt(D) · concat(prefix, table[tokens])`, with learned positions
     /// `x = sqrt(D) · (concat(prefix, table[tokens]) + positions) / sqrt(2)`.
     ///
-    /// `prefix` holds one vector per puzzle, padded with zeros to `prefix_len` tokens.
+    /// `prefix` holds one vector per puzzle, padded with zeros to `prefix_len` tokens. Of a table of positions
+    /// the rows from a first one on are taken.
     ///
     /// # Shapes
-    /// tokens `[B · S]`, prefix `[B, E]` with E <= P·D, table `[V, D]`, positions `[P + S, D]`,
+    /// tokens `[B · S]`, prefix `[B, E]` with E <= P·D, table `[V, D]`, positions `[first + P + S or more, D]`,
     /// output `[B, P + S, D]`.
     pub fn embed(
         &self,
         tokens: &[u8],
         prefix: (usize, Option<&Tensor>),
         table: &Parameter,
-        positions: Option<&Parameter>,
+        positions: Option<(&Parameter, usize)>,
         (batch, dtype): (usize, DType),
     ) -> Tensor {
         let (prefix_len, prefix) = prefix;
@@ -30,8 +31,11 @@ impl Tape {
         if let Some(prefix) = prefix {
             assert!(prefix.shape()[0] == batch && prefix.last_dim() <= prefix_len * d, "a prefix");
         }
-        if let Some(positions) = positions {
-            assert_eq!(positions.value().shape(), [len, d], "{}", positions.name());
+        if let Some((positions, first)) = positions {
+            let [places, width] = *positions.value().shape() else {
+                panic!("a table of positions")
+            };
+            assert!(first + len <= places && width == d, "{}", positions.name());
         }
         let mut out = Tensor::uninit(self.device(), &[batch, len, d], dtype);
         let saved = Embed {
@@ -39,7 +43,7 @@ impl Tape {
             prefix_len,
             prefix: prefix.cloned(),
             table: table.clone(),
-            positions: positions.cloned(),
+            positions: positions.map(|(table, first)| (table.clone(), first)),
         };
         self.device().install(|| dispatch!(dtype, T => saved.forward::<T>(&mut out)));
         self.record(out, || saved)
@@ -51,7 +55,7 @@ struct Embed {
     prefix_len: usize,
     prefix: Option<Tensor>,
     table: Parameter,
-    positions: Option<Parameter>,
+    positions: Option<(Parameter, usize)>,
 }
 
 impl Embed {
@@ -65,7 +69,8 @@ impl Embed {
         let prefix = self.prefix.as_ref().map(Tensor::to_f32_vec).unwrap_or_default();
         let prefix_width = self.prefix.as_ref().map_or(1, Tensor::last_dim);
         let (table, scale) = (self.table.value().slice::<f32>(), self.scale());
-        let positions = self.positions.as_ref().map(|p| p.value().slice::<f32>());
+        let positions = self.positions.as_ref();
+        let positions = positions.map(|(p, first)| &p.value().slice::<f32>()[first * d..]);
         out.slice_mut::<T>().par_chunks_mut(len * d).enumerate().for_each(|(b, out)| {
             let prefix = prefix.chunks_exact(prefix_width).nth(b).unwrap_or_default();
             let tokens = &self.tokens[b * (len - self.prefix_len)..];
@@ -96,8 +101,8 @@ impl Backward for Embed {
             let row = row / cells * len + self.prefix_len + row % cells;
             add_scaled(&mut sum[*token as usize * d..][..d], &rows[row * d..], scale);
         }
-        if let Some(positions) = &self.positions {
-            let sum = start_sum(gradients, positions);
+        if let Some((positions, first)) = &self.positions {
+            let sum = &mut start_sum(gradients, positions)[first * d..][..len * d];
             rows.chunks_exact(len * d).for_each(|puzzle| add_scaled(sum, puzzle, scale));
         }
         if let Some(prefix) = self.prefix.as_ref().filter(|p| gradients.wants(p.var())) {
@@ -136,7 +141,11 @@ mod tests {
         let case = Case::new().input(&[2, 5]).parameter(&[4, 3]).parameter(&[5, 3]);
         check_gradients(&case, |tape, x, w| {
             let prefix = (2, Some(&x[0]));
-            tape.embed(&TOKENS, prefix, &w[0], Some(&w[1]), (2, x[0].dtype()))
+            tape.embed(&TOKENS, prefix, &w[0], Some((&w[1], 0)), (2, x[0].dtype()))
+        });
+        let case = Case::new().parameter(&[4, 3]).parameter(&[6, 3]);
+        check_gradients(&case, |tape, _, w| {
+            tape.embed(&TOKENS, (0, None), &w[0], Some((&w[1], 2)), (2, DType::F32))
         });
         let case = Case::new().parameter(&[4, 3]);
         check_gradients(&case, |tape, _, w| {

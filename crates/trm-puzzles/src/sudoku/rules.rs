@@ -3,7 +3,9 @@
 use rand::Rng;
 
 use super::render::token_symbol;
-use super::{Grid, Shape, Symmetry, check_question, class_hash, render_tokens, verify};
+use super::{
+    Grid, Shape, Symmetry, check_question, class_hash, render_tokens, solver_order, verify,
+};
 use crate::{Error, Layout, Paint, Rules, Undo, Verdict};
 
 /// The token of a cell that the answer fills.
@@ -69,6 +71,11 @@ impl Rules for Shape {
         symmetry.apply_tokens(question);
         let inverse = symmetry.inverse();
         Box::new(move |answer| inverse.apply_tokens(answer))
+    }
+
+    fn solver_order(&self, question: &[u8], answer: &[u8]) -> Option<Vec<usize>> {
+        let [question, answer] = [question, answer].map(|tokens| Grid::from_tokens(*self, tokens));
+        Some(solver_order(&question.ok()?, &answer.ok()?))
     }
 
     fn class_hash(&self, question: &[u8]) -> Result<u128, Error> {

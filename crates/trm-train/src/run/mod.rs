@@ -7,7 +7,7 @@ use crate::checkpoint::{Checkpoint, Progress, discard_after};
 use crate::dataset::Dataset;
 use crate::evaluate::{EvalOptions, Evaluation};
 use crate::files::{create_folder, lock, sweep, write_atomic};
-use crate::model_folder::load_model;
+use crate::learner::Learner;
 use crate::provenance::Provenance;
 use crate::random::{Purpose, stream};
 use crate::recipe::Recipe;
@@ -16,8 +16,8 @@ use crate::train::{StepMetrics, Trainer};
 use rand::seq::SliceRandom;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use trm::{Config, Model};
-use trm_ops::{DType, Device};
+use trm::Network;
+use trm_ops::Device;
 use trm_puzzles::Domain;
 
 /// What happens in a run, for whoever shows it.
@@ -59,14 +59,14 @@ pub enum Ending {
 }
 
 /// A run that can be started or resumed. Its folder is locked as long as it lives.
-pub struct Run {
+pub struct Run<L = Trainer> {
     /// Its folder.
     pub folder: PathBuf,
     /// Its complete recipe.
     pub recipe: Recipe,
     train: Dataset,
     validation: Dataset,
-    trainer: Trainer,
+    trainer: L,
     progress: Progress,
     images: Images,
     lock: Option<File>,
@@ -86,7 +86,7 @@ const MAY_CHANGE: [&str; 10] = [
     "train.recompute",
 ];
 
-impl Run {
+impl<L: Learner> Run<L> {
     /// Prepares a run in `folder`, which must not hold one yet.
     ///
     /// # Errors
@@ -96,12 +96,12 @@ impl Run {
         recipe: Recipe,
         data: &Dataset,
         device: &Device,
-    ) -> Result<Run, Error> {
+    ) -> Result<Self, Error> {
         if folder.join("recipe.toml").exists() {
             let message = "holds a run already: choose another --out, or go on with --resume";
             return Err(Error::file(folder, message));
         }
-        let mut run = Run::prepare(folder, recipe, data, device)?;
+        let mut run = Self::prepare(folder, recipe, data, device)?;
         create_folder(folder)?;
         run.lock = Some(lock(folder)?);
         write_atomic(&folder.join("recipe.toml"), run.recipe.to_toml().as_bytes())?;
@@ -120,13 +120,13 @@ impl Run {
         data: &Dataset,
         recipe: Recipe,
         device: &Device,
-    ) -> Result<Run, Error> {
+    ) -> Result<Self, Error> {
         if folder.join(Provenance::FILE).exists() {
             return Err(Error::file(folder, "a model, not a run: give the folder that it lies in"));
         }
         let lock = lock(folder)?;
         let checkpoint = Checkpoint::open(folder, from)?;
-        let mut run = Run::prepare(folder, recipe, data, device)?;
+        let mut run = Self::prepare(folder, recipe, data, device)?;
         run.lock = Some(lock);
         if let Some(checkpoint) = &checkpoint {
             run.check_unchanged(checkpoint)?;
@@ -177,9 +177,8 @@ impl Run {
 
     /// Puts the run at its beginning.
     fn begin_anew(&mut self) -> Result<(), Error> {
-        let old = self.trainer.model();
-        let (config, device) = (old.config().clone(), old.device().clone());
-        self.trainer = new_trainer(&self.recipe, &config, &device, self.train.ignore_label())?;
+        let device = self.trainer.core().model.device().clone();
+        self.trainer = L::start(&self.recipe, &self.train, &device)?;
         self.progress = Progress::start(&self.progress.data_digest);
         Ok(())
     }
@@ -189,7 +188,7 @@ impl Run {
         recipe: Recipe,
         data: &Dataset,
         device: &Device,
-    ) -> Result<Run, Error> {
+    ) -> Result<Self, Error> {
         recipe.train.check()?;
         let images = match recipe.train.symmetries {
             true if data.augmented.is_some() => Images::Tasks,
@@ -197,7 +196,7 @@ impl Run {
             false => Images::None,
         };
         let (train, validation) = split(data, recipe.train.validation, recipe.seed)?;
-        let trainer = new_trainer(&recipe, &recipe.model_for(data), device, data.ignore_label())?;
+        let trainer = L::start(&recipe, data, device)?;
         let (folder, progress) = (folder.to_owned(), Progress::start(&data.digest()));
         Ok(Run { folder, recipe, train, validation, trainer, progress, images, lock: None })
     }
@@ -206,7 +205,7 @@ impl Run {
     /// with published ones and the best model is not chosen by its halting.
     pub fn eval_options(&self) -> EvalOptions {
         EvalOptions {
-            steps: self.trainer.model().config().supervision_steps,
+            steps: self.trainer.supervision_steps(),
             batch: self.recipe.train.batch.min(128),
             halt: None,
             dtype: self.recipe.train.precision.into(),
@@ -220,7 +219,7 @@ impl Run {
     }
 
     /// The model in training.
-    pub fn trainer(&self) -> &Trainer {
+    pub fn trainer(&self) -> &L {
         &self.trainer
     }
 
@@ -228,23 +227,6 @@ impl Run {
     pub fn validation(&self) -> &Dataset {
         &self.validation
     }
-}
-
-/// A trainer at step 0, with the weights that the seed gives, or those of the recipe's `init`.
-fn new_trainer(
-    recipe: &Recipe,
-    config: &Config,
-    device: &Device,
-    ignore_label: u8,
-) -> Result<Trainer, Error> {
-    let mut rng = stream(recipe.seed, Purpose::Weights, 0);
-    let mut model = Model::new(config, device, &mut rng)?;
-    if !recipe.init.as_os_str().is_empty() {
-        let weights = load_model(&recipe.init, device)?.to_safetensors(DType::F32);
-        model = Model::from_safetensors(config, device, &weights)
-            .map_err(|error| Error::file(&recipe.init, format!("unfit to begin with: {error}")))?;
-    }
-    Ok(Trainer::new(model, &recipe.train, recipe.seed, ignore_label))
 }
 
 /// The domain that a data set names.

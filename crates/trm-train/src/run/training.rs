@@ -4,20 +4,21 @@ use super::{Ending, Event, Run};
 use crate::Error;
 use crate::carry::Example;
 use crate::checkpoint::{Checkpoint, Progress, Snapshot, retain};
-use crate::evaluate::evaluate;
+use crate::learner::Learner;
 use crate::log::Log;
 use crate::model_folder::{model_files, save_files};
 use crate::provenance::{Machine, Provenance, program, weight_digest};
 use crate::sampler::Sampler;
+use crate::state::state_of;
 use crate::writer::Writer;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-use trm::Model;
+use trm::Network;
 
 /// What the loop holds beside the run.
-struct Loop<'a> {
-    run: &'a mut Run,
+struct Loop<'a, L> {
+    run: &'a mut Run<L>,
     log: Log,
     writer: Writer,
     on: &'a mut dyn FnMut(Event<'_>),
@@ -25,7 +26,7 @@ struct Loop<'a> {
     started: Instant,
 }
 
-impl Run {
+impl<L: Learner> Run<L> {
     /// The training loop. Returns when the work is done or `stop` is set; either way the last state
     /// is on disk.
     ///
@@ -51,7 +52,7 @@ fn due(step: u64, every: u64) -> bool {
     every > 0 && step.is_multiple_of(every)
 }
 
-impl Loop<'_> {
+impl<L: Learner> Loop<'_, L> {
     fn steps(&mut self, stop: &AtomicBool) -> Result<Ending, Error> {
         let settings = self.run.recipe.train.clone();
         let train = self.run.train.clone();
@@ -59,7 +60,7 @@ impl Loop<'_> {
         let mut sampler = Sampler::new(&train, images, seed, self.run.progress.drawn);
         let blank = settings.blank_identifiers.then_some(train.metadata.blank_identifier_id);
         while self.run.progress.step < settings.steps {
-            let step = self.run.trainer.step(|_| {
+            let step = self.run.trainer.step(&mut |_| {
                 let example = sampler.draw();
                 Example { puzzle: blank.unwrap_or(example.puzzle), ..example }
             });
@@ -102,8 +103,8 @@ impl Loop<'_> {
     /// Evaluates the averaged model on the held-out groups and keeps it if it is the best so far.
     fn validate(&mut self) -> Result<f64, Error> {
         let run = &mut *self.run;
-        let model = run.trainer.averaged_model();
-        let evaluation = evaluate(&model, &run.validation, run.eval_options(), &mut |_| ())?;
+        let model = run.trainer.core().averaged();
+        let evaluation = L::evaluate(&model, &run.validation, run.eval_options(), &mut |_| ())?;
         let (step, exact) = (run.progress.step, evaluation.exact());
         let best = exact > run.progress.best_exact;
         if best {
@@ -159,7 +160,7 @@ impl Loop<'_> {
         }
         run.progress =
             Progress { drawn, seconds, rollbacks: rollbacks + 1, ..run.progress.clone() };
-        run.trainer.carry.halted.fill(true);
+        run.trainer.forget();
         let step = run.progress.step;
         self.log = Log::open(&run.folder, step)?;
         self.log.rollback(step, &fault.to_string(), seconds)?;
@@ -168,11 +169,11 @@ impl Loop<'_> {
     }
 }
 
-impl Run {
-    fn snapshot(&self) -> Snapshot {
-        let model = self.trainer.averaged_model();
+impl<L: Learner> Run<L> {
+    fn snapshot(&self) -> Snapshot<L::Network> {
+        let model = self.trainer.core().averaged();
         Snapshot {
-            state: self.trainer.state(),
+            state: state_of(&self.trainer),
             progress: self.progress.clone(),
             recipe: self.recipe.clone(),
             provenance: self.provenance(&model),
@@ -181,7 +182,7 @@ impl Run {
     }
 
     /// Where a model of this run, as it stands, comes from.
-    pub fn provenance(&self, model: &Model) -> Provenance {
+    pub fn provenance(&self, model: &impl Network) -> Provenance {
         Provenance {
             program: program(),
             command: Provenance::command(&self.recipe),

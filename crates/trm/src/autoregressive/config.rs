@@ -34,8 +34,8 @@ pub struct AutoregressiveConfig {
 pub enum Order {
     /// All cells, row by row: their tokens alone.
     Raster,
-    /// The open cells in the order in which a logical solver fills them, as pairs: which cell, which
-    /// token.
+    /// Pairs of which cell and which token: the given cells as the prompt, then the open ones in the order
+    /// in which a logical solver fills them.
     Solver,
 }
 
@@ -72,15 +72,20 @@ impl AutoregressiveConfig {
         }
     }
 
-    /// Tokens of an answer that fills so many cells.
-    pub fn answer_len(&self, cells: usize) -> usize {
+    /// Tokens of a whole sequence, question and answer.
+    pub fn sequence(&self) -> usize {
+        2 * self.seq_len
+    }
+
+    /// Tokens of the answer to a question with so many open cells.
+    pub fn answer_len(&self, open: usize) -> usize {
         match self.order {
             Order::Raster => self.seq_len,
-            Order::Solver => 2 * cells,
+            Order::Solver => 2 * open,
         }
     }
 
-    /// The tokens that may stand at a place of the answer, from 0.
+    /// The tokens that may stand at a place of a sequence.
     pub fn allowed(&self, place: usize) -> Range<usize> {
         match self.order {
             Order::Solver if place.is_multiple_of(2) => self.vocab_size..self.tokens(),
@@ -88,22 +93,19 @@ impl AutoregressiveConfig {
         }
     }
 
-    /// Tokens that the network ever reads: question and answer, without the last.
-    pub fn longest(&self) -> usize {
-        self.seq_len + self.answer_len(self.seq_len) - 1
-    }
-
     /// Number of trained values.
     pub fn parameters(&self) -> usize {
         let d = self.hidden;
         let tables = if self.tied { 1 } else { 2 };
-        self.blocks * (4 * d * d + 3 * d * self.inner()) + tables * self.tokens() * d
+        let embeddings = (tables * self.tokens() + self.sequence() - 1) * d;
+        self.blocks * (4 * d * d + 3 * d * self.inner()) + embeddings
     }
 
-    /// Floating-point operations of writing one answer of so many tokens with a cache, or of one forward pass
-    /// over it: two per multiplication in a product that the result needs, nothing for the rest.
+    /// Floating-point operations of writing the last `answer` tokens of a sequence with a cache, or of one
+    /// forward pass that gives their logits: two per multiplication in a product that the result needs, nothing
+    /// for the rest.
     pub fn forward_flops(&self, answer: usize) -> f64 {
-        let (n, d) = ((self.seq_len + answer - 1) as f64, self.hidden as f64);
+        let (n, d) = ((self.sequence() - 1) as f64, self.hidden as f64);
         let tokens = n * (4.0 * d * d + 3.0 * d * self.inner() as f64);
         let pairs = n * (n + 1.0) / 2.0;
         let heads = (answer * self.tokens()) as f64 * d;

@@ -40,8 +40,8 @@ struct Session<'m> {
 impl<'m> Session<'m> {
     fn new(model: &'m Autoregressive, batch: usize) -> Session<'m> {
         let AutoregressiveConfig { hidden, heads, .. } = *model.config();
-        let (device, longest) = (model.device(), model.config().longest());
-        let cache = || KvCache::new(device, batch, longest, [heads, hidden / heads]);
+        let (device, most) = (model.device(), model.config().sequence() - 1);
+        let cache = || KvCache::new(device, batch, most, [heads, hidden / heads]);
         let caches = model.blocks.iter().map(|_| cache()).collect();
         Session { model, tape: Tape::off(device), caches, batch }
     }
@@ -49,8 +49,8 @@ impl<'m> Session<'m> {
     /// Reads the next `[B · N]` tokens; gives logits of what follows the last, `[B, 1, tokens]`.
     fn read(&mut self, tokens: &[u8]) -> Tensor {
         let (model, tape) = (self.model, &self.tape);
-        let form = (self.batch, DType::F32);
-        let mut h = tape.embed(tokens, (0, None), &model.token_embedding, None, form);
+        let first = self.caches[0].len();
+        let mut h = model.embed(tape, tokens, first, (self.batch, DType::F32));
         for (block, cache) in model.blocks.iter().zip(&mut self.caches) {
             h = block
                 .forward(tape, &h, |qkv| tape.attention_of_next(qkv, cache, Some(&model.rope)));
@@ -60,43 +60,38 @@ impl<'m> Session<'m> {
     }
 }
 
-/// Writes an answer to every question of a batch, `[B · S]`; the i-th fills `cells[i]` cells. Activations
-/// are f32. `first` is the place of the batch's first sequence among all, for its random numbers.
+/// Goes on from every prompt of a batch to a whole sequence. Activations are f32. `first` is the place of the
+/// batch's first sequence among all, for its random numbers.
 ///
 /// # Panics
-/// If questions, their tokens or numbers of cells do not fit the model.
+/// If a prompt is empty or its tokens do not fit the model.
 pub fn generate(
     model: &Autoregressive,
-    questions: &[u8],
-    cells: &[usize],
+    prompts: &[Vec<u8>],
     (sampling, first): (Sampling, u64),
 ) -> Vec<Written> {
     let config = model.config();
-    assert_eq!(
-        questions.len(),
-        cells.len() * config.seq_len,
-        "a number of cells for each question"
-    );
-    let lens: Vec<usize> = cells.iter().map(|cells| config.answer_len(*cells)).collect();
     let mut rngs: Vec<ChaCha8Rng> =
-        (0..cells.len() as u64).map(|i| rng(sampling, first + i)).collect();
+        (0..prompts.len() as u64).map(|i| rng(sampling, first + i)).collect();
     let empty = Written { tokens: Vec::new(), log_probability: 0.0 };
-    let mut written = vec![empty; cells.len()];
-    let mut session = Session::new(model, cells.len());
-    let mut next = questions.to_vec();
-    for place in 0..lens.iter().copied().max().unwrap_or(0) {
+    let mut written = vec![empty; prompts.len()];
+    let mut session = Session::new(model, prompts.len());
+    let shortest = prompts.iter().map(Vec::len).min().unwrap_or(config.sequence());
+    let mut next: Vec<u8> = prompts.iter().flat_map(|p| &p[..shortest]).copied().collect();
+    for place in shortest..config.sequence() {
         let logits = session.read(&next).to_f32_vec();
         next.clear();
         let rows = logits.chunks_exact(config.tokens()).zip(&mut written);
-        for ((row, written), (len, rng)) in rows.zip(lens.iter().zip(&mut rngs)) {
-            let allowed = config.allowed(place);
-            let (token, log_probability) = choose(&row[allowed.clone()], sampling, rng);
-            let token = (allowed.start + token) as u8;
-            next.push(token);
-            if place < *len {
-                written.tokens.push(token);
-                written.log_probability += log_probability;
+        for ((row, written), (prompt, rng)) in rows.zip(prompts.iter().zip(&mut rngs)) {
+            if let Some(token) = prompt.get(place) {
+                next.push(*token); // read, not chosen
+                continue;
             }
+            let allowed = config.allowed(place);
+            let (choice, log_probability) = choose(&row[allowed.clone()], sampling, rng);
+            next.push((allowed.start + choice) as u8);
+            written.tokens.extend(next.last());
+            written.log_probability += log_probability;
         }
     }
     written

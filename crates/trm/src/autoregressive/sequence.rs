@@ -6,18 +6,30 @@ use super::config::{AutoregressiveConfig, Order};
 pub const UNLABELLED: u8 = u8::MAX;
 
 impl AutoregressiveConfig {
-    /// The answer as it is to be written: of all cells, or of the open `cells` in their order.
-    pub fn write(&self, answer: &[u8], cells: &[usize]) -> Vec<u8> {
+    /// The question as a prompt; `is_open` says which of its cells are to be filled.
+    pub fn prompt(&self, question: &[u8], is_open: impl Fn(u8) -> bool) -> Vec<u8> {
         match self.order {
-            Order::Raster => answer.to_vec(),
+            Order::Raster => question.to_vec(),
             Order::Solver => {
-                let pair = |cell: &usize| [(self.vocab_size + cell) as u8, answer[*cell]];
-                cells.iter().flat_map(pair).collect()
+                let given = (0..question.len()).filter(|cell| !is_open(question[*cell]));
+                self.pairs(question, given)
             }
         }
     }
 
-    /// The answer that was written, put into the question's open cells; what was not written stays.
+    /// The answer as it is to be written: of all cells, or of the open `cells` in their order.
+    pub fn write(&self, answer: &[u8], cells: &[usize]) -> Vec<u8> {
+        match self.order {
+            Order::Raster => answer.to_vec(),
+            Order::Solver => self.pairs(answer, cells.iter().copied()),
+        }
+    }
+
+    fn pairs(&self, tokens: &[u8], cells: impl Iterator<Item = usize>) -> Vec<u8> {
+        cells.flat_map(|cell| [(self.vocab_size + cell) as u8, tokens[cell]]).collect()
+    }
+
+    /// The answer that was written, put into the question's cells; what was not written stays.
     pub fn read(&self, question: &[u8], written: &[u8]) -> Vec<u8> {
         match self.order {
             Order::Raster => written.iter().chain(&question[written.len()..]).copied().collect(),
@@ -35,31 +47,37 @@ impl AutoregressiveConfig {
     }
 }
 
-/// A batch to learn from: what is read, and what each read token is to be followed by.
+/// A batch to learn from: what is read, and what each token read is to be followed by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lesson {
-    /// `[B · N]`: questions and answers without their last token, padded with 0 to the longest.
+    /// `[B · N]`: prompts and answers, without the last token.
     pub tokens: Vec<u8>,
-    /// `[B · A]`: of the last token of the question and all after it, the next; [`UNLABELLED`] beyond the
-    /// answer.
+    /// First place whose next token has a label in any sequence.
+    pub first: usize,
+    /// `[B · (N − first)]`: of every token read from `first` on, the next; [`UNLABELLED`] inside prompts.
     pub labels: Vec<u8>,
-    /// A: answer tokens of the longest.
-    pub answer: usize,
 }
 
 impl Lesson {
-    /// From questions, `[S]` each, and answers as they are to be written.
-    pub fn new(seq_len: usize, pairs: &[(&[u8], Vec<u8>)]) -> Lesson {
-        let answer = pairs.iter().map(|(_, written)| written.len()).max().unwrap_or(0).max(1);
-        let (mut tokens, mut labels) = (Vec::new(), Vec::new());
-        for (question, written) in pairs {
-            assert_eq!(question.len(), seq_len, "cells of a question");
-            let read = question.iter().chain(written.iter().take(answer - 1));
-            tokens.extend(read.copied().chain(std::iter::repeat(0)).take(seq_len + answer - 1));
-            labels
-                .extend(written.iter().copied().chain(std::iter::repeat(UNLABELLED)).take(answer));
+    /// From pairs of a prompt and an answer as it is to be written, all of one length together.
+    ///
+    /// # Panics
+    /// If a pair is longer or shorter than the others, or has no prompt.
+    pub fn new(pairs: &[(Vec<u8>, Vec<u8>)]) -> Lesson {
+        let len = |(prompt, written): &(Vec<u8>, Vec<u8>)| prompt.len() + written.len();
+        assert!(pairs.iter().all(|pair| len(pair) == len(&pairs[0])), "sequences of one length");
+        // one without an answer has its last place, unlabelled
+        let shortest = pairs.iter().map(|pair| pair.0.len().min(len(pair) - 1)).min();
+        let shortest = shortest.expect("a pair");
+        let first = shortest.checked_sub(1).expect("a prompt");
+        let mut lesson = Lesson { tokens: Vec::new(), first, labels: Vec::new() };
+        for (prompt, written) in pairs {
+            let sequence = [&prompt[..], written].concat();
+            lesson.tokens.extend(&sequence[..sequence.len() - 1]);
+            lesson.labels.resize(lesson.labels.len() + prompt.len() - shortest, UNLABELLED);
+            lesson.labels.extend(written);
         }
-        Lesson { tokens, labels, answer }
+        lesson
     }
 }
 
@@ -73,27 +91,31 @@ mod tests {
 
     #[test]
     fn labels_are_the_next_tokens_of_the_answer_and_nothing_else() {
-        let pairs: [(&[u8], Vec<u8>); 2] =
-            [(&[1, 2, 3, 4], vec![5, 2, 3]), (&[4, 3, 2, 1], vec![1])];
-        let lesson = Lesson::new(4, &pairs);
-        assert_eq!(lesson.tokens, [1, 2, 3, 4, 5, 2, /**/ 4, 3, 2, 1, 1, 0]);
+        let pairs = [(vec![1, 2, 3, 4], vec![5, 2, 3]), (vec![4, 3, 2, 1, 2, 3], vec![1])];
+        let lesson = Lesson::new(&pairs);
+        assert_eq!(lesson.tokens, [1, 2, 3, 4, 5, 2, /**/ 4, 3, 2, 1, 2, 3]);
         let none = UNLABELLED;
-        assert_eq!(lesson.labels, [5, 2, 3, /**/ 1, none, none]);
+        assert_eq!((lesson.first, lesson.labels), (3, vec![5, 2, 3, /**/ none, none, 1]));
         // a label is what the sequence goes on with after the token that it stands at
-        for (place, label) in lesson.labels[..2].iter().enumerate() {
-            assert_eq!(lesson.tokens[4 + place], *label);
-        }
+        assert_eq!(lesson.tokens[lesson.first + 1..6], [5, 2]);
+        let lesson = Lesson::new(&[(vec![1, 2, 3], vec![])]);
+        assert_eq!((lesson.first, lesson.labels), (1, vec![none]));
     }
 
     #[test]
     fn what_is_written_reads_back() {
         let (question, answer) = ([2, 1, 1, 5], [2, 3, 4, 5]);
-        for (order, written) in
-            [(Order::Raster, vec![2, 3, 4, 5]), (Order::Solver, vec![8, 4, 7, 3])]
-        {
+        let all = [
+            (Order::Raster, vec![2, 1, 1, 5], vec![2, 3, 4, 5]),
+            (Order::Solver, vec![6, 2, 9, 5], vec![8, 4, 7, 3]),
+        ];
+        for (order, prompt, written) in all {
             let config = config(order);
+            assert_eq!(config.prompt(&question, |token| token == 1), prompt);
             assert_eq!(config.write(&answer, &[2, 1]), written);
+            assert_eq!(prompt.len() + written.len(), config.sequence());
             assert_eq!(config.read(&question, &written), answer);
+            assert_eq!(config.answer_len(2), written.len());
         }
         assert_eq!(config(Order::Solver).read(&question, &[8, 4]), [2, 1, 4, 5]);
         assert_eq!(config(Order::Raster).read(&question, &[2, 3]), [2, 3, 1, 5]);

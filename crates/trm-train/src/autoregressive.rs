@@ -1,0 +1,272 @@
+//! Training and measuring an autoregressive model: the next token of the answer, from all before it.
+
+use crate::Error;
+use crate::carry::Example;
+use crate::dataset::Dataset;
+use crate::evaluate::{EvalOptions, Evaluation, Tally, check_sizes};
+use crate::learner::{Core, Learner, mean, mean_of_rows};
+use crate::model_folder::load_autoregressive;
+use crate::random::{Purpose, stream};
+use crate::recipe::{Recipe, TrainConfig};
+use crate::state::{Reader, Stored};
+use crate::train::StepMetrics;
+use std::path::Path;
+use std::time::Instant;
+use trm::{
+    Autoregressive, AutoregressiveConfig, Lesson, Network, Order, Sampling, Thought, UNLABELLED,
+    Written, generate,
+};
+use trm_ops::{DType, Device, Tape, Tensor};
+use trm_puzzles::Domain;
+
+/// An autoregressive model in training.
+pub struct WriterTrainer {
+    core: Core<Autoregressive>,
+    cells: OpenCells,
+}
+
+/// Which cells of a question an answer fills.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenCells {
+    domain: Option<Domain>,
+    order: Order,
+}
+
+impl OpenCells {
+    /// Those that a model of this configuration writes.
+    ///
+    /// # Errors
+    /// If it is to write in a solver's order, but the domain has no logical solver.
+    pub fn of(config: &AutoregressiveConfig) -> Result<OpenCells, Error> {
+        let domain: Option<Domain> = config.domain.parse().ok();
+        if config.order == Order::Solver && !matches!(domain, Some(Domain::Sudoku(_))) {
+            let message = format!(
+                "autoregressive.order = \"solver\": there is no logical solver for {}: choose \"raster\"",
+                config.domain
+            );
+            return Err(Error::Recipe(message));
+        }
+        Ok(OpenCells { domain, order: config.order })
+    }
+
+    /// The question as a prompt.
+    fn prompt(&self, config: &AutoregressiveConfig, question: &[u8]) -> Vec<u8> {
+        let is_open = |token: u8| self.domain.is_none_or(|domain| !domain.is_given(token));
+        config.prompt(question, is_open)
+    }
+
+    /// The open cells in the order of writing.
+    fn in_order(&self, question: &[u8], answer: &[u8]) -> Vec<usize> {
+        let solver = |domain: Domain| domain.solver_order(question, answer).unwrap_or_default();
+        match (self.order, self.domain) {
+            (Order::Solver, Some(domain)) => solver(domain),
+            _ => (0..question.len()).collect(),
+        }
+    }
+}
+
+/// What one forward pass gives: logits `[B, A, tokens]`, losses `[B]`.
+struct Pass {
+    logits: Tensor,
+    loss: Tensor,
+}
+
+impl WriterTrainer {
+    fn lesson(&self, examples: &[Example]) -> Lesson {
+        let config = self.core.model.config();
+        let pair = |e: &Example| {
+            let cells = self.cells.in_order(&e.question, &e.answer);
+            (self.cells.prompt(config, &e.question), config.write(&e.answer, &cells))
+        };
+        Lesson::new(&examples.iter().map(pair).collect::<Vec<_>>())
+    }
+
+    fn forward(&self, tape: &Tape, lesson: &Lesson) -> Pass {
+        let Core { model, config, .. } = &self.core;
+        let places = lesson.first..model.config().sequence() - 1;
+        let form = (config.batch, config.precision.into());
+        let logits = model.logits(tape, &lesson.tokens, places, form);
+        let TrainConfig { likelihood, label_smoothing, .. } = *config;
+        let labels = &lesson.labels;
+        let loss =
+            tape.cross_entropy(&logits, labels, UNLABELLED, likelihood.into(), label_smoothing);
+        Pass { logits, loss }
+    }
+
+    fn fault(&self, what: &'static str, lesson: &Lesson) -> Error {
+        self.core.fault(what, |tape| {
+            let pass = self.forward(&tape, lesson);
+            let device = self.core.model.device();
+            tape.backward(&[(&pass.loss, &mean_of_rows(device, self.core.config.batch, 1.0))]);
+        })
+    }
+
+    /// Rows and tokens that are right when every earlier token is.
+    fn count(&self, logits: &Tensor, lesson: &Lesson) -> StepMetrics {
+        let batch = self.core.config.batch as u32;
+        let (step, halted, steps) = (self.core.step, batch, batch);
+        let mut metrics = StepMetrics { step, halted, steps, ..StepMetrics::default() };
+        let (logits, config) = (logits.to_f32_vec(), self.core.model.config());
+        let labelled = lesson.labels.len() / batch as usize;
+        let rows = logits.chunks_exact(labelled * config.tokens());
+        for (row, labels) in rows.zip(lesson.labels.chunks_exact(labelled)) {
+            let places = labels.iter().zip(row.chunks_exact(config.tokens())).enumerate();
+            let right: Vec<bool> = places
+                .filter(|(_, (label, _))| **label != UNLABELLED)
+                .map(|(i, (label, logits))| {
+                    let allowed = config.allowed(lesson.first + 1 + i);
+                    let best = allowed.rev().max_by(|a, b| logits[*a].total_cmp(&logits[*b]));
+                    best == Some(usize::from(*label))
+                })
+                .collect();
+            metrics.accuracy +=
+                right.iter().filter(|r| **r).count() as f32 / right.len().max(1) as f32;
+            metrics.exact += u32::from(right.iter().all(|r| *r));
+        }
+        metrics
+    }
+}
+
+impl Learner for WriterTrainer {
+    type Network = Autoregressive;
+
+    fn start(recipe: &Recipe, data: &Dataset, device: &Device) -> Result<WriterTrainer, Error> {
+        let config = recipe.autoregressive_for(data).unwrap_or_default();
+        let mut rng = stream(recipe.seed, Purpose::Weights, 0);
+        let mut model = Autoregressive::new(&config, device, &mut rng)?;
+        if !recipe.init.as_os_str().is_empty() {
+            let weights = load_autoregressive(&recipe.init, device)?.to_safetensors(DType::F32);
+            let unfit = |error| Error::file(&recipe.init, format!("unfit to begin with: {error}"));
+            model = Autoregressive::from_safetensors(&config, device, &weights).map_err(unfit)?;
+        }
+        let cells = OpenCells::of(&config)?;
+        Ok(WriterTrainer { core: Core::new(model, &recipe.train, recipe.seed), cells })
+    }
+
+    fn step(&mut self, fresh: &mut dyn FnMut(usize) -> Example) -> Result<StepMetrics, Error> {
+        let (device, batch) = (self.core.model.device().clone(), self.core.config.batch);
+        let examples: Vec<Example> = (0..batch).map(fresh).collect();
+        let lesson = self.lesson(&examples);
+        let tape = Tape::recording(&device).recompute(self.core.config.recompute);
+        let Pass { logits, loss } = self.forward(&tape, &lesson);
+        let lm_loss = mean(&loss.to_f32_vec());
+        if !lm_loss.is_finite() {
+            return Err(self.fault("loss", &lesson));
+        }
+        let mut gradients = tape.backward(&[(&loss, &mean_of_rows(&device, batch, 1.0))]);
+        let update = self.core.update(&mut gradients);
+        let update = update.map_err(|what| self.fault(what, &lesson))?;
+        let (lr, grad_norm, weight_norm) = (update.lr, update.grad_norm, update.weight_norm);
+        let counts = self.count(&logits, &lesson);
+        Ok(StepMetrics { lr, loss: lm_loss, lm_loss, grad_norm, weight_norm, ..counts })
+    }
+
+    fn core(&self) -> &Core<Autoregressive> {
+        &self.core
+    }
+
+    fn core_mut(&mut self) -> &mut Core<Autoregressive> {
+        &mut self.core
+    }
+
+    fn forget(&mut self) {}
+
+    fn store(&self) -> Vec<(String, Stored)> {
+        Vec::new()
+    }
+
+    fn restore(&mut self, _: &Reader<'_>) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn evaluate(
+        model: &Autoregressive,
+        data: &Dataset,
+        options: EvalOptions,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Evaluation, Error> {
+        evaluate_writer(model, data, options, progress)
+    }
+
+    fn supervision_steps(&self) -> usize {
+        1
+    }
+
+    fn load(folder: &Path, device: &Device) -> Result<Autoregressive, Error> {
+        load_autoregressive(folder, device)
+    }
+
+    fn describe(&self) -> String {
+        let config = self.core.model.config();
+        let answer = config.answer_len(config.seq_len);
+        let flops = config.training_flops(answer);
+        format!("{} parameters, {:.3} GFLOP per puzzle", config.parameters(), flops / 1e9)
+    }
+
+    fn training_bytes(&self) -> u64 {
+        let (network, train) = (self.core.model.config(), &self.core.config);
+        let averages = if train.ema > 0.0 { 1 } else { 0 };
+        let parameters = 4 * network.parameters() * (5 + averages);
+        let features = if train.recompute { 0 } else { 2 * network.inner() };
+        let saved = network.blocks * (6 * network.hidden + features);
+        let widest = 5 * network.inner() + 10 * network.hidden;
+        let activations =
+            network.sequence() * (saved + widest) * DType::from(train.precision).size();
+        (parameters + train.batch * activations) as u64
+    }
+}
+
+/// Writes an answer to every question, greedily, and compares them with the labels. The model's belief in
+/// an answer is the probability that it gave all its tokens.
+///
+/// # Errors
+/// If the data do not fit the model.
+pub fn evaluate_writer(
+    model: &Autoregressive,
+    data: &Dataset,
+    options: EvalOptions,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Evaluation, Error> {
+    let started = Instant::now();
+    let options = EvalOptions { steps: 1, halt: None, keep_outputs: false, ..options };
+    let mut tally = Tally::new(options, data);
+    write_all(model, data, Sampling::Greedy, options.batch, &mut |puzzle, answer, written| {
+        tally.add(&thought(puzzle, answer, written));
+        progress(puzzle + 1);
+    })?;
+    tally.evaluation.seconds = started.elapsed().as_secs_f64();
+    Ok(tally.finish())
+}
+
+fn thought(puzzle: usize, answer: Vec<u8>, written: &Written) -> Thought {
+    let p = f64::from(written.log_probability);
+    let halt_logit = (p - (-p.exp_m1()).ln()) as f32; // ln(p / (1 - p)) of the probability e^p
+    Thought { puzzle, step: 1, last: true, answer, halt_logit, logits: Vec::new() }
+}
+
+/// Writes one answer to every question, some at a time, in the order of the data set; `take` gets its place,
+/// the answer and how it was written.
+///
+/// # Errors
+/// If the data do not fit the model.
+pub fn write_all(
+    model: &Autoregressive,
+    data: &Dataset,
+    sampling: Sampling,
+    batch: usize,
+    take: &mut dyn FnMut(usize, Vec<u8>, &Written),
+) -> Result<(), Error> {
+    let config = model.config();
+    check_sizes((config.seq_len, config.vocab_size, &config.domain), &data.metadata)?;
+    let open = OpenCells::of(config)?;
+    let questions: Vec<&[u8]> = (0..data.len()).map(|i| data.input(i)).collect();
+    for (i, questions) in questions.chunks(batch.max(1)).enumerate() {
+        let first = i * batch.max(1);
+        let prompts: Vec<_> = questions.iter().map(|q| open.prompt(config, q)).collect();
+        let written = generate(model, &prompts, (sampling, first as u64));
+        for (j, (question, written)) in questions.iter().zip(&written).enumerate() {
+            take(first + j, config.read(question, &written.tokens), written);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! What all kinds of training have in common: weights, their optimiser, their average.
+
+use crate::Error;
+use crate::carry::Example;
+use crate::dataset::Dataset;
+use crate::evaluate::{EvalOptions, Evaluation};
+use crate::optimizer::Optimizer;
+use crate::recipe::{Recipe, TrainConfig};
+use crate::schedule::Schedule;
+use crate::state::{Reader, Stored};
+use crate::train::StepMetrics;
+use std::path::Path;
+use trm::Network;
+use trm_ops::{Device, FaultFinder, Gradients, Tape, Tensor, lerp};
+
+/// What a [`Run`](crate::Run) trains: a network and its way of learning.
+pub trait Learner: Sized {
+    /// What it trains.
+    type Network: Network;
+
+    /// Before the first step, with the weights that the seed gives, or those of the recipe's `init`.
+    ///
+    /// # Errors
+    /// If recipe and data do not fit, or the weights to begin with cannot be read.
+    fn start(recipe: &Recipe, data: &Dataset, device: &Device) -> Result<Self, Error>;
+
+    /// One optimiser step. `fresh` gives the example of a row that waits for one.
+    ///
+    /// # Errors
+    /// If the loss, the gradient or the updated weights are not finite; the first operation that
+    /// failed is named. Nothing but [`Run`](crate::Run)'s way back is to be done with the learner then.
+    fn step(&mut self, fresh: &mut dyn FnMut(usize) -> Example) -> Result<StepMetrics, Error>;
+
+    /// What it shares with all others.
+    fn core(&self) -> &Core<Self::Network>;
+
+    /// [`Learner::core`] to change.
+    fn core_mut(&mut self) -> &mut Core<Self::Network>;
+
+    /// Forgets what it was at: every row waits for a fresh example.
+    fn forget(&mut self);
+
+    /// What its next step depends on beside the core, by name.
+    #[doc(hidden)]
+    fn store(&self) -> Vec<(String, Stored)>;
+
+    /// Takes back what [`Learner::store`] gave.
+    #[doc(hidden)]
+    fn restore(&mut self, reader: &Reader<'_>) -> Result<(), String>;
+
+    /// Measures a network.
+    ///
+    /// # Errors
+    /// If the data do not fit it.
+    fn evaluate(
+        network: &Self::Network,
+        data: &Dataset,
+        options: EvalOptions,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Evaluation, Error>;
+
+    /// Most supervision steps that a puzzle is evaluated with.
+    fn supervision_steps(&self) -> usize;
+
+    /// Reads a model folder, or a run's ([`load_model`](crate::load_model)).
+    ///
+    /// # Errors
+    /// If files are missing or damaged, or do not belong together.
+    fn load(folder: &Path, device: &Device) -> Result<Self::Network, Error>;
+
+    /// What it is and costs, in a line: parameters, operations.
+    fn describe(&self) -> String;
+
+    /// Bytes that training is about to use: an estimate.
+    fn training_bytes(&self) -> u64;
+}
+
+/// Weights in training, with their optimiser and their average.
+pub struct Core<N> {
+    pub(crate) model: N,
+    pub(crate) config: TrainConfig,
+    pub(crate) seed: u64,
+    pub(crate) optimizer: Optimizer,
+    /// EMA of the trained parameters; empty when switched off.
+    pub(crate) average: Vec<Tensor>,
+    pub(crate) step: u64,
+}
+
+/// Sizes of an update.
+pub(crate) struct Update {
+    /// Learning rate of the main optimiser.
+    pub(crate) lr: f32,
+    /// Norm of the gradient of all parameters, before clipping.
+    pub(crate) grad_norm: f32,
+    /// Norm of all parameters, after the update.
+    pub(crate) weight_norm: f32,
+}
+
+impl<N: Network> Core<N> {
+    pub(crate) fn new(model: N, config: &TrainConfig, seed: u64) -> Core<N> {
+        let values = model.parameters().into_iter().map(|p| p.value().clone());
+        let average = if config.ema > 0.0 { values.collect() } else { Vec::new() };
+        let optimizer = Optimizer::new(&model.parameters(), config.optimizer);
+        Core { optimizer, average, config: config.clone(), seed, model, step: 0 }
+    }
+
+    /// Clips the gradient and takes a step: optimiser, average. Says what is not finite, if anything.
+    pub(crate) fn update(&mut self, gradients: &mut Gradients) -> Result<Update, &'static str> {
+        let grad_norm = clip(gradients, self.config.grad_clip);
+        if !grad_norm.is_finite() {
+            return Err("gradient");
+        }
+        self.step += 1;
+        let factor = self.factor();
+        let parameters = self.model.parameters_mut();
+        self.optimizer.update(parameters, gradients, &self.config, (self.step, factor));
+        for (average, parameter) in self.average.iter_mut().zip(self.model.parameters()) {
+            lerp(average, parameter.value(), self.config.ema);
+        }
+        let weight_norm = norm(self.model.parameters().into_iter().map(|p| p.value()));
+        if !weight_norm.is_finite() {
+            return Err("size of the weights");
+        }
+        Ok(Update { lr: self.config.lr * factor, grad_norm, weight_norm })
+    }
+
+    /// What the schedule multiplies learning rates with at this step.
+    pub(crate) fn factor(&self) -> f32 {
+        let TrainConfig { warmup, steps, lr_min_ratio, .. } = self.config;
+        Schedule { warmup, total: steps, min_ratio: lr_min_ratio }.factor(self.step)
+    }
+
+    /// An error that names the first operation to fail when the step is taken `again`.
+    pub(crate) fn fault(&self, what: &'static str, again: impl FnOnce(Tape)) -> Error {
+        let mut parameters = self.model.parameters().into_iter();
+        let broken = parameters.find(|p| !p.value().is_finite());
+        let operation = broken.map(|p| format!("the weights {}", p.name())).or_else(|| {
+            let finder = FaultFinder::default();
+            again(Tape::recording(self.model.device()).checked(&finder));
+            finder.first()
+        });
+        Error::NotFinite { what, step: self.step + 1, operation, checkpoint: None }
+    }
+
+    /// The network as it is to be used: with averaged parameters if there is an average.
+    pub fn averaged(&self) -> N {
+        let mut model = self.model.clone();
+        let parameters = model.parameters_mut();
+        parameters.into_iter().zip(&self.average).for_each(|(p, value)| p.set(value.clone()));
+        model
+    }
+
+    /// The network with its latest parameters.
+    pub fn network(&self) -> &N {
+        &self.model
+    }
+}
+
+/// Gradient of the mean over a batch: what every row's loss is weighted with.
+pub(crate) fn mean_of_rows(device: &Device, batch: usize, weight: f32) -> Tensor {
+    Tensor::from_f32(device, &[batch], &vec![weight / batch as f32; batch])
+}
+
+pub(crate) fn mean(values: &[f32]) -> f32 {
+    values.iter().sum::<f32>() / values.len().max(1) as f32
+}
+
+/// The common norm of some tensors.
+fn norm<'t>(tensors: impl Iterator<Item = &'t Tensor>) -> f32 {
+    tensors.map(Tensor::square_sum).sum::<f64>().sqrt() as f32
+}
+
+/// Scales all gradients so that their common norm is at most `limit` (0: no limit); returns the
+/// norm before.
+fn clip(gradients: &mut Gradients, limit: f32) -> f32 {
+    let norm = norm(gradients.parameters_mut().map(|g| &*g));
+    if limit > 0.0 && norm > limit {
+        gradients.parameters_mut().for_each(|g| g.scale(limit / norm));
+    }
+    norm
+}
