@@ -93,8 +93,12 @@ pub fn load_autoregressive(folder: &Path, device: &Device) -> Result<Autoregress
 /// If there is no model.
 pub fn is_autoregressive(folder: &Path) -> Result<bool, Error> {
     let path = resolve(folder)?.join("config.json");
-    let keys: Result<Table, _> = serde_json::from_slice(&read(&path)?);
-    Ok(keys.is_ok_and(|keys| keys.contains_key("order")))
+    Ok(has_order(&read(&path)?))
+}
+
+/// Whether a configuration says in which order to write.
+fn has_order(config: &[u8]) -> bool {
+    serde_json::from_slice(config).is_ok_and(|keys: Table| keys.contains_key("order"))
 }
 
 fn load<N: Network>(
@@ -123,6 +127,9 @@ fn load<N: Network>(
 /// # Errors
 /// One line: the key that is unknown or has an impossible value.
 pub fn parse_config(bytes: &[u8]) -> Result<Config, String> {
+    if has_order(bytes) {
+        return Err("an autoregressive model: this needs a recursive one".into());
+    }
     let config: Config = parse_known(bytes)?;
     config.check().map_err(|error| error.to_string())?;
     check_domain(&config.domain, (config.seq_len, config.vocab_size))?;
