@@ -11,7 +11,7 @@ mod part;
 use crate::display::{heading, progress_bar};
 use crate::{Failed, Outcome};
 use anyhow::{Result, bail};
-use clap::{Args, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use trm_puzzles::Domain;
@@ -118,6 +118,21 @@ pub(crate) fn run(verb: &Verb) -> Result<Outcome> {
         Verb::Check { folder } => check(folder)?,
     }
     Ok(Outcome::Done)
+}
+
+/// `trm data WORDS --out OUT`.
+pub(crate) fn make(words: Vec<String>, out: &Path) -> Result<()> {
+    #[derive(Parser)]
+    struct Line {
+        #[command(subcommand)]
+        verb: Verb,
+    }
+    let end = ["--out".into(), out.display().to_string()];
+    let words = std::iter::once("data".into()).chain(words).chain(end);
+    match Line::try_parse_from(words) {
+        Ok(line) => run(&line.verb).map(drop),
+        Err(error) => bail!("make_data: {}", error.to_string().lines().next().unwrap_or_default()),
+    }
 }
 
 fn sudoku(arguments: &SudokuArguments) -> Result<Splits> {

@@ -1,6 +1,7 @@
 //! The command `trm`: train, evaluate and use tiny recursive models.
 
 mod bench;
+mod compare;
 mod compute;
 mod data;
 mod display;
@@ -49,6 +50,8 @@ enum Verb {
     Import(import::Arguments),
     /// Write a model to give away: smaller, or for the public PyTorch code.
     Export(export::Arguments),
+    /// Compare ways of thinking: train several kinds of model with equal compute and measure them.
+    Compare(compare::Arguments),
     /// Time this machine on models of known sizes, beside its own ceiling.
     Bench(bench::Arguments),
 }
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Verb::Solve(arguments) => solve::run(&arguments),
         Verb::Import(arguments) => import::run(&arguments),
         Verb::Export(arguments) => export::run(&arguments),
+        Verb::Compare(arguments) => compare::run(&arguments),
         Verb::Bench(arguments) => bench::run(&arguments),
     };
     match outcome {

@@ -10,7 +10,7 @@ use trm_train::report::{
     Cell, Chart, Fill, Headline, Report, Series, Table, Thinking, ThinkingStep, render,
 };
 use trm_train::{
-    Dataset, EvalOptions, Evaluation, Learner, Line, Provenance, Run, Trail, Trainer,
+    Dataset, EvalOptions, Evaluation, Learner, Line, Provenance, Run, Trail, TrailStep, Trainer,
     WriterTrainer, evaluate, files::write_atomic, load_model, read_log, wilson,
 };
 
@@ -47,7 +47,7 @@ impl Reported for WriterTrainer {
             subtitle: "It writes its answer token by token, each from all before it.".into(),
             headline,
             charts: training_charts(&read_log(&run.folder)?),
-            thinking: None,
+            thinking: Vec::new(),
             tables: Vec::new(),
             facts: own.into_iter().chain(facts(run)?).collect(),
             command: command.into(),
@@ -134,7 +134,7 @@ fn page(
         subtitle: "It drafts a whole answer, thinks, and revises it.".into(),
         headline,
         charts,
-        thinking: trail.map(|(domain, trail)| thinking(domain, trail)),
+        thinking: trail.map(|(domain, trail)| thinking(domain, trail)).into_iter().collect(),
         tables,
         facts: network_facts(model.config()).into_iter().chain(facts(run)?).collect(),
         command: command.into(),
@@ -295,6 +295,32 @@ fn facts<L: Learner>(run: &Run<L>) -> Result<Vec<(String, String)>> {
 }
 
 fn thinking(domain: Domain, trail: &Trail) -> Thinking {
+    let solved = trail.last().verdict.is_solved();
+    let which = if solved { "the solved one" } else { "the one" };
+    let caption = format!(
+        "A puzzle it was not trained on, draft by draft: of those looked at, {which} that it revised most."
+    );
+    let right = solved.then(|| trail.last().answer.clone());
+    let told = |(i, step): (usize, &TrailStep)| {
+        let note = format!("sure to {} · {}", percent(step.halt_probability), step.verdict);
+        (format!("step {}", i + 1), note)
+    };
+    let notes: Vec<_> = trail.steps.iter().enumerate().map(told).collect();
+    Thinking {
+        title: "Thinking, step by step".into(),
+        caption,
+        ..grids(domain, trail, &notes, right.as_deref())
+    }
+}
+
+/// The grids of a trail, with a label and a note each; cells that differ from the right answer, if one is
+/// given, are marked.
+pub(crate) fn grids(
+    domain: Domain,
+    trail: &Trail,
+    notes: &[(String, String)],
+    right: Option<&[u8]>,
+) -> Thinking {
     let layout = domain.layout();
     let drafts = trail.steps.iter().map(|step| &step.answer[..]);
     let extents = drafts.chain([&trail.question[..]]).map(|tokens| domain.extent(tokens));
@@ -310,31 +336,31 @@ fn thinking(domain: Domain, trail: &Trail) -> Thinking {
         };
         places().map(|at| cell(domain, symbol(at))).collect()
     };
-    let solved = trail.last().verdict.is_solved();
-    let step = |(i, step): (usize, &trm_train::TrailStep)| ThinkingStep {
-        label: format!("step {}", i + 1),
-        note: format!("sure to {} · {}", percent(step.halt_probability), step.verdict),
+    let is_wrong = |step: &TrailStep, i: usize| {
+        right.is_some_and(|right| step.answer[i] != right[i] && step.answer[i] != trail.question[i])
+    };
+    let marked = |step: &TrailStep, (cell, i): (Cell, usize)| Cell {
+        given: domain.is_given(trail.question[i]),
+        changed: step.changed.contains(&i),
+        wrong: is_wrong(step, i),
+        ..cell
+    };
+    let step = |(step, (label, note)): (&TrailStep, &(String, String))| ThinkingStep {
+        label: label.clone(),
+        note: note.clone(),
         cells: cells(&step.answer)
             .into_iter()
             .zip(places().map(place))
-            .map(|(cell, i)| Cell {
-                given: domain.is_given(trail.question[i]),
-                changed: step.changed.contains(&i),
-                wrong: solved && step.answer[i] != trail.last().answer[i],
-                ..cell
-            })
+            .map(|cell| marked(step, cell))
             .collect(),
     };
-    let which = if solved { "the solved one" } else { "the one" };
     Thinking {
-        caption: format!(
-            "A puzzle it was not trained on, draft by draft: of those looked at, {which} that it revised most."
-        ),
         columns: width,
         box_rows: layout.boxes.0,
         box_cols: layout.boxes.1,
         question: cells(&trail.question).into_iter().map(|c| Cell { given: true, ..c }).collect(),
-        steps: trail.steps.iter().enumerate().map(step).collect(),
+        steps: trail.steps.iter().zip(notes).map(step).collect(),
+        ..Thinking::default()
     }
 }
 

@@ -10,8 +10,8 @@ use indicatif::ProgressBar;
 use std::collections::VecDeque;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 use trm::Network;
 use trm_train::{
@@ -168,7 +168,11 @@ static TRAINING: AtomicBool = AtomicBool::new(false);
 
 /// Set at the first Ctrl-C or termination signal; the second ends the process.
 fn stop_flag() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
+    static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    if let Some(stop) = STOP.get() {
+        return Ok(stop.clone());
+    }
+    let stop = STOP.get_or_init(Arc::default).clone();
     let flag = stop.clone();
     ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) || !TRAINING.load(Ordering::Relaxed) {

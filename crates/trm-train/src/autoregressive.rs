@@ -50,13 +50,13 @@ impl OpenCells {
     }
 
     /// The question as a prompt.
-    fn prompt(&self, config: &AutoregressiveConfig, question: &[u8]) -> Vec<u8> {
+    pub(crate) fn prompt(&self, config: &AutoregressiveConfig, question: &[u8]) -> Vec<u8> {
         let is_open = |token: u8| self.domain.is_none_or(|domain| !domain.is_given(token));
         config.prompt(question, is_open)
     }
 
     /// The open cells in the order of writing.
-    fn in_order(&self, question: &[u8], answer: &[u8]) -> Vec<usize> {
+    pub(crate) fn in_order(&self, question: &[u8], answer: &[u8]) -> Vec<usize> {
         let solver = |domain: Domain| domain.solver_order(question, answer).unwrap_or_default();
         match (self.order, self.domain) {
             (Order::Solver, Some(domain)) => solver(domain),

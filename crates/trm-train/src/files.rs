@@ -13,6 +13,14 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
     fs::read(path).map_err(Error::io("read", path))
 }
 
+/// Reads a text file.
+///
+/// # Errors
+/// If it cannot be read, or is no text.
+pub fn read_text(path: &Path) -> Result<String, Error> {
+    String::from_utf8(read(path)?).map_err(|_| Error::file(path, "not a text file"))
+}
+
 /// Writes a whole file; whoever looks sees the old contents or the new.
 ///
 /// # Errors

@@ -41,6 +41,7 @@ mod trail;
 mod train;
 mod votes;
 mod writer;
+mod writing;
 
 pub use arc_data::{ARC, ArcTasks, Leaks, arc_splits, read_arc};
 pub use augmented::Augmented;
@@ -74,3 +75,4 @@ pub use sudoku_data::{Generated, Kind, generate_sudoku, sudoku_from_csv};
 pub use trail::{Trail, TrailStep, Trails};
 pub use train::{StepMetrics, Trainer};
 pub use votes::{VoteOptions, VoteReport, vote};
+pub use writing::{BestOf, FirstErrors, SampleOptions, best_of, first_errors};

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::dataset::Dataset;
-use crate::files::read;
+use crate::files::read_text;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
@@ -43,8 +43,7 @@ impl Recipe {
     /// # Errors
     /// If the file cannot be read or parsed, or a key is unknown or has an impossible value.
     pub fn load(path: &Path, overrides: &[String]) -> Result<Recipe, Error> {
-        let text = String::from_utf8(read(path)?)
-            .map_err(|_| Error::file(path, "not a text file; a recipe is TOML"))?;
+        let text = read_text(path)?;
         Recipe::parse(&text, overrides).map_err(|message| Error::file(path, message))
     }
 

@@ -16,8 +16,9 @@ pub(super) fn render(thinking: &Thinking) -> String {
         figures += &grid.figure(&step.label, &step.note, &step.cells);
     }
     format!(
-        "<section class=\"thinking\">\n<h2>Thinking, step by step</h2>\n{}{}\
+        "<section class=\"thinking\">\n{}{}{}\
          <div class=\"grids\">\n{figures}</div>\n</section>\n",
+        element("h2", "", &thinking.title),
         element("p", "lead", &thinking.caption),
         legend(thinking, grid.painted),
     )

@@ -9,6 +9,7 @@
 //! chart.rs  line charts                  trace.rs  averaging, gaps, bands
 //! grid.rs   the thinking, step by step   figure.rs a chart as a file of its own
 //! html.rs   escaping                     style.css, chart.css the looks
+//! markdown.rs the same as text
 //! ```
 
 mod axis;
@@ -16,12 +17,14 @@ mod chart;
 mod figure;
 mod grid;
 mod html;
+mod markdown;
 #[cfg(test)]
 mod tests;
 mod trace;
 
 pub use figure::render_chart;
 use html::{element, escape};
+pub use markdown::render_markdown;
 
 /// Everything a page shows. Empty parts are left out of it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -34,8 +37,8 @@ pub struct Report {
     pub headline: Vec<Headline>,
     /// Curves over the run.
     pub charts: Vec<Chart>,
-    /// One example, from the question to the answer.
-    pub thinking: Option<Thinking>,
+    /// Examples, from the question to the answer.
+    pub thinking: Vec<Thinking>,
     /// Further numbers.
     pub tables: Vec<Table>,
     /// Name and value of whatever is needed to trust or repeat the run: data, seed, parameters, …
@@ -111,6 +114,8 @@ pub struct Band {
 /// One example as the model saw it and answered it, step after step.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Thinking {
+    /// Name of the section.
+    pub title: String,
     /// What is being solved; may be empty.
     pub caption: String,
     /// Cells in a row of the grid.
@@ -193,6 +198,7 @@ pub struct Table {
 /// Writes the page.
 pub fn render(report: &Report) -> String {
     let charts: String = report.charts.iter().map(chart::render).collect();
+    let thinking: String = report.thinking.iter().map(grid::render).collect();
     let tables: String = report.tables.iter().map(table).collect();
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -208,7 +214,7 @@ pub fn render(report: &Report) -> String {
         subtitle = element("p", "lead", &report.subtitle),
         headline = headline(&report.headline),
         charts = wrapped("<section class=\"charts\">", &charts, "</section>"),
-        thinking = report.thinking.as_ref().map(grid::render).unwrap_or_default(),
+        thinking = thinking,
         facts = facts(&report.facts, &report.command),
     )
 }

@@ -81,7 +81,15 @@ impl AutoregressiveConfig {
     pub fn answer_len(&self, open: usize) -> usize {
         match self.order {
             Order::Raster => self.seq_len,
-            Order::Solver => 2 * open,
+            Order::Solver => self.per_cell() * open,
+        }
+    }
+
+    /// Tokens that write one cell.
+    pub fn per_cell(&self) -> usize {
+        match self.order {
+            Order::Raster => 1,
+            Order::Solver => 2,
         }
     }
 

@@ -1,0 +1,123 @@
+//! `trm compare`: several ways of thinking, trained with equal compute, measured on the same puzzles.
+
+mod growth;
+mod measure;
+mod page;
+mod side_by_side;
+mod study;
+
+use crate::Outcome as Ended;
+use crate::display::{duration, heading};
+use crate::machine::DeviceArguments;
+use crate::train::free_folder;
+use anyhow::Result;
+use clap::Args;
+use growth::{Growth, growth};
+use measure::{Outcome, outcome};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::time::Instant;
+use study::Study;
+use trm_train::files::{create_folder, write_atomic};
+use trm_train::report::{render, render_markdown};
+use trm_train::{Dataset, Machine, program};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The study: a TOML file that says who is compared, on what, with how much compute.
+    study: PathBuf,
+    /// Folder for data, models and report (default: runs/NAME-OF-STUDY, numbered if taken). If it is there,
+    /// what it holds is not done again.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    machine: DeviceArguments,
+}
+
+/// Everything that was found, as it is written to `study.json`.
+#[derive(Serialize)]
+pub(crate) struct Findings {
+    title: String,
+    command: String,
+    data_digest: String,
+    test_digest: String,
+    puzzles: usize,
+    training_flops: f64,
+    contenders: Vec<Finding>,
+    growth: Vec<Growth>,
+    program: String,
+    machine: Machine,
+    threads: usize,
+    seconds: f64,
+}
+
+/// What was found of one contender.
+#[derive(Serialize)]
+pub(crate) struct Finding {
+    name: String,
+    parameters: usize,
+    written: bool,
+    outcomes: Vec<Outcome>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Ended> {
+    let started = Instant::now();
+    let study = Study::load(&arguments.study)?;
+    let out = arguments.out.clone().unwrap_or_else(|| free_folder(&arguments.study));
+    create_folder(&out)?;
+    let folder = study.data(&out)?;
+    let [train, test] = ["train", "test"].map(|split| Dataset::load(&folder, split));
+    let (train, test) = (train?, test?);
+    let some: Vec<usize> = (0..study.test.min(test.groups())).collect();
+    let test = test.select_groups(&some);
+    let entries = study.entries(&folder, &train)?;
+    let device = arguments.machine.device();
+    let mut contenders = Vec::new();
+    for entry in &entries {
+        let mut outcomes = Vec::new();
+        for seed in &study.seeds {
+            heading(&format!("{}, seed {seed}", entry.name));
+            let Some(outcome) = outcome(&study, entry, *seed, &out, [&train, &test], &device)?
+            else {
+                eprintln!("go on with the same command and --out {}", out.display());
+                return Ok(Ended::Interrupted);
+            };
+            let (training, exact) = (&outcome.training, outcome.exact);
+            let time = duration(training.seconds);
+            eprintln!("{exact} of {} exactly right, trained in {time}", test.len());
+            outcomes.push(outcome);
+        }
+        let parameters = entry.network.parameters()?;
+        let written = matches!(entry.network, study::Sizes::Written(_));
+        contenders.push(Finding { name: entry.name.clone(), parameters, written, outcomes });
+    }
+    heading("the cost of larger puzzles");
+    let findings = Findings {
+        title: study.title.clone(),
+        command: format!("trm compare {}", arguments.study.display()),
+        data_digest: train.digest(),
+        test_digest: test.digest(),
+        puzzles: test.len(),
+        training_flops: study.training_flops,
+        contenders,
+        growth: growth(&entries, &device)?,
+        program: program(),
+        machine: Machine::this(),
+        threads: device.threads(),
+        seconds: started.elapsed().as_secs_f64(),
+    };
+    let thinking = side_by_side::grids(&entries, study.seeds[0], &out, &test, &device)?;
+    let page = page::page(&findings, thinking);
+    let json = serde_json::to_vec_pretty(&findings)?;
+    for (name, bytes) in [
+        ("study.json", json),
+        ("study.md", render_markdown(&page).into_bytes()),
+        ("study.html", render(&page).into_bytes()),
+    ] {
+        write_atomic(&out.join(name), &bytes)?;
+    }
+    heading(&format!("done in {}", duration(findings.seconds)));
+    page::print(&findings);
+    eprintln!("report {}/study.html (also study.md, study.json)", out.display());
+    Ok(Ended::Done)
+}

@@ -1,0 +1,118 @@
+//! How the cost of an answer grows with the puzzle.
+
+use super::study::{Entry, Sizes};
+use anyhow::Result;
+use serde::Serialize;
+use std::time::Instant;
+use trm::{
+    Autoregressive, AutoregressiveConfig, Config, Limits, Mix, Model, Order, Question, Sampling,
+    Solver, generate,
+};
+use trm_ops::{DType, Device};
+use trm_puzzles::Domain;
+use trm_train::{Purpose, stream};
+
+/// Sudoku by size, then mazes of growing side.
+const DOMAINS: [&str; 6] = ["sudoku4", "sudoku6", "sudoku9", "maze10x10", "maze20x20", "maze30x30"];
+/// Share of a Sudoku's cells that are open, for the cost of writing them.
+const OPEN: f64 = 0.65;
+/// Answers that are timed.
+const TIMED: usize = 3;
+
+/// What one answer to one kind of puzzle takes.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Growth {
+    pub(crate) contender: String,
+    pub(crate) domain: String,
+    pub(crate) cells: usize,
+    pub(crate) parameters: usize,
+    pub(crate) flops: f64,
+    pub(crate) milliseconds: f64,
+}
+
+/// Every contender's network, with random weights, on every kind of puzzle that it can read.
+pub(crate) fn growth(entries: &[Entry], device: &Device) -> Result<Vec<Growth>> {
+    let mut all = Vec::new();
+    for entry in entries {
+        for name in DOMAINS {
+            let domain: Domain = name.parse()?;
+            let measured = match &entry.network {
+                Sizes::Recursive(config) => recursive(config, domain, device)?,
+                Sizes::Written(config) => written(config, domain, device)?,
+            };
+            if let Some((parameters, flops, milliseconds)) = measured {
+                all.push(Growth {
+                    contender: entry.name.clone(),
+                    domain: name.into(),
+                    cells: domain.seq_len(),
+                    parameters,
+                    flops,
+                    milliseconds,
+                });
+            }
+        }
+    }
+    Ok(all)
+}
+
+type Measured = Option<(usize, f64, f64)>;
+
+fn recursive(config: &Config, domain: Domain, device: &Device) -> Result<Measured> {
+    let layout = domain.layout();
+    let is_grid = config.mix == Mix::Neighbours;
+    let config = Config {
+        domain: domain.name(),
+        seq_len: domain.seq_len(),
+        vocab_size: domain.vocab_size(),
+        columns: if is_grid { layout.columns } else { 0 },
+        boxes: [layout.boxes.0, layout.boxes.1],
+        ..config.clone()
+    };
+    if config.check().is_err() {
+        return Ok(None); // such as units of a Sudoku in a maze
+    }
+    let model = Model::new(&config, device, &mut stream(0, Purpose::Weights, 0))?;
+    let tokens = vec![1; config.seq_len];
+    let limits = Limits { steps: config.supervision_steps, batch: 1, halt: None };
+    let milliseconds = median(|| {
+        let question = Question { tokens: &tokens, puzzles: &[0] };
+        Solver::new(&model, DType::F32).solve_all(question, limits)?.for_each(drop);
+        Ok(())
+    })?;
+    let flops = config.supervision_steps as f64 * config.forward_flops();
+    Ok(Some((model.parameter_count().0, flops, milliseconds)))
+}
+
+fn written(config: &AutoregressiveConfig, domain: Domain, device: &Device) -> Result<Measured> {
+    let config = AutoregressiveConfig {
+        domain: domain.name(),
+        seq_len: domain.seq_len(),
+        vocab_size: domain.vocab_size(),
+        ..config.clone()
+    };
+    let solver = config.order == Order::Solver;
+    if config.check().is_err() || solver && !matches!(domain, Domain::Sudoku(_)) {
+        return Ok(None);
+    }
+    let model = Autoregressive::new(&config, device, &mut stream(0, Purpose::Weights, 0))?;
+    let open = (OPEN * config.seq_len as f64).round() as usize;
+    let question: Vec<u8> =
+        (0..config.seq_len).map(|cell| if cell < open { 1 } else { 2 }).collect();
+    let prompt = [config.prompt(&question, |token| token == 1)];
+    let milliseconds = median(|| {
+        generate(&model, &prompt, (Sampling::Greedy, 0));
+        Ok(())
+    })?;
+    Ok(Some((config.parameters(), config.forward_flops(config.answer_len(open)), milliseconds)))
+}
+
+fn median(mut answer: impl FnMut() -> Result<()>) -> Result<f64> {
+    let mut times = Vec::new();
+    for _ in 0..TIMED {
+        let started = Instant::now();
+        answer()?;
+        times.push(started.elapsed().as_secs_f64() * 1e3);
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times[TIMED / 2])
+}

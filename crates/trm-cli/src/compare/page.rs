@@ -1,0 +1,323 @@
+//! What was found, as one page.
+
+use super::measure::{Curve, Outcome, Point};
+use super::{Finding, Findings};
+use crate::display::{duration, percent};
+use trm_train::report::{Band, Chart, Headline, Report, Scale, Series, Table, Thinking};
+use trm_train::{FirstErrors, wilson};
+
+/// The page of a study.
+pub(crate) fn page(findings: &Findings, thinking: Vec<Thinking>) -> Report {
+    let mut charts = vec![compute_chart(findings)];
+    charts.extend(error_chart(findings));
+    charts.extend([growth_chart(findings, true), growth_chart(findings, false)]);
+    let mut tables = vec![contenders(findings), test_time(findings)];
+    tables.extend(first_errors(findings));
+    tables.push(growth_table(findings));
+    Report {
+        title: findings.title.clone(),
+        subtitle: format!(
+            "Every contender was trained with {} of compute on the same puzzles, and measured on {} others.",
+            operations(findings.training_flops),
+            findings.puzzles
+        ),
+        headline: findings.contenders.iter().map(|c| headline(findings, c)).collect(),
+        charts,
+        thinking,
+        tables,
+        facts: facts(findings),
+        command: findings.command.clone(),
+    }
+}
+
+/// The table of contenders, for a terminal.
+pub(crate) fn print(findings: &Findings) {
+    let width = findings.contenders.iter().map(|c| c.name.chars().count()).max().unwrap_or(0);
+    for contender in &findings.contenders {
+        let (exact, (low, high)) = exact(findings, contender);
+        println!(
+            "{:width$}  {:>7} exact ({:.1}–{:.1} %)  {:>8} parameters  {:>9} an answer",
+            contender.name,
+            percent(exact),
+            100.0 * low,
+            100.0 * high,
+            contender.parameters,
+            operations(mean(contender, |o| o.cost.flops)),
+        );
+    }
+}
+
+fn mean(contender: &Finding, of: impl Fn(&Outcome) -> f64) -> f64 {
+    contender.outcomes.iter().map(of).sum::<f64>() / contender.outcomes.len().max(1) as f64
+}
+
+/// Share of right answers over all seeds, and its 95 % interval.
+fn exact(findings: &Findings, contender: &Finding) -> (f64, (f64, f64)) {
+    let right = contender.outcomes.iter().map(|o| o.exact).sum();
+    let total = findings.puzzles * contender.outcomes.len();
+    (right as f64 / total.max(1) as f64, wilson(right, total))
+}
+
+fn headline(findings: &Findings, contender: &Finding) -> Headline {
+    let (exact, interval) = exact(findings, contender);
+    let note = format!("exactly right; 95 % interval {}", range(interval));
+    Headline { label: contender.name.clone(), value: percent(exact), note }
+}
+
+fn range((low, high): (f64, f64)) -> String {
+    format!("{:.1}–{:.1} %", 100.0 * low, 100.0 * high)
+}
+
+/// "3.2 GFLOP"
+fn operations(flops: f64) -> String {
+    let units = [(1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"), (1e6, "MFLOP")];
+    let (scale, unit) = units.into_iter().find(|(s, _)| flops >= *s).unwrap_or((1e6, "MFLOP"));
+    format!("{:.3} {unit}", flops / scale)
+}
+
+fn texts<const N: usize>(cells: [&str; N]) -> Vec<String> {
+    cells.map(String::from).to_vec()
+}
+
+/// Curves of one name, their points summed over seeds: operations, right answers.
+fn pooled(contender: &Finding) -> Vec<(String, Vec<Point>)> {
+    let first: &[Curve] = contender.outcomes.first().map_or(&[], |o| &o.curves);
+    let seeds = contender.outcomes.len() as f64;
+    let sum = |(i, curve): (usize, &Curve)| {
+        let at = |j: usize| {
+            let points = contender.outcomes.iter().map(|o| o.curves[i].points[j]);
+            points.fold(Point { flops: 0.0, exact: 0 }, |sum, p| Point {
+                flops: sum.flops + p.flops / seeds,
+                exact: sum.exact + p.exact,
+            })
+        };
+        (curve.name.clone(), (0..curve.points.len()).map(at).collect())
+    };
+    first.iter().enumerate().map(sum).collect()
+}
+
+fn compute_chart(findings: &Findings) -> Chart {
+    let mut series = Vec::new();
+    for contender in &findings.contenders {
+        let total = findings.puzzles * contender.outcomes.len();
+        for (name, points) in pooled(contender) {
+            let share = |p: &Point| 100.0 * p.exact as f64 / total.max(1) as f64;
+            let band = |p: &Point| {
+                let (low, high) = wilson(p.exact, total);
+                Band { x: p.flops / 1e6, low: 100.0 * low, high: 100.0 * high }
+            };
+            series.push(Series {
+                name: format!("{}: {name}", contender.name),
+                points: points.iter().map(|p| (p.flops / 1e6, share(p))).collect(),
+                band: points.iter().map(band).collect(),
+            });
+        }
+    }
+    Chart {
+        title: "Accuracy against test-time compute".into(),
+        caption: "Recursive models buy accuracy with supervision steps, autoregressive ones with answers to \
+                  choose from: by their own probability, or by the rules of the puzzle. Shaded: 95 % intervals."
+            .into(),
+        x_label: "MFLOP per puzzle".into(),
+        y_label: "% of puzzles exactly right".into(),
+        x_scale: Scale::Log,
+        y_range: Some((0.0, 100.0)),
+        series,
+        ..Chart::default()
+    }
+}
+
+fn pooled_errors(contender: &Finding) -> Option<FirstErrors> {
+    let mut all = contender.outcomes.iter().filter_map(|o| o.first_errors.as_ref());
+    let mut sum = all.next()?.clone();
+    let mut count = 1.0;
+    for errors in all {
+        sum.answers += errors.answers;
+        sum.wrong += errors.wrong;
+        sum.repaired += errors.repaired;
+        sum.tenths.iter_mut().zip(errors.tenths).for_each(|(a, b)| *a += b);
+        sum.later_wrong += errors.later_wrong;
+        sum.later_wrong_corrected += errors.later_wrong_corrected;
+        count += 1.0;
+    }
+    sum.later_wrong /= count;
+    sum.later_wrong_corrected /= count;
+    Some(sum)
+}
+
+fn error_chart(findings: &Findings) -> Option<Chart> {
+    let series = |contender: &Finding| {
+        let errors = pooled_errors(contender)?;
+        let share = |n: usize| 100.0 * n as f64 / errors.answers.max(1) as f64;
+        let points = errors.tenths.iter().enumerate();
+        let points = points.map(|(i, n)| (10.0 * i as f64 + 5.0, share(*n))).collect();
+        Some(Series { name: contender.name.clone(), points, band: Vec::new() })
+    };
+    let series: Vec<Series> = findings.contenders.iter().filter_map(series).collect();
+    (!series.is_empty()).then(|| Chart {
+        title: "Where a written answer first goes wrong".into(),
+        caption: "By how much of the answer had been written, in tenths.".into(),
+        x_label: "% of the answer written".into(),
+        y_label: "% of all answers".into(),
+        series,
+        ..Chart::default()
+    })
+}
+
+fn growth_chart(findings: &Findings, by_operations: bool) -> Chart {
+    let series = |contender: &Finding| Series {
+        name: contender.name.clone(),
+        points: findings
+            .growth
+            .iter()
+            .filter(|g| g.contender == contender.name)
+            .map(|g| (g.cells as f64, if by_operations { g.flops / 1e6 } else { g.milliseconds }))
+            .collect(),
+        band: Vec::new(),
+    };
+    let (title, y_label) = match by_operations {
+        true => ("Operations by size of the puzzle", "MFLOP per answer"),
+        false => ("Time by size of the puzzle", "ms per answer, one at a time"),
+    };
+    Chart {
+        title: title.into(),
+        caption: "The same networks, with random weights, on Sudoku of 16, 36 and 81 cells and mazes of 100, \
+                  400 and 900."
+            .into(),
+        x_label: "cells".into(),
+        y_label: y_label.into(),
+        x_scale: Scale::Log,
+        y_scale: Scale::Log,
+        series: findings.contenders.iter().map(series).collect(),
+        ..Chart::default()
+    }
+}
+
+fn contenders(findings: &Findings) -> Table {
+    let row = |contender: &Finding| {
+        let (share, interval) = exact(findings, contender);
+        let by_seed = contender
+            .outcomes
+            .iter()
+            .map(|o| format!("{:.1}", 100.0 * o.exact as f64 / findings.puzzles.max(1) as f64));
+        vec![
+            contender.name.clone(),
+            percent(share),
+            range(interval),
+            by_seed.collect::<Vec<_>>().join(", "),
+            percent(mean(contender, |o| o.cells)),
+            contender.parameters.to_string(),
+            format!("{:.0}", mean(contender, |o| o.training.steps as f64)),
+            operations(mean(contender, |o| o.training.flops)),
+            duration(mean(contender, |o| o.training.seconds)),
+        ]
+    };
+    Table {
+        title: "The contenders".into(),
+        caption: "Each answers as it was trained to: a recursive model after as many supervision steps as in \
+                  training, an autoregressive one greedily. Intervals are over the puzzles of all seeds."
+            .into(),
+        header: texts([
+            "contender",
+            "exact",
+            "95 % interval",
+            "by seed, %",
+            "cells",
+            "parameters",
+            "steps",
+            "training",
+            "trained for",
+        ]),
+        rows: findings.contenders.iter().map(row).collect(),
+    }
+}
+
+fn test_time(findings: &Findings) -> Table {
+    let best = |contender: &Finding| {
+        let total = (findings.puzzles * contender.outcomes.len()).max(1) as f64;
+        let of = |(name, points): &(String, Vec<Point>)| {
+            let point = points.last()?;
+            let share = percent(point.exact as f64 / total);
+            Some(format!("{name} {share} at {}", operations(point.flops)))
+        };
+        pooled(contender).iter().filter_map(of).collect::<Vec<_>>().join("; ")
+    };
+    let row = |contender: &Finding| {
+        vec![
+            contender.name.clone(),
+            operations(mean(contender, |o| o.cost.flops)),
+            format!("{:.4}", mean(contender, |o| o.cost.counted)),
+            format!("{:.1}", mean(contender, |o| o.cost.milliseconds)),
+            format!("{:.1}", mean(contender, |o| o.cost.bytes as f64) / f64::from(1 << 20)),
+            best(contender),
+        ]
+    };
+    Table {
+        title: "One answer".into(),
+        caption: "Operations by formula, and what the engine counted over that; median time of one puzzle at a \
+                  time in f32; bytes of all tensors, weights included; what most compute buys."
+            .into(),
+        header: texts(["contender", "operations", "counted", "ms", "MiB", "with most compute"]),
+        rows: findings.contenders.iter().map(row).collect(),
+    }
+}
+
+fn first_errors(findings: &Findings) -> Option<Table> {
+    let row = |contender: &Finding| {
+        let errors = pooled_errors(contender)?;
+        Some(vec![
+            contender.name.clone(),
+            percent(errors.wrong as f64 / errors.answers.max(1) as f64),
+            percent(errors.later_wrong),
+            percent(errors.later_wrong_corrected),
+            percent(errors.repaired as f64 / errors.wrong.max(1) as f64),
+        ])
+    };
+    let rows: Vec<Vec<String>> = findings.contenders.iter().filter_map(row).collect();
+    (!rows.is_empty()).then(|| Table {
+        title: "Do later mistakes follow from the first?".into(),
+        caption: "Of the cells written after the first wrong one, how many are wrong too; and how many when \
+                  the first is put right and the rest written anew."
+            .into(),
+        header: texts([
+            "contender",
+            "wrong answers",
+            "later cells wrong",
+            "with the first put right",
+            "answers repaired by that",
+        ]),
+        rows,
+    })
+}
+
+fn growth_table(findings: &Findings) -> Table {
+    let row = |g: &super::Growth| {
+        vec![
+            g.contender.clone(),
+            g.domain.clone(),
+            g.cells.to_string(),
+            g.parameters.to_string(),
+            operations(g.flops),
+            format!("{:.1}", g.milliseconds),
+        ]
+    };
+    Table {
+        title: "Growing puzzles".into(),
+        caption: "An answer to one puzzle, with random weights.".into(),
+        header: texts(["contender", "puzzle", "cells", "parameters", "operations", "ms"]),
+        rows: findings.growth.iter().map(row).collect(),
+    }
+}
+
+fn facts(findings: &Findings) -> Vec<(String, String)> {
+    let seeds = findings.contenders.first().map_or(0, |c| c.outcomes.len());
+    let fact = |name: &str, value: String| (name.to_owned(), value);
+    vec![
+        fact("seeds", seeds.to_string()),
+        fact("training data", findings.data_digest.clone()),
+        fact("unseen puzzles", findings.test_digest.clone()),
+        fact("the whole study took", duration(findings.seconds)),
+        fact("program", findings.program.clone()),
+        fact("machine", format!("{}, {} threads", findings.machine, findings.threads)),
+    ]
+}

@@ -1,0 +1,227 @@
+//! A study: who is compared, on what, with how much compute.
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+use trm::{AutoregressiveConfig, Config};
+use trm_train::{Dataset, Recipe};
+
+/// How far a written model's size may be from a recursive one's.
+const SIZE_TOLERANCE: f64 = 0.05;
+
+/// A study file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Study {
+    /// Name of the report.
+    pub(crate) title: String,
+    /// Folder of the data set, if there is one already.
+    data: Option<PathBuf>,
+    /// Else what follows `trm data` to make it.
+    make_data: Option<String>,
+    /// Every contender is trained once with each.
+    pub(crate) seeds: Vec<u64>,
+    /// Floating-point operations of every training, forward and backward.
+    pub(crate) training_flops: f64,
+    /// Unseen puzzles to measure on, at most.
+    pub(crate) test: usize,
+    /// Supervision steps that recursive models are given at most.
+    pub(crate) steps: usize,
+    /// Answers that autoregressive models choose from at most.
+    pub(crate) answers: usize,
+    /// Temperature of all answers but the first.
+    pub(crate) temperature: f32,
+    /// `[train]` of all recipes.
+    #[serde(default)]
+    train: Table,
+    /// Who takes part.
+    #[serde(rename = "contender")]
+    contenders: Vec<Contender>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Contender {
+    name: String,
+    model: Option<Table>,
+    autoregressive: Option<Table>,
+    #[serde(default)]
+    train: Table,
+}
+
+/// Who takes part, ready to train.
+pub(crate) struct Entry {
+    pub(crate) name: String,
+    pub(crate) recipe: Recipe,
+    pub(crate) network: Sizes,
+}
+
+/// The network that a recipe makes of a data set.
+pub(crate) enum Sizes {
+    Recursive(Config),
+    Written(AutoregressiveConfig),
+}
+
+impl Study {
+    /// Reads a study file.
+    pub(crate) fn load(path: &Path) -> Result<Study> {
+        let text = trm_train::files::read_text(path)?;
+        let fail = |message: &str| {
+            anyhow::Error::msg(format!("{}: {}", path.display(), message.replace('\n', "; ")))
+        };
+        let study: Study = toml::from_str(&text).map_err(|error| fail(error.message()))?;
+        study.check().map_err(|error| fail(&error.to_string()))?;
+        Ok(study)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.data.is_some() == self.make_data.is_some() {
+            bail!("name the data with either data = \"FOLDER\" or make_data = \"sudoku --size …\"");
+        }
+        if self.seeds.is_empty() || self.contenders.is_empty() {
+            bail!("at least one seed and one [[contender]] are needed");
+        }
+        if [self.test, self.steps, self.answers].contains(&0) {
+            bail!("test, steps and answers must be at least 1");
+        }
+        if !(self.training_flops.is_finite() && self.training_flops > 0.0) {
+            bail!("training_flops = {}: must be a positive number", self.training_flops);
+        }
+        if !(self.temperature.is_finite() && self.temperature > 0.0) {
+            bail!("temperature = {}: must be a positive number", self.temperature);
+        }
+        Ok(())
+    }
+
+    /// The data set's folder, made if it has to be and is not there yet.
+    pub(crate) fn data(&self, out: &Path) -> Result<PathBuf> {
+        match (&self.data, &self.make_data) {
+            (Some(folder), _) => Ok(folder.clone()),
+            (None, make) => {
+                let folder = out.join("data");
+                if !folder.exists() {
+                    let words = make.as_deref().unwrap_or_default().split_whitespace();
+                    crate::data::make(words.map(String::from).collect(), &folder)?;
+                }
+                Ok(folder)
+            }
+        }
+    }
+
+    /// The contenders, each with as many steps as the compute allows.
+    pub(crate) fn entries(&self, folder: &Path, data: &Dataset) -> Result<Vec<Entry>> {
+        let entries: Vec<Entry> = self
+            .contenders
+            .iter()
+            .map(|c| self.entry(c, folder, data).with_context(|| format!("contender {:?}", c.name)))
+            .collect::<Result<_>>()
+            .map_err(|error| anyhow::Error::msg(format!("{error:#}")))?;
+        for (i, entry) in entries.iter().enumerate() {
+            if entries[..i].iter().any(|other| other.slug() == entry.slug()) {
+                bail!("two contenders are called {:?}: rename one", entry.name);
+            }
+        }
+        check_sizes(&entries)?;
+        Ok(entries)
+    }
+
+    fn entry(&self, contender: &Contender, folder: &Path, data: &Dataset) -> Result<Entry> {
+        let mut train = self.train.clone();
+        train.extend(contender.train.clone());
+        train.insert("validation".into(), Value::Integer(0)); // nobody chooses: the last weights count
+        let mut table = Table::new();
+        table.insert("data".into(), Value::String(folder.to_string_lossy().into_owned()));
+        table.insert("train".into(), Value::Table(train));
+        match (&contender.model, &contender.autoregressive) {
+            (Some(network), None) => table.insert("model".into(), Value::Table(network.clone())),
+            (None, Some(network)) => {
+                table.insert("autoregressive".into(), Value::Table(network.clone()))
+            }
+            _ => bail!("give it either [contender.model] or [contender.autoregressive]"),
+        };
+        let text = toml::to_string(&table).expect("a table is TOML");
+        let mut recipe = Recipe::parse(&text, &[]).map_err(anyhow::Error::msg)?;
+        let network = match recipe.autoregressive_for(data) {
+            Some(config) => Sizes::Written(config),
+            None => Sizes::Recursive(recipe.model_for(data)),
+        };
+        network.check()?;
+        let per_step = recipe.train.batch as f64 * network.training_flops(data);
+        recipe.train.steps = (self.training_flops / per_step).round().max(1.0) as u64;
+        Ok(Entry { name: contender.name.clone(), recipe, network })
+    }
+}
+
+impl Entry {
+    /// The name as part of a path.
+    pub(crate) fn slug(&self) -> String {
+        let parts = self.name.split(|c: char| !c.is_ascii_alphanumeric());
+        parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-").to_lowercase()
+    }
+}
+
+impl Sizes {
+    fn check(&self) -> Result<()> {
+        Ok(match self {
+            Sizes::Recursive(config) => config.check()?,
+            Sizes::Written(config) => config.check()?,
+        })
+    }
+
+    /// Number of trained values.
+    pub(crate) fn parameters(&self) -> Result<usize> {
+        match self {
+            Sizes::Written(config) => Ok(config.parameters()),
+            Sizes::Recursive(config) => {
+                let mut rng = trm_train::stream(0, trm_train::Purpose::Weights, 0);
+                let model = trm::Model::new(config, &trm_ops::Device::cpu(1), &mut rng)?;
+                Ok(model.parameter_count().0)
+            }
+        }
+    }
+
+    /// Of one example of a batch.
+    pub(crate) fn training_flops(&self, data: &Dataset) -> f64 {
+        match self {
+            Sizes::Recursive(config) => config.training_flops(),
+            Sizes::Written(config) => config.training_flops(mean_answer(config, data)),
+        }
+    }
+
+    /// Of one answer: a recursive model takes the supervision steps that it was trained with, an
+    /// autoregressive one writes once.
+    pub(crate) fn answer_flops(&self, data: &Dataset) -> f64 {
+        match self {
+            Sizes::Recursive(c) => c.supervision_steps as f64 * c.forward_flops(),
+            Sizes::Written(config) => config.forward_flops(mean_answer(config, data)),
+        }
+    }
+}
+
+/// Tokens of a written answer, rounded mean over a data set.
+fn mean_answer(config: &AutoregressiveConfig, data: &Dataset) -> usize {
+    let domain: Option<trm_puzzles::Domain> = data.metadata.domain.parse().ok();
+    let open = data.inputs.iter().filter(|t| domain.is_some_and(|d| !d.is_given(**t))).count();
+    config.answer_len((open as f64 / data.len().max(1) as f64).round() as usize)
+}
+
+/// Refuses an autoregressive model that is no recursive one's size.
+fn check_sizes(entries: &[Entry]) -> Result<()> {
+    let recursive = entries.iter().filter(|e| matches!(e.network, Sizes::Recursive(_)));
+    let sizes: Vec<usize> = recursive.map(|e| e.network.parameters()).collect::<Result<_>>()?;
+    for entry in entries.iter().filter(|e| matches!(e.network, Sizes::Written(_))) {
+        let own = entry.network.parameters()?;
+        let off = |size: &usize| (own as f64 / *size as f64 - 1.0).abs();
+        let nearest = sizes.iter().min_by(|a, b| off(a).total_cmp(&off(b)));
+        if let Some(nearest) = nearest.filter(|size| off(size) > SIZE_TOLERANCE) {
+            bail!(
+                "contender {:?} has {own} parameters, {:.0} % of the nearest recursive model's {nearest}: \
+                 change hidden, expansion or blocks until it is within 5 %",
+                entry.name,
+                100.0 * own as f64 / *nearest as f64
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,254 @@
+//! What written answers are worth: the best of several, and what becomes of a mistake.
+
+use crate::Error;
+use crate::autoregressive::{OpenCells, write_all};
+use crate::dataset::Dataset;
+use crate::score::Score;
+use serde::Serialize;
+use trm::{Autoregressive, AutoregressiveConfig, Network, Order, Sampling, generate};
+use trm_puzzles::Domain;
+
+/// How to sample.
+#[derive(Clone, Copy, Debug)]
+pub struct SampleOptions {
+    /// Answers per puzzle: the greedy one, the others at random.
+    pub samples: usize,
+    /// What logits are divided by for the random ones.
+    pub temperature: f32,
+    /// Of the random ones.
+    pub seed: u64,
+    /// Puzzles at a time.
+    pub batch: usize,
+}
+
+/// Exact answers if one of the first k of every puzzle is chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct BestOf {
+    /// k: answers to choose from.
+    pub answers: usize,
+    /// Puzzles right if the answer is chosen that the model holds for likeliest.
+    pub by_probability: usize,
+    /// Puzzles right if the first one is chosen that keeps the rules, or the likeliest if none does.
+    pub by_rules: usize,
+    /// Puzzles right in any of the answers.
+    pub any: usize,
+}
+
+/// The answers chosen so far.
+#[derive(Clone, Copy)]
+struct Choice {
+    log_probability: f32,
+    likeliest: bool,
+    by_rules: Option<bool>,
+    any: bool,
+}
+
+/// Scores of the best of 1, 2, … answers.
+///
+/// # Errors
+/// If the data do not fit the model.
+pub fn best_of(
+    model: &Autoregressive,
+    data: &Dataset,
+    options: SampleOptions,
+) -> Result<Vec<BestOf>, Error> {
+    let domain: Option<Domain> = data.metadata.domain.parse().ok();
+    let start =
+        Choice { log_probability: f32::NEG_INFINITY, likeliest: false, by_rules: None, any: false };
+    let mut choices = vec![start; data.len()];
+    let mut scores = Vec::new();
+    for sample in 0..options.samples as u64 {
+        let seed = options.seed.wrapping_add(sample);
+        let random = Sampling::Temperature { temperature: options.temperature, seed };
+        let sampling = if sample == 0 { Sampling::Greedy } else { random };
+        write_all(model, data, sampling, options.batch, &mut |puzzle, answer, written| {
+            let right = Score::new(&answer, data.label(puzzle), 1, data.ignore_label()).exact[0];
+            let kept = domain.is_some_and(|d| d.verify(data.input(puzzle), &answer).is_solved());
+            let choice = &mut choices[puzzle];
+            choice.any |= right;
+            if written.log_probability > choice.log_probability {
+                choice.log_probability = written.log_probability;
+                choice.likeliest = right;
+            }
+            if kept {
+                choice.by_rules.get_or_insert(right);
+            }
+        })?;
+        let count = |f: fn(&Choice) -> bool| choices.iter().filter(|c| f(c)).count();
+        scores.push(BestOf {
+            answers: sample as usize + 1,
+            by_probability: count(|c| c.likeliest),
+            by_rules: count(|c| c.by_rules.unwrap_or(c.likeliest)),
+            any: count(|c| c.any),
+        });
+    }
+    Ok(scores)
+}
+
+/// Where answers first go wrong, and what follows from it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct FirstErrors {
+    /// Answers looked at.
+    pub answers: usize,
+    /// Those with a wrong cell.
+    pub wrong: usize,
+    /// In which tenth of the answer the first wrong cell was written.
+    pub tenths: [usize; 10],
+    /// Of the cells written after the first wrong one, the share that is wrong too.
+    pub later_wrong: f64,
+    /// The same when the first wrong cell is put right and the rest is written anew.
+    pub later_wrong_corrected: f64,
+    /// Wrong answers that become right by that.
+    pub repaired: usize,
+}
+
+/// Lets a model write greedily, and go on from each first mistake put right.
+///
+/// # Errors
+/// If the data do not fit the model.
+pub fn first_errors(
+    model: &Autoregressive,
+    data: &Dataset,
+    batch: usize,
+) -> Result<FirstErrors, Error> {
+    let config = model.config();
+    let open = OpenCells::of(config)?;
+    let mut study = FirstErrors { answers: data.len(), ..FirstErrors::default() };
+    let (mut corrected, mut later) = (Vec::new(), Later::default());
+    write_all(model, data, Sampling::Greedy, batch, &mut |puzzle, _, written| {
+        let writer = Pen { config, question: data.input(puzzle), answer: data.label(puzzle) };
+        let prompt = open.prompt(config, writer.question);
+        let wrong = writer.wrong(&prompt, &written.tokens);
+        let Some(first) = wrong.iter().position(|wrong| *wrong) else { return };
+        study.wrong += 1;
+        study.tenths[10 * first / wrong.len()] += 1;
+        later.add(&wrong[first + 1..]);
+        let right = writer.put_right(&open, &prompt, &written.tokens, first);
+        corrected.push((puzzle, first, prompt.len(), right));
+    })?;
+    study.later_wrong = later.share();
+    let mut later = Later::default();
+    for some in corrected.chunks(batch.max(1)) {
+        let prompts: Vec<Vec<u8>> = some.iter().map(|(.., right)| right.clone()).collect();
+        let rests = generate(model, &prompts, (Sampling::Greedy, 0));
+        for ((puzzle, first, prompt, right), rest) in some.iter().zip(rests) {
+            let writer = Pen { config, question: data.input(*puzzle), answer: data.label(*puzzle) };
+            let tokens = [&right[*prompt..], &rest.tokens].concat();
+            let wrong = &writer.wrong(&right[..*prompt], &tokens)[first + 1..];
+            later.add(wrong);
+            study.repaired += usize::from(wrong.iter().all(|wrong| !wrong));
+        }
+    }
+    study.later_wrong_corrected = later.share();
+    Ok(study)
+}
+
+#[derive(Default)]
+struct Later {
+    cells: usize,
+    wrong: usize,
+}
+
+impl Later {
+    fn add(&mut self, wrong: &[bool]) {
+        self.cells += wrong.len();
+        self.wrong += wrong.iter().filter(|wrong| **wrong).count();
+    }
+
+    fn share(&self) -> f64 {
+        self.wrong as f64 / self.cells.max(1) as f64
+    }
+}
+
+/// A puzzle that an answer is written to.
+struct Pen<'a> {
+    config: &'a AutoregressiveConfig,
+    question: &'a [u8],
+    answer: &'a [u8],
+}
+
+impl Pen<'_> {
+    /// For every cell written, whether it is wrong: another token than the answer's, or a cell that had one.
+    fn wrong(&self, prompt: &[u8], written: &[u8]) -> Vec<bool> {
+        match self.config.order {
+            Order::Raster => written.iter().zip(self.answer).map(|(a, b)| a != b).collect(),
+            Order::Solver => {
+                let cells = |tokens: &[u8]| tokens.iter().step_by(2).copied().collect::<Vec<_>>();
+                let mut filled = cells(prompt);
+                let wrong = |pair: &[u8]| {
+                    let again = filled.contains(&pair[0]);
+                    filled.push(pair[0]);
+                    again || self.answer[self.cell(pair)] != pair[1]
+                };
+                written.chunks_exact(2).map(wrong).collect()
+            }
+        }
+    }
+
+    fn cell(&self, pair: &[u8]) -> usize {
+        usize::from(pair[0]) - self.config.vocab_size
+    }
+
+    /// Prompt and answer up to the first wrong cell, which is put right: its token, or, if it had been filled
+    /// before, the cell that a solver would fill first.
+    fn put_right(&self, open: &OpenCells, prompt: &[u8], written: &[u8], first: usize) -> Vec<u8> {
+        let kept = [prompt, &written[..first * self.config.per_cell()]].concat();
+        let right = match self.config.order {
+            Order::Raster => vec![self.answer[first]],
+            Order::Solver => {
+                let pair = &written[2 * first..2 * first + 2];
+                let filled = |cell: u8| kept.iter().step_by(2).any(|c| *c == cell);
+                let unfilled = |cell: &usize| !filled((self.config.vocab_size + cell) as u8);
+                let own = (!filled(pair[0])).then(|| self.cell(pair));
+                let order = open.in_order(self.question, self.answer);
+                let cell = own.or_else(|| order.into_iter().find(unfilled));
+                self.config.write(self.answer, &[cell.expect("a cell is left to fill")])
+            }
+        };
+        [kept, right].concat()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_wrong_cell_is_found_and_put_right() {
+        let config = |order| AutoregressiveConfig {
+            domain: "sudoku4".into(),
+            vocab_size: 6,
+            seq_len: 16,
+            order,
+            ..AutoregressiveConfig::default()
+        };
+        // 12 34 / 34 12 / 21 43 / 43 21 with three cells open: 0, 5, 15
+        let answer = [2, 3, 4, 5, 4, 5, 2, 3, 3, 2, 5, 4, 5, 4, 3, 2];
+        let mut question = answer;
+        [0, 5, 15].into_iter().for_each(|cell| question[cell] = 1);
+
+        let raster = config(Order::Raster);
+        let pen = Pen { config: &raster, question: &question, answer: &answer };
+        let mut written = answer.to_vec();
+        written[5] = 2;
+        written[9] = 3;
+        let wrong = pen.wrong(&question, &written);
+        assert_eq!(wrong.iter().filter(|w| **w).count(), 2);
+        let open = OpenCells::of(&raster).unwrap();
+        let right = pen.put_right(&open, &question, &written, 5);
+        assert_eq!(right, [&question[..], &answer[..6]].concat());
+
+        let solver = config(Order::Solver);
+        let pen = Pen { config: &solver, question: &question, answer: &answer };
+        let open = OpenCells::of(&solver).unwrap();
+        let prompt = open.prompt(&solver, &question);
+        let cell = |cell: u8| 6 + cell;
+        // a wrong digit, then a cell once more
+        let written = [cell(5), 5, cell(0), 3, cell(0), 2];
+        assert_eq!(pen.wrong(&prompt, &written), [false, true, true]);
+        let right = pen.put_right(&open, &prompt, &written, 1);
+        assert_eq!(right, [&prompt[..], &[cell(5), 5, cell(0), 2]].concat());
+        let right = pen.put_right(&open, &prompt, &written, 2);
+        assert_eq!(right[right.len() - 2..], [cell(15), 2]);
+    }
+}
