@@ -3,7 +3,7 @@
 //!
 //! `scripts/fuzz` runs them under libFuzzer, `tests/short.rs` for a moment in every build.
 
-use trm::{Config, Model};
+use trm::{Config, Model, Network};
 use trm_ops::{DType, Device};
 use trm_puzzles::Domain;
 use trm_puzzles::arc::{decode, encode, read_challenges, read_task};

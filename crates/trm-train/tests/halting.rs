@@ -3,7 +3,7 @@
 
 use rand::RngExt;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
-use trm::{Config, Limits, Mix, Model, Positions, Question, Solver};
+use trm::{Config, Limits, Mix, Model, Network, Positions, Question, Solver};
 use trm_ops::{DType, Device, Tensor};
 use trm_puzzles::Domain;
 use trm_puzzles::sudoku::{Givens, Shape};

@@ -3,7 +3,7 @@
 use safetensors::SafeTensors;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use trm::{Model, Solver};
+use trm::{Model, Network, Solver};
 use trm_ops::{DType, Device};
 use trm_train::torch::{NamedTensor, decode, encode};
 use trm_train::{Known, import_tensors, public_tensors};

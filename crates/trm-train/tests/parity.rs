@@ -5,7 +5,7 @@ use rand::RngExt;
 use safetensors::SafeTensors;
 use serde_json::Value;
 use std::path::Path;
-use trm::{Config, Mix, Model, Positions, Solver};
+use trm::{Config, Mix, Model, Network, Positions, Solver};
 use trm_ops::{DType, Device, Likelihood, Tape, Tensor};
 use trm_train::{Carry, Example, Score, TrainConfig, Trainer, public_name};
 

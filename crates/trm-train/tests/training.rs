@@ -2,10 +2,11 @@
 //! threads, a resumed run equals an uninterrupted one, and every key of a recipe does something.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use trm::Network;
 use trm_ops::{DType, Device};
 use trm_puzzles::sudoku::{Givens, Shape};
 use trm_train::{
-    Dataset, Ending, Event, Generated, Kind, Recipe, Run, generate_sudoku, training_bytes,
+    Dataset, Ending, Event, Generated, Kind, Recipe, Run, Trainer, generate_sudoku, training_bytes,
 };
 
 const BASE: &[&str] = &[
@@ -50,7 +51,7 @@ fn digest(run: &Run) -> String {
 /// Everything that a run shows: weights, ending, validations, checkpoints left.
 fn outcome(recipe: Recipe, threads: usize) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let mut run =
+    let mut run: Run =
         Run::create(folder.path().join("run").as_path(), recipe, &data(), &Device::cpu(threads))
             .unwrap();
     let (mut validations, mut written) = (Vec::new(), 0);
@@ -92,18 +93,19 @@ fn weights_do_not_depend_on_threads_or_recomputation() {
 fn a_run_can_begin_with_the_model_of_another() {
     let (folder, data, device) = (tempfile::tempdir().unwrap(), data(), Device::cpu(2));
     let first = folder.path().join("first");
-    let mut run = Run::create(&first, recipe(&[]), &data, &device).unwrap();
+    let mut run: Run = Run::create(&first, recipe(&[]), &data, &device).unwrap();
     run.train(&AtomicBool::new(false), &mut |_| ()).unwrap();
     let weights = |model: &trm::Model| model.to_safetensors(DType::F32);
     let trained = weights(&trm_train::load_model(&first, &device).unwrap());
 
     let init = format!("init={:?}", first.to_str().unwrap());
     let deeper = recipe(&[&init, "model.cycles=3", "seed=9"]);
-    let run = Run::create(&folder.path().join("second"), deeper, &data, &device).unwrap();
+    let run: Run = Run::create(&folder.path().join("second"), deeper, &data, &device).unwrap();
     assert_eq!(weights(run.trainer().model()), trained, "its weights, whatever depth and seed");
 
     let wider = recipe(&[&init, "model.hidden=64"]);
-    let error = Run::create(&folder.path().join("third"), wider, &data, &device).err().unwrap();
+    let error =
+        Run::<Trainer>::create(&folder.path().join("third"), wider, &data, &device).err().unwrap();
     assert!(error.to_string().contains("first: unfit to begin with: tensor"), "{error}");
     assert!(!folder.path().join("third").exists());
 }
@@ -115,11 +117,11 @@ fn a_resumed_run_equals_the_uninterrupted_one() {
         let at = |name: &str| folder.path().join(name);
         let device = Device::cpu(2);
         let recipe = recipe(&[settings, &["train.steps=7"]].concat());
-        let mut whole = Run::create(&at("whole"), recipe.clone(), &data, &device).unwrap();
+        let mut whole: Run = Run::create(&at("whole"), recipe.clone(), &data, &device).unwrap();
         whole.train(&AtomicBool::new(false), &mut |_| ()).unwrap();
 
         let stop = AtomicBool::new(false);
-        let mut parts = Run::create(&at("parts"), recipe.clone(), &data, &device).unwrap();
+        let mut parts: Run = Run::create(&at("parts"), recipe.clone(), &data, &device).unwrap();
         let ending = parts.train(&stop, &mut |event| {
             if let Event::Step(metrics) = event {
                 stop.store(metrics.step == 3, Ordering::Relaxed);
@@ -127,7 +129,8 @@ fn a_resumed_run_equals_the_uninterrupted_one() {
         });
         assert_eq!(ending.unwrap(), Ending::Interrupted);
         drop(parts);
-        let mut parts = Run::resume(&at("parts"), None, &data, recipe, &Device::cpu(1)).unwrap();
+        let mut parts: Run =
+            Run::resume(&at("parts"), None, &data, recipe, &Device::cpu(1)).unwrap();
         assert_eq!(parts.progress().step, 3);
         parts.train(&AtomicBool::new(false), &mut |_| ()).unwrap();
 
@@ -148,15 +151,17 @@ fn a_resumed_run_equals_the_uninterrupted_one() {
 fn resuming_with_other_data_is_refused() {
     let (folder, mut data) = (tempfile::tempdir().unwrap(), data());
     let path = folder.path().join("run");
-    let mut run = Run::create(&path, recipe(&[]), &data, &Device::cpu(1)).unwrap();
+    let mut run: Run = Run::create(&path, recipe(&[]), &data, &Device::cpu(1)).unwrap();
     run.train(&AtomicBool::new(false), &mut |_| ()).unwrap();
-    let error = Run::resume(&path, None, &data, recipe(&[]), &Device::cpu(1)).err().unwrap();
+    let error =
+        Run::<Trainer>::resume(&path, None, &data, recipe(&[]), &Device::cpu(1)).err().unwrap();
     assert!(error.to_string().contains("another process is training here"), "{error}");
     drop(run);
     data.inputs.swap(0, 1);
-    let error = Run::resume(&path, None, &data, recipe(&[]), &Device::cpu(1)).err().unwrap();
+    let error =
+        Run::<Trainer>::resume(&path, None, &data, recipe(&[]), &Device::cpu(1)).err().unwrap();
     assert!(error.to_string().contains("was trained on other data"), "{error}");
-    let error = Run::create(&path, recipe(&[]), &data, &Device::cpu(1)).err().unwrap();
+    let error = Run::<Trainer>::create(&path, recipe(&[]), &data, &Device::cpu(1)).err().unwrap();
     assert!(error.to_string().contains("holds a run already"), "{error}");
 }
 
@@ -165,7 +170,7 @@ fn training_steps_recycle_their_buffers() {
     let folder = tempfile::tempdir().unwrap();
     let device = Device::cpu(2);
     let settings = ["train.steps=8", "train.validation=0", "train.checkpoint_every=0"];
-    let mut run =
+    let mut run: Run =
         Run::create(&folder.path().join("run"), recipe(&settings), &data(), &device).unwrap();
     let mut allocations = Vec::new();
     run.train(&AtomicBool::new(false), &mut |event| {
@@ -193,7 +198,8 @@ fn the_memory_announced_is_the_memory_used() {
         let unlogged = ["train.validation=0", "train.checkpoint_every=0", "model.recursions=4"];
         let recipe = recipe(&[&sizes[..], &unlogged, settings].concat());
         let (folder, device) = (tempfile::tempdir().unwrap(), Device::cpu(2));
-        let mut run = Run::create(&folder.path().join("run"), recipe, &data(), &device).unwrap();
+        let mut run: Run =
+            Run::create(&folder.path().join("run"), recipe, &data(), &device).unwrap();
         let announced = training_bytes(run.trainer().model(), &run.recipe.train) as f64;
         run.train(&AtomicBool::new(false), &mut |_| ()).unwrap();
         let ratio = device.allocated_bytes() as f64 / announced;

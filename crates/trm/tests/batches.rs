@@ -3,7 +3,7 @@
 
 use rand::RngExt;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
-use trm::{Config, Draft, Limits, Mix, Model, Positions, Question, Solver, Thought};
+use trm::{Config, Draft, Limits, Mix, Model, Network, Positions, Question, Solver, Thought};
 use trm_ops::{DType, Device, Tensor};
 
 const CELLS: usize = 17;

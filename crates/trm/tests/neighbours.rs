@@ -2,7 +2,7 @@
 
 use rand::RngExt;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
-use trm::{Config, Mix, Model, Solver};
+use trm::{Config, Mix, Model, Network, Solver};
 use trm_ops::{DType, Device};
 
 const COLUMNS: usize = 5;

@@ -2,7 +2,7 @@
 
 use rand::RngExt;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
-use trm::{Config, Error, Mix, Model, Positions, Solver};
+use trm::{Config, Error, Mix, Model, Network, Positions, Solver};
 use trm_ops::{DType, Device};
 
 const CELLS: usize = 36;

@@ -1,7 +1,7 @@
 //! Weights survive the way to bytes and back; damaged ones are refused by name.
 
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
-use trm::{Config, Mix, Model, Positions, Solver};
+use trm::{Config, Mix, Model, Network, Positions, Solver};
 use trm_ops::{DType, Device};
 
 fn config() -> Config {

@@ -163,10 +163,11 @@ impl Entry {
 
 impl Sizes {
     fn check(&self) -> Result<()> {
-        Ok(match self {
+        match self {
             Sizes::Recursive(config) => config.check()?,
             Sizes::Written(config) => config.check()?,
-        })
+        }
+        Ok(())
     }
 
     /// Number of trained values.

@@ -64,14 +64,15 @@ fn full() -> Report {
         subtitle: nasty(),
         headline: vec![Headline { label: nasty(), value: nasty(), note: nasty() }],
         charts: vec![nasty_chart()],
-        thinking: Some(Thinking {
+        thinking: vec![Thinking {
+            title: nasty(),
             caption: nasty(),
             columns: 8,
             box_rows: 2,
             box_cols: 2,
             question: nasty_cells(),
             steps: vec![step],
-        }),
+        }],
         tables: vec![Table {
             title: nasty(),
             caption: nasty(),
@@ -197,12 +198,12 @@ fn points_outside_a_fixed_range_are_mentioned() {
 #[test]
 fn marks_of_a_cell_combine_and_only_those_that_occur_are_explained() {
     let thinking = |cell: Cell| Report {
-        thinking: Some(Thinking {
+        thinking: vec![Thinking {
             columns: 1,
             question: vec![Cell::given("5")],
             steps: vec![ThinkingStep { cells: vec![cell], ..ThinkingStep::default() }],
             ..Thinking::default()
-        }),
+        }],
         ..Report::default()
     };
     let both = render(&thinking(Cell { changed: true, wrong: true, ..Cell::answer("7") }));
@@ -217,11 +218,11 @@ fn marks_of_a_cell_combine_and_only_those_that_occur_are_explained() {
 fn a_grid_without_columns_or_with_a_ragged_end_is_drawn() {
     for columns in [0, 3] {
         let page = render(&Report {
-            thinking: Some(Thinking {
+            thinking: vec![Thinking {
                 columns,
                 question: vec![Cell::given("5"); 4],
                 ..Thinking::default()
-            }),
+            }],
             ..Report::default()
         });
         assert_well_formed(&page);

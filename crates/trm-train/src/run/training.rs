@@ -231,7 +231,7 @@ mod tests {
         let kind = Kind::Random(Givens::AtLeast(6..=10));
         let wanted = Generated { shape: Shape::Four, train: 30, test: 1, kind, seed: 5 };
         let data = generate_sudoku(&wanted, None, &mut |_| ()).unwrap().train;
-        let mut run = Run::create(folder, recipe, &data, &Device::cpu(1)).unwrap();
+        let mut run: Run = Run::create(folder, recipe, &data, &Device::cpu(1)).unwrap();
         poison(&mut run);
         run
     }
