@@ -64,13 +64,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ended> {
     let started = Instant::now();
     let study = Study::load(&arguments.study)?;
     let out = arguments.out.clone().unwrap_or_else(|| free_folder(&arguments.study));
-    create_folder(&out)?;
     let folder = study.data(&out)?;
     let [train, test] = ["train", "test"].map(|split| Dataset::load(&folder, split));
     let (train, test) = (train?, test?);
     let some: Vec<usize> = (0..study.test.min(test.groups())).collect();
     let test = test.select_groups(&some);
     let entries = study.entries(&folder, &train)?;
+    create_folder(&out)?;
     let device = arguments.machine.device();
     let mut contenders = Vec::new();
     for entry in &entries {
@@ -100,7 +100,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ended> {
         puzzles: test.len(),
         training_flops: study.training_flops,
         contenders,
-        growth: growth(&entries, &device)?,
+        growth: growth(&entries, &study.growth, &device)?,
         program: program(),
         machine: Machine::this(),
         threads: device.threads(),

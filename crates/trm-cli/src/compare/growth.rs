@@ -12,8 +12,6 @@ use trm_ops::{DType, Device};
 use trm_puzzles::Domain;
 use trm_train::{Purpose, stream};
 
-/// Sudoku by size, then mazes of growing side.
-const DOMAINS: [&str; 6] = ["sudoku4", "sudoku6", "sudoku9", "maze10x10", "maze20x20", "maze30x30"];
 /// Share of a Sudoku's cells that are open, for the cost of writing them.
 const OPEN: f64 = 0.65;
 /// Answers that are timed.
@@ -31,10 +29,14 @@ pub(crate) struct Growth {
 }
 
 /// Every contender's network, with random weights, on every kind of puzzle that it can read.
-pub(crate) fn growth(entries: &[Entry], device: &Device) -> Result<Vec<Growth>> {
+pub(crate) fn growth(
+    entries: &[Entry],
+    domains: &[String],
+    device: &Device,
+) -> Result<Vec<Growth>> {
     let mut all = Vec::new();
     for entry in entries {
-        for name in DOMAINS {
+        for name in domains {
             let domain: Domain = name.parse()?;
             let measured = match &entry.network {
                 Sizes::Recursive(config) => recursive(config, domain, device)?,
@@ -43,7 +45,7 @@ pub(crate) fn growth(entries: &[Entry], device: &Device) -> Result<Vec<Growth>> 
             if let Some((parameters, flops, milliseconds)) = measured {
                 all.push(Growth {
                     contender: entry.name.clone(),
-                    domain: name.into(),
+                    domain: name.clone(),
                     cells: domain.seq_len(),
                     parameters,
                     flops,

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 use trm::{AutoregressiveConfig, Config};
+use trm_puzzles::Domain;
 use trm_train::{Dataset, Recipe};
 
 /// How far a written model's size may be from a recursive one's.
@@ -32,12 +33,21 @@ pub(crate) struct Study {
     pub(crate) answers: usize,
     /// Temperature of all answers but the first.
     pub(crate) temperature: f32,
+    /// Domains of growing size, on which an answer is timed with random weights.
+    #[serde(default = "larger")]
+    pub(crate) growth: Vec<String>,
     /// `[train]` of all recipes.
     #[serde(default)]
     train: Table,
     /// Who takes part.
     #[serde(rename = "contender")]
     contenders: Vec<Contender>,
+}
+
+/// Sudoku by size, then mazes of growing side.
+fn larger() -> Vec<String> {
+    let all = ["sudoku4", "sudoku6", "sudoku9", "maze10x10", "maze20x20", "maze30x30"];
+    all.map(String::from).to_vec()
 }
 
 #[derive(Deserialize)]
@@ -91,7 +101,10 @@ impl Study {
         if !(self.temperature.is_finite() && self.temperature > 0.0) {
             bail!("temperature = {}: must be a positive number", self.temperature);
         }
-        Ok(())
+        match self.growth.iter().map(|name| name.parse::<Domain>()).find_map(Result::err) {
+            Some(error) => bail!("growth: {error}"),
+            None => Ok(()),
+        }
     }
 
     /// The data set's folder, made if it has to be and is not there yet.
@@ -202,7 +215,7 @@ impl Sizes {
 
 /// Tokens of a written answer, rounded mean over a data set.
 fn mean_answer(config: &AutoregressiveConfig, data: &Dataset) -> usize {
-    let domain: Option<trm_puzzles::Domain> = data.metadata.domain.parse().ok();
+    let domain: Option<Domain> = data.metadata.domain.parse().ok();
     let open = data.inputs.iter().filter(|t| domain.is_some_and(|d| !d.is_given(**t))).count();
     config.answer_len((open as f64 / data.len().max(1) as f64).round() as usize)
 }

@@ -1,6 +1,7 @@
 //! Whole commands, as a user types them.
 
 mod commands;
+mod compare;
 mod domains;
 mod download;
 mod halting;

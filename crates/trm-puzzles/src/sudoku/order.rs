@@ -74,31 +74,55 @@ impl Candidates {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sudoku::{Shape, solve};
+    use crate::sudoku::{Givens, Shape, generate, rate};
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    /// Whether rows, columns and boxes alone leave one digit for a cell, or one cell for its digit.
+    fn is_single(grid: &Grid, cell: usize, digit: u8) -> bool {
+        let shape = grid.shape();
+        let units = || shape.units().map(|unit| unit.cells(shape).collect::<Vec<_>>());
+        let fits = |cell: usize, digit: u8| {
+            let sees = |unit: Vec<usize>| {
+                unit.contains(&cell) && unit.iter().any(|peer| grid.get(*peer) == digit)
+            };
+            grid.get(cell) == 0 && !units().any(sees)
+        };
+        let naked = (1..=shape.size() as u8).filter(|digit| fits(cell, *digit)).count() == 1;
+        let only = |unit: Vec<usize>| {
+            unit.contains(&cell) && unit.iter().filter(|c| fits(**c, digit)).count() == 1
+        };
+        fits(cell, digit) && (naked || units().any(only))
+    }
 
     #[test]
-    fn an_easy_puzzle_is_filled_by_what_is_certain() {
-        // 1 2 3 4 / 3 4 1 2 / 2 1 4 3 / 4 3 2 1
-        let tokens = |text: &str| {
-            text.bytes().map(|b| if b == b'.' { 1 } else { b - b'0' + 1 }).collect::<Vec<u8>>()
-        };
-        let grid = |text: &str| Grid::from_tokens(Shape::Four, &tokens(text)).unwrap();
-        let question = grid("123.34..2...4...");
-        let solution = solve(&question).unwrap();
-        let order = solver_order(&question, &solution);
-        assert_eq!(order.len(), 10);
-        assert_eq!(order[0], 3, "its row has one digit left");
-        // every cell is certain when it is filled: no other digit goes there without a contradiction
-        let mut filled = question;
-        for cell in order {
-            let others = (1..=4).filter(|digit| *digit != solution.get(cell));
-            for digit in others {
-                let mut other = filled;
-                other.set(cell, digit);
-                assert!(solve(&other).is_none());
+    fn easy_puzzles_are_filled_by_what_is_certain() {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        for shape in [Shape::Four, Shape::Six, Shape::Nine] {
+            let puzzle = std::iter::repeat_with(|| generate(shape, &mut rng, &Givens::Minimal))
+                .find(|puzzle| rate(&puzzle.question) == 0)
+                .unwrap();
+            let order = solver_order(&puzzle.question, &puzzle.answer);
+            let mut filled = puzzle.question;
+            for cell in order {
+                let digit = puzzle.answer.get(cell);
+                assert!(is_single(&filled, cell, digit), "cell {cell} of {filled:?}");
+                filled.set(cell, digit);
             }
-            filled.set(cell, solution.get(cell));
+            assert_eq!(filled, puzzle.answer);
         }
-        assert_eq!(filled, solution);
+    }
+
+    #[test]
+    fn a_cell_with_one_digit_left_comes_first_and_hard_puzzles_are_filled_too() {
+        let token = |b: u8| if b == b'.' { 1 } else { b - b'0' + 1 };
+        let grid = |text: &str| {
+            let tokens: Vec<u8> = text.bytes().map(token).collect();
+            Grid::from_tokens(Shape::Four, &tokens).unwrap()
+        };
+        let order = solver_order(&grid("12.434.2...3...."), &grid("1234341221434321"));
+        assert_eq!((order.len(), order[0]), (9, 2));
+        let nothing = Grid::empty(Shape::Four);
+        assert_eq!(solver_order(&nothing, &grid("1234341221434321")).len(), 16);
     }
 }
