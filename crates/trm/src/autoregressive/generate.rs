@@ -70,6 +70,15 @@ pub fn generate(
     prompts: &[Vec<u8>],
     (sampling, first): (Sampling, u64),
 ) -> Vec<Written> {
+    // once around all tokens: each is too little work to change threads for
+    model.device().install(|| write(model, prompts, (sampling, first)))
+}
+
+fn write(
+    model: &Autoregressive,
+    prompts: &[Vec<u8>],
+    (sampling, first): (Sampling, u64),
+) -> Vec<Written> {
     let config = model.config();
     let mut rngs: Vec<ChaCha8Rng> =
         (0..prompts.len() as u64).map(|i| rng(sampling, first + i)).collect();
