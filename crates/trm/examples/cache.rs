@@ -26,7 +26,7 @@ fn main() -> Result<(), trm::Error> {
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for _ in 0..7 {
         let started = Instant::now();
-        let written = generate(&model, &[prompt.clone()], (Sampling::Greedy, 0));
+        let written = generate(&model, std::slice::from_ref(&prompt), (Sampling::Greedy, 0));
         with.push(started.elapsed().as_secs_f64() * 1e3);
         let started = Instant::now();
         let (len, tokens) = (config.sequence(), config.tokens());
