@@ -88,7 +88,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ended> {
             outcomes.push(outcome);
         }
         let parameters = entry.network.parameters()?;
-        let written = matches!(entry.network, study::Sizes::Written(_));
+        let written = matches!(entry.network, study::Sizes::Autoregressive(_));
         contenders.push(Finding { name: entry.name.clone(), parameters, written, outcomes });
     }
     heading("the cost of larger puzzles");

@@ -10,8 +10,8 @@ use trm_train::report::{
     Cell, Chart, Fill, Headline, Report, Series, Table, Thinking, ThinkingStep, render,
 };
 use trm_train::{
-    Dataset, EvalOptions, Evaluation, Learner, Line, Provenance, Run, Trail, TrailStep, Trainer,
-    WriterTrainer, evaluate, files::write_atomic, load_model, read_log, wilson,
+    AutoregressiveTrainer, Dataset, EvalOptions, Evaluation, Learner, Line, Provenance, Run, Trail,
+    TrailStep, Trainer, evaluate, files::write_atomic, load_model, read_log, wilson,
 };
 
 /// A learner whose runs have a report of their own.
@@ -26,8 +26,8 @@ impl Reported for Trainer {
     }
 }
 
-impl Reported for WriterTrainer {
-    fn report(run: &Run<WriterTrainer>, command: &str) -> Result<PathBuf> {
+impl Reported for AutoregressiveTrainer {
+    fn report(run: &Run<AutoregressiveTrainer>, command: &str) -> Result<PathBuf> {
         let config = run.trainer().core().network().config();
         let fact = |name: &str, value: String| (name.to_owned(), value);
         let network = format!("{} blocks, {} features", config.blocks, config.hidden);
@@ -76,21 +76,33 @@ fn write_for_run(run: &Run, command: &str) -> Result<PathBuf> {
     save(run, &page)
 }
 
-/// Of the first puzzles, the solved one with most revised cells, then most steps, then most blanks:
-/// there is most to see.
+/// Of the first puzzles, the one worth watching as a run's model thinks about it.
 pub(crate) fn most_thoughtful(run: &Run, data: &Dataset, limit: usize) -> Result<Trail> {
     let model = load_model(&run.folder, run.trainer().model().device())?;
-    let domain: Domain = model.config().domain.parse()?;
     let EvalOptions { steps, batch, dtype, .. } = run.eval_options();
+    let limits = Limits { steps, batch, halt: Some(Limits::CAREFUL_HALT) };
+    let (_, trail) = worth_watching(Solver::new(&model, dtype), data, limit, limits)?;
+    Ok(trail)
+}
+
+/// Of the first puzzles, the solved one with most revised cells, then most steps, then most blanks:
+/// there is most to see. Its place, and its trail.
+pub(crate) fn worth_watching(
+    solver: Solver<'_>,
+    data: &Dataset,
+    limit: usize,
+    limits: Limits,
+) -> Result<(usize, Trail)> {
+    let domain: Domain = data.metadata.domain.parse()?;
     let few = data.len().min(limit);
     let tokens = &data.inputs[..few * data.metadata.seq_len];
     let question = Question { tokens, puzzles: &data.example_identifiers()[..few] };
-    let limits = Limits { steps, batch, halt: Some(Limits::CAREFUL_HALT) };
-    let trails = Trail::follow_all(Solver::new(&model, dtype), domain, question, limits)?;
+    let trails = Trail::follow_all(solver, domain, question, limits)?;
     let blanks = |t: &Trail| t.question.iter().filter(|token| !domain.is_given(**token)).count();
     let revised = |t: &Trail| t.steps.iter().map(|s| s.changed.len()).sum::<usize>();
-    let best =
-        trails.max_by_key(|t| (t.last().verdict.is_solved(), revised(t), t.steps.len(), blanks(t)));
+    let best = trails
+        .enumerate()
+        .max_by_key(|(_, t)| (t.last().verdict.is_solved(), revised(t), t.steps.len(), blanks(t)));
     best.context("there are no puzzles to think about")
 }
 

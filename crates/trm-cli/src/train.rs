@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 use trm::Network;
 use trm_train::{
-    Dataset, Ending, Event, Learner, Recipe, Run, StepMetrics, Trainer, WriterTrainer,
+    AutoregressiveTrainer, Dataset, Ending, Event, Learner, Recipe, Run, StepMetrics, Trainer,
     available_bytes, checkpoint_bytes, weight_digest,
 };
 
@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let recipe = apply(recipe, arguments);
     match recipe.autoregressive {
         None => train::<Trainer>(arguments, recipe),
-        Some(_) => train::<WriterTrainer>(arguments, recipe),
+        Some(_) => train::<AutoregressiveTrainer>(arguments, recipe),
     }
 }
 

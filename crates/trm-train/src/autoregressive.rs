@@ -4,9 +4,9 @@ use crate::Error;
 use crate::carry::Example;
 use crate::dataset::Dataset;
 use crate::evaluate::{EvalOptions, Evaluation, Tally, check_sizes};
-use crate::learner::{Core, Learner, mean, mean_of_rows};
+use crate::learner::{Core, Learner, first_weights, mean, mean_of_rows};
+use crate::memory::autoregressive_bytes;
 use crate::model_folder::load_autoregressive;
-use crate::random::{Purpose, stream};
 use crate::recipe::{Recipe, TrainConfig};
 use crate::state::{Reader, Stored};
 use crate::train::StepMetrics;
@@ -16,18 +16,18 @@ use trm::{
     Autoregressive, AutoregressiveConfig, Lesson, Network, Order, Sampling, Thought, UNLABELLED,
     Written, generate,
 };
-use trm_ops::{DType, Device, Tape, Tensor};
+use trm_ops::{Device, Tape, Tensor};
 use trm_puzzles::Domain;
 
 /// An autoregressive model in training.
-pub struct WriterTrainer {
+pub struct AutoregressiveTrainer {
     core: Core<Autoregressive>,
     cells: OpenCells,
 }
 
 /// Which cells of a question an answer fills.
 #[derive(Clone, Copy, Debug)]
-pub struct OpenCells {
+pub(crate) struct OpenCells {
     domain: Option<Domain>,
     order: Order,
 }
@@ -37,7 +37,7 @@ impl OpenCells {
     ///
     /// # Errors
     /// If it is to write in a solver's order, but the domain has no logical solver.
-    pub fn of(config: &AutoregressiveConfig) -> Result<OpenCells, Error> {
+    pub(crate) fn of(config: &AutoregressiveConfig) -> Result<OpenCells, Error> {
         let domain: Option<Domain> = config.domain.parse().ok();
         if config.order == Order::Solver && !matches!(domain, Some(Domain::Sudoku(_))) {
             let message = format!(
@@ -47,6 +47,19 @@ impl OpenCells {
             return Err(Error::Recipe(message));
         }
         Ok(OpenCells { domain, order: config.order })
+    }
+
+    /// Refuses examples that a solver cannot order.
+    fn check(&self, data: &Dataset) -> Result<(), Error> {
+        let (Order::Solver, Some(domain)) = (self.order, self.domain) else { return Ok(()) };
+        let unordered = |i: &usize| domain.solver_order(data.input(*i), data.label(*i)).is_none();
+        match (0..data.len()).find(unordered) {
+            Some(i) => Err(Error::Mismatch(format!(
+                "training example {i} is no {domain} with its answer: correct the data set, or choose \
+                 autoregressive.order = \"raster\""
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// The question as a prompt.
@@ -71,7 +84,7 @@ struct Pass {
     loss: Tensor,
 }
 
-impl WriterTrainer {
+impl AutoregressiveTrainer {
     fn lesson(&self, examples: &[Example]) -> Lesson {
         let config = self.core.model.config();
         let pair = |e: &Example| {
@@ -127,20 +140,20 @@ impl WriterTrainer {
     }
 }
 
-impl Learner for WriterTrainer {
+impl Learner for AutoregressiveTrainer {
     type Network = Autoregressive;
 
-    fn start(recipe: &Recipe, data: &Dataset, device: &Device) -> Result<WriterTrainer, Error> {
+    fn start(
+        recipe: &Recipe,
+        data: &Dataset,
+        device: &Device,
+    ) -> Result<AutoregressiveTrainer, Error> {
         let config = recipe.autoregressive_for(data).unwrap_or_default();
-        let mut rng = stream(recipe.seed, Purpose::Weights, 0);
-        let mut model = Autoregressive::new(&config, device, &mut rng)?;
-        if !recipe.init.as_os_str().is_empty() {
-            let weights = load_autoregressive(&recipe.init, device)?.to_safetensors(DType::F32);
-            let unfit = |error| Error::file(&recipe.init, format!("unfit to begin with: {error}"));
-            model = Autoregressive::from_safetensors(&config, device, &weights).map_err(unfit)?;
-        }
+        let (new, load) = (Autoregressive::new, load_autoregressive);
+        let model = first_weights(recipe, &config, device, new, load)?;
         let cells = OpenCells::of(&config)?;
-        Ok(WriterTrainer { core: Core::new(model, &recipe.train, recipe.seed), cells })
+        cells.check(data)?;
+        Ok(AutoregressiveTrainer { core: Core::new(model, &recipe.train, recipe.seed), cells })
     }
 
     fn step(&mut self, fresh: &mut dyn FnMut(usize) -> Example) -> Result<StepMetrics, Error> {
@@ -185,7 +198,7 @@ impl Learner for WriterTrainer {
         options: EvalOptions,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Evaluation, Error> {
-        evaluate_writer(model, data, options, progress)
+        evaluate_autoregressive(model, data, options, progress)
     }
 
     fn supervision_steps(&self) -> usize {
@@ -204,15 +217,7 @@ impl Learner for WriterTrainer {
     }
 
     fn training_bytes(&self) -> u64 {
-        let (network, train) = (self.core.model.config(), &self.core.config);
-        let averages = if train.ema > 0.0 { 1 } else { 0 };
-        let parameters = 4 * network.parameters() * (5 + averages);
-        let features = if train.recompute { 0 } else { 2 * network.inner() };
-        let saved = network.blocks * (6 * network.hidden + features);
-        let widest = 5 * network.inner() + 10 * network.hidden;
-        let activations =
-            network.sequence() * (saved + widest) * DType::from(train.precision).size();
-        (parameters + train.batch * activations) as u64
+        autoregressive_bytes(self.core.model.config(), &self.core.config)
     }
 }
 
@@ -221,7 +226,7 @@ impl Learner for WriterTrainer {
 ///
 /// # Errors
 /// If the data do not fit the model.
-pub fn evaluate_writer(
+pub fn evaluate_autoregressive(
     model: &Autoregressive,
     data: &Dataset,
     options: EvalOptions,
@@ -230,7 +235,7 @@ pub fn evaluate_writer(
     let started = Instant::now();
     let options = EvalOptions { steps: 1, halt: None, keep_outputs: false, ..options };
     let mut tally = Tally::new(options, data);
-    write_all(model, data, Sampling::Greedy, options.batch, &mut |puzzle, answer, written| {
+    write_answers(model, data, Sampling::Greedy, options.batch, &mut |puzzle, answer, written| {
         tally.add(&thought(puzzle, answer, written));
         progress(puzzle + 1);
     })?;
@@ -249,7 +254,7 @@ fn thought(puzzle: usize, answer: Vec<u8>, written: &Written) -> Thought {
 ///
 /// # Errors
 /// If the data do not fit the model.
-pub fn write_all(
+pub fn write_answers(
     model: &Autoregressive,
     data: &Dataset,
     sampling: Sampling,

@@ -5,13 +5,15 @@ use crate::carry::Example;
 use crate::dataset::Dataset;
 use crate::evaluate::{EvalOptions, Evaluation};
 use crate::optimizer::Optimizer;
+use crate::random::{Purpose, stream};
 use crate::recipe::{Recipe, TrainConfig};
 use crate::schedule::Schedule;
 use crate::state::{Reader, Stored};
 use crate::train::StepMetrics;
+use rand_chacha::ChaCha8Rng;
 use std::path::Path;
 use trm::Network;
-use trm_ops::{Device, FaultFinder, Gradients, Tape, Tensor, lerp};
+use trm_ops::{DType, Device, FaultFinder, Gradients, Tape, Tensor, lerp};
 
 /// What a [`Run`](crate::Run) trains: a network and its way of learning.
 pub trait Learner: Sized {
@@ -73,6 +75,23 @@ pub trait Learner: Sized {
 
     /// Bytes that training is about to use: an estimate.
     fn training_bytes(&self) -> u64;
+}
+
+/// A network to begin with: the weights that the seed gives, or those of the recipe's `init`, which `load` reads.
+pub(crate) fn first_weights<N: Network>(
+    recipe: &Recipe,
+    config: &N::Config,
+    device: &Device,
+    new: fn(&N::Config, &Device, &mut ChaCha8Rng) -> Result<N, trm::Error>,
+    load: fn(&Path, &Device) -> Result<N, Error>,
+) -> Result<N, Error> {
+    let network = new(config, device, &mut stream(recipe.seed, Purpose::Weights, 0))?;
+    if recipe.init.as_os_str().is_empty() {
+        return Ok(network);
+    }
+    let weights = load(&recipe.init, device)?.to_safetensors(DType::F32);
+    let unfit = |error| Error::file(&recipe.init, format!("unfit to begin with: {error}"));
+    N::from_safetensors(config, device, &weights).map_err(unfit)
 }
 
 /// Weights in training, with their optimiser and their average.

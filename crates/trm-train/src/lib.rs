@@ -45,7 +45,7 @@ mod writing;
 
 pub use arc_data::{ARC, ArcTasks, Leaks, arc_splits, read_arc};
 pub use augmented::Augmented;
-pub use autoregressive::{OpenCells, WriterTrainer, evaluate_writer, write_all};
+pub use autoregressive::{AutoregressiveTrainer, evaluate_autoregressive, write_answers};
 pub use carry::{Carry, Example, Halting};
 pub use checkpoint::Progress;
 pub use dataset::{Dataset, Metadata, Origin};
@@ -58,8 +58,7 @@ pub use maze_data::{Mazes, generate_mazes, mazes_from_csv};
 pub use memory::{available_bytes, checkpoint_bytes, training_bytes};
 pub use merge::merge;
 pub use model_folder::{
-    export_model, is_autoregressive, load_autoregressive, load_model, newest_checkpoint,
-    parse_config, save_model,
+    export_model, load_autoregressive, load_model, newest_checkpoint, parse_config, save_model,
 };
 pub use provenance::{Machine, Provenance, program, weight_digest};
 pub use public::{Known, import_tensors, public_name, public_tensors};

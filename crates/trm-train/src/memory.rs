@@ -1,7 +1,7 @@
 //! How much memory training takes, said before it starts.
 
 use crate::recipe::TrainConfig;
-use trm::{Config, Mix, Model, Network};
+use trm::{AutoregressiveConfig, Config, Mix, Model, Network};
 use trm_ops::DType;
 
 /// Bytes that training of this model is about to use: an estimate from the sizes of what is kept,
@@ -16,6 +16,17 @@ pub fn training_bytes(model: &Model, train: &TrainConfig) -> u64 {
     let forms = network * 4;
     let parameters = 4 * (network * (4 + averages) + (all - network)) + forms;
     parameters as u64 + train.batch as u64 * bytes_per_puzzle(model.config(), train)
+}
+
+/// [`training_bytes`] of an autoregressive model.
+pub(crate) fn autoregressive_bytes(network: &AutoregressiveConfig, train: &TrainConfig) -> u64 {
+    let averages = if train.ema > 0.0 { 1 } else { 0 };
+    let parameters = 4 * network.parameters() * (5 + averages);
+    let features = if train.recompute { 0 } else { 2 * network.inner() };
+    let saved = network.blocks * (6 * network.hidden + features);
+    let widest = 5 * network.inner() + 10 * network.hidden;
+    let activations = network.sequence() * (saved + widest) * DType::from(train.precision).size();
+    (parameters + train.batch * activations) as u64
 }
 
 /// Bytes that writing a checkpoint takes for a moment besides: every number once more as the next steps change

@@ -87,15 +87,6 @@ pub fn load_autoregressive(folder: &Path, device: &Device) -> Result<Autoregress
     load(folder, device, parse_autoregressive)
 }
 
-/// Whether a model folder, or a run's model, is autoregressive.
-///
-/// # Errors
-/// If there is no model.
-pub fn is_autoregressive(folder: &Path) -> Result<bool, Error> {
-    let path = resolve(folder)?.join("config.json");
-    Ok(has_order(&read(&path)?))
-}
-
 /// Whether a configuration says in which order to write.
 fn has_order(config: &[u8]) -> bool {
     serde_json::from_slice(config).is_ok_and(|keys: Table| keys.contains_key("order"))

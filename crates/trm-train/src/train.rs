@@ -4,7 +4,7 @@ use crate::Error;
 use crate::carry::{Carry, Example, Halting};
 use crate::dataset::Dataset;
 use crate::evaluate::{EvalOptions, Evaluation, evaluate};
-use crate::learner::{Core, Learner, mean, mean_of_rows};
+use crate::learner::{Core, Learner, first_weights, mean, mean_of_rows};
 use crate::memory::training_bytes;
 use crate::model_folder::load_model;
 use crate::optimizer::update_puzzle_embedding;
@@ -14,8 +14,8 @@ use crate::score::Score;
 use crate::state::{Reader, Stored};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use trm::{Model, Network, Step};
-use trm_ops::{DType, Device, Gradients, Tape, Tensor};
+use trm::{Model, Step};
+use trm_ops::{Device, Gradients, Tape, Tensor};
 
 /// A recursive model in training with everything that the next step depends on.
 pub struct Trainer {
@@ -172,13 +172,7 @@ impl Learner for Trainer {
 
     fn start(recipe: &Recipe, data: &Dataset, device: &Device) -> Result<Trainer, Error> {
         let config = recipe.model_for(data);
-        let mut rng = stream(recipe.seed, Purpose::Weights, 0);
-        let mut model = Model::new(&config, device, &mut rng)?;
-        if !recipe.init.as_os_str().is_empty() {
-            let weights = load_model(&recipe.init, device)?.to_safetensors(DType::F32);
-            let unfit = |error| Error::file(&recipe.init, format!("unfit to begin with: {error}"));
-            model = Model::from_safetensors(&config, device, &weights).map_err(unfit)?;
-        }
+        let model = first_weights(recipe, &config, device, Model::new, load_model)?;
         Ok(Trainer::new(model, &recipe.train, recipe.seed, data.ignore_label()))
     }
 

@@ -1,7 +1,7 @@
 //! What written answers are worth: the best of several, and what becomes of a mistake.
 
 use crate::Error;
-use crate::autoregressive::{OpenCells, write_all};
+use crate::autoregressive::{OpenCells, write_answers};
 use crate::dataset::Dataset;
 use crate::score::Score;
 use serde::Serialize;
@@ -61,7 +61,7 @@ pub fn best_of(
         let seed = options.seed.wrapping_add(sample);
         let random = Sampling::Temperature { temperature: options.temperature, seed };
         let sampling = if sample == 0 { Sampling::Greedy } else { random };
-        write_all(model, data, sampling, options.batch, &mut |puzzle, answer, written| {
+        write_answers(model, data, sampling, options.batch, &mut |puzzle, answer, written| {
             let right = Score::new(&answer, data.label(puzzle), 1, data.ignore_label()).exact[0];
             let kept = domain.is_some_and(|d| d.verify(data.input(puzzle), &answer).is_solved());
             let choice = &mut choices[puzzle];
@@ -115,7 +115,7 @@ pub fn first_errors(
     let open = OpenCells::of(config)?;
     let mut study = FirstErrors { answers: data.len(), ..FirstErrors::default() };
     let (mut corrected, mut later) = (Vec::new(), Later::default());
-    write_all(model, data, Sampling::Greedy, batch, &mut |puzzle, _, written| {
+    write_answers(model, data, Sampling::Greedy, batch, &mut |puzzle, _, written| {
         let writer = Pen { config, question: data.input(puzzle), answer: data.label(puzzle) };
         let prompt = open.prompt(config, writer.question);
         let wrong = writer.wrong(&prompt, &written.tokens);

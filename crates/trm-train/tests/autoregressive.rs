@@ -4,9 +4,11 @@ use rand::RngExt;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use trm_ops::Device;
+use trm_puzzles::sudoku::{Givens, Shape};
 use trm_train::{
-    Dataset, EvalOptions, Learner, Metadata, Purpose, Recipe, Run, WriterTrainer, evaluate_writer,
-    load_autoregressive, load_model, stream, weight_digest,
+    AutoregressiveTrainer, Dataset, EvalOptions, Generated, Kind, Learner, Metadata, Purpose,
+    Recipe, Run, evaluate_autoregressive, generate_sudoku, load_autoregressive, load_model, stream,
+    weight_digest,
 };
 
 const CELLS: usize = 12;
@@ -51,8 +53,8 @@ fn recipe(settings: &[&str]) -> Recipe {
     Recipe::parse(text, &settings).unwrap()
 }
 
-fn train(folder: &Path, recipe: Recipe, threads: usize) -> Run<WriterTrainer> {
-    let mut run: Run<WriterTrainer> =
+fn train(folder: &Path, recipe: Recipe, threads: usize) -> Run<AutoregressiveTrainer> {
+    let mut run: Run<AutoregressiveTrainer> =
         Run::create(folder, recipe, &reversals(4000, 1), &Device::cpu(threads)).unwrap();
     run.train(&AtomicBool::new(false), &mut |_| ()).unwrap();
     run
@@ -65,12 +67,12 @@ fn it_learns_to_write_backwards() {
     let options = EvalOptions { batch: 100, ..run.eval_options() };
     let model = load_autoregressive(&run.folder, &Device::cpu(2)).unwrap();
     let unseen = reversals(500, 2);
-    let evaluation = evaluate_writer(&model, &unseen, options, &mut |_| ()).unwrap();
+    let evaluation = evaluate_autoregressive(&model, &unseen, options, &mut |_| ()).unwrap();
     assert!(evaluation.exact() >= 0.99, "{} of unseen sequences", evaluation.exact());
     assert!(evaluation.calibration_error() < 0.02);
     // answers do not depend on what else is in a batch
     let alone = EvalOptions { batch: 7, ..options };
-    let again = evaluate_writer(&model, &unseen, alone, &mut |_| ()).unwrap();
+    let again = evaluate_autoregressive(&model, &unseen, alone, &mut |_| ()).unwrap();
     assert_eq!(again.steps[0].exact, evaluation.steps[0].exact);
     assert_eq!(again.steps[0].cells, evaluation.steps[0].cells);
 
@@ -82,13 +84,13 @@ fn it_learns_to_write_backwards() {
 fn a_resumed_run_equals_one_that_never_stopped_for_any_number_of_threads() {
     let folder = tempfile::tempdir().unwrap();
     let short = ["train.steps=12", "train.precision=bf16"];
-    let digest = |run: &Run<WriterTrainer>| weight_digest(run.trainer().core().network());
+    let digest = |run: &Run<AutoregressiveTrainer>| weight_digest(run.trainer().core().network());
     let whole = train(&folder.path().join("whole"), recipe(&short), 2);
 
     let path = folder.path().join("parts");
     let first = recipe(&[short[1], "train.steps=5"]);
     drop(train(&path, Recipe { train: first.train.clone(), ..first }, 1));
-    let mut run: Run<WriterTrainer> =
+    let mut run: Run<AutoregressiveTrainer> =
         Run::resume(&path, None, &reversals(4000, 1), recipe(&short), &Device::cpu(1)).unwrap();
     assert_eq!(run.progress().step, 5);
     run.train(&AtomicBool::new(false), &mut |_| ()).unwrap();
@@ -122,8 +124,23 @@ fn mistakes_are_named() {
     assert_eq!(Recipe::parse(&recipe.to_toml(), &[]).unwrap(), recipe);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");
-    let error = Run::<WriterTrainer>::create(&path, recipe, &reversals(90, 1), &Device::cpu(1));
+    let error =
+        Run::<AutoregressiveTrainer>::create(&path, recipe, &reversals(90, 1), &Device::cpu(1));
     let error = error.err().unwrap().to_string();
     assert!(error.contains("there is no logical solver for reversal"), "{error}");
     assert!(!path.exists());
+}
+
+#[test]
+fn examples_that_no_solver_can_order_are_refused_before_training() {
+    let kind = Kind::Random(Givens::AtLeast(6..=10));
+    let wanted = Generated { shape: Shape::Four, train: 30, test: 1, kind, seed: 5 };
+    let mut data = generate_sudoku(&wanted, None, &mut |_| ()).unwrap().train;
+    data.labels[16 * 7 + 3] = 0;
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = recipe(&["autoregressive.order=solver"]);
+    let path = folder.path().join("run");
+    let run = Run::<AutoregressiveTrainer>::create(&path, recipe, &data, &Device::cpu(1));
+    let error = run.err().unwrap().to_string();
+    assert!(error.contains("training example 7 is no sudoku4 with its answer"), "{error}");
 }

@@ -133,8 +133,7 @@ impl Config {
     /// Inner width of a SwiGLU over `width` features or tokens: `expansion · width · 2/3`, rounded,
     /// then rounded up to a multiple of `inner_multiple`.
     pub fn inner(&self, width: usize) -> usize {
-        let inner = (self.expansion as f64 * width as f64 * 2.0 / 3.0).round() as usize;
-        inner.max(1).next_multiple_of(self.inner_multiple)
+        inner_width(width, self.expansion, self.inner_multiple)
     }
 
     /// Floating-point operations of one supervision step of one puzzle, forward only: two per
@@ -268,6 +267,12 @@ impl Config {
         let table = f(self.puzzle_embedding) * f(self.puzzle_identifiers);
         f(self.blocks) * block + l * d + table
     }
+}
+
+/// Inner width of a SwiGLU ([`Config::inner`]).
+pub(crate) fn inner_width(width: usize, expansion: f32, multiple: usize) -> usize {
+    let inner = (expansion as f64 * width as f64 * 2.0 / 3.0).round() as usize;
+    inner.max(1).next_multiple_of(multiple)
 }
 
 #[cfg(test)]

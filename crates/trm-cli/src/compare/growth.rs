@@ -40,7 +40,7 @@ pub(crate) fn growth(
             let domain: Domain = name.parse()?;
             let measured = match &entry.network {
                 Sizes::Recursive(config) => recursive(config, domain, device)?,
-                Sizes::Written(config) => written(config, domain, device)?,
+                Sizes::Autoregressive(config) => written(config, domain, device)?,
             };
             if let Some((parameters, flops, milliseconds)) = measured {
                 all.push(Growth {

@@ -9,8 +9,9 @@ use std::time::Instant;
 use trm::{Autoregressive, Limits, Model, Network, Question, Sampling, Solver};
 use trm_ops::{DType, Device};
 use trm_train::{
-    Dataset, Ending, EvalOptions, FirstErrors, Learner, Recipe, Run, SampleOptions, Trainer,
-    WriterTrainer, best_of, evaluate, evaluate_writer, first_errors, weight_digest, write_all,
+    AutoregressiveTrainer, Dataset, Ending, EvalOptions, FirstErrors, Learner, Recipe, Run,
+    SampleOptions, Trainer, best_of, evaluate, evaluate_autoregressive, first_errors,
+    weight_digest, write_answers,
 };
 
 /// Puzzles that are timed, one at a time.
@@ -88,8 +89,8 @@ pub(crate) fn outcome(
             };
             recursive(study, &model, training, seed, data[1]).map(Some)
         }
-        Sizes::Written(_) => {
-            let trained = train::<WriterTrainer>(&folder, recipe, entry, data[0], device)?;
+        Sizes::Autoregressive(_) => {
+            let trained = train::<AutoregressiveTrainer>(&folder, recipe, entry, data[0], device)?;
             let Some((model, training)) = trained else { return Ok(None) };
             written(study, entry, &model, training, seed, data[1]).map(Some)
         }
@@ -118,6 +119,10 @@ fn train<L: Learner>(
     Ok(Some((L::load(folder, device)?, training)))
 }
 
+fn options(steps: usize, halt: Option<f32>) -> EvalOptions {
+    EvalOptions { steps, batch: BATCH, halt, dtype: DType::F32, keep_outputs: false }
+}
+
 fn recursive(
     study: &Study,
     model: &Model,
@@ -128,13 +133,6 @@ fn recursive(
     let config = model.config();
     let own = config.supervision_steps;
     let deep = if own == 1 { 1 } else { own.max(study.steps) };
-    let options = |steps, halt| EvalOptions {
-        steps,
-        batch: BATCH,
-        halt,
-        dtype: DType::F32,
-        keep_outputs: false,
-    };
     let before = model.device().flops();
     let evaluation = evaluate(model, test, options(deep, None), &mut |_| ())?;
     let counted = (model.device().flops() - before) as f64 / (test.len() * deep) as f64;
@@ -176,10 +174,8 @@ fn written(
     seed: u64,
     test: &Dataset,
 ) -> Result<Outcome> {
-    let options =
-        EvalOptions { steps: 1, batch: BATCH, halt: None, dtype: DType::F32, keep_outputs: false };
     let before = model.device().flops();
-    let evaluation = evaluate_writer(model, test, options, &mut |_| ())?;
+    let evaluation = evaluate_autoregressive(model, test, options(1, None), &mut |_| ())?;
     let counted = (model.device().flops() - before) as f64 / test.len() as f64;
     let flops = entry.network.answer_flops(test);
     let (samples, temperature) = (study.answers, study.temperature);
@@ -197,7 +193,7 @@ fn written(
         curve("best of k by the rules", |b| b.by_rules),
     ];
     let (milliseconds, bytes) = time(model, test, &|model: &Autoregressive, one: &Dataset| {
-        Ok(write_all(model, one, Sampling::Greedy, 1, &mut |_, _, _| ())?)
+        Ok(write_answers(model, one, Sampling::Greedy, 1, &mut |_, _, _| ())?)
     })?;
     Ok(Outcome {
         seed,

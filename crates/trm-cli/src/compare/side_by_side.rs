@@ -1,14 +1,14 @@
 //! One puzzle, two ways: the draft being revised, and the sequence being written.
 
 use super::study::{Entry, Sizes};
-use crate::report::grids as draw;
+use crate::report::{grids as draw, worth_watching};
 use anyhow::Result;
 use std::path::Path;
-use trm::{Autoregressive, Limits, Model, Network, Question, Sampling, Solver};
+use trm::{Autoregressive, Limits, Network, Sampling, Solver};
 use trm_ops::{DType, Device};
 use trm_puzzles::Domain;
 use trm_train::report::Thinking;
-use trm_train::{Dataset, Trail, TrailStep, load_autoregressive, load_model, write_all};
+use trm_train::{Dataset, Trail, TrailStep, load_autoregressive, load_model, write_answers};
 
 /// Puzzles looked at for one worth showing.
 const LOOKED_AT: usize = 64;
@@ -32,7 +32,10 @@ pub(crate) fn grids(
         return Ok(Vec::new());
     };
     let model = load_model(&folder(first), device)?;
-    let (puzzle, trail) = most_revised(&model, domain, test)?;
+    let steps = model.config().supervision_steps;
+    let limits = Limits { steps, batch: LOOKED_AT, halt: Some(Limits::CAREFUL_HALT) };
+    let solver = Solver::new(&model, DType::F32);
+    let (puzzle, trail) = worth_watching(solver, test, LOOKED_AT, limits)?;
     let one = test.select_groups(&[puzzle]);
     let note = |(i, step): (usize, &TrailStep)| {
         let sure = format!("sure to {:.1} %", 100.0 * step.halt_probability);
@@ -46,26 +49,11 @@ pub(crate) fn grids(
             .into(),
         ..draw(domain, &trail, &notes, Some(one.label(0)))
     }];
-    for entry in entries.iter().filter(|e| matches!(e.network, Sizes::Written(_))) {
+    for entry in entries.iter().filter(|e| matches!(e.network, Sizes::Autoregressive(_))) {
         let model = load_autoregressive(&folder(entry), device)?;
         all.push(written(entry, &model, domain, &one)?);
     }
     Ok(all)
-}
-
-/// Of the first puzzles, the solved one with most revised cells.
-fn most_revised(model: &Model, domain: Domain, test: &Dataset) -> Result<(usize, Trail)> {
-    let few = test.len().min(LOOKED_AT);
-    let tokens = &test.inputs[..few * test.metadata.seq_len];
-    let question = Question { tokens, puzzles: &test.example_identifiers()[..few] };
-    let steps = model.config().supervision_steps;
-    let limits = Limits { steps, batch: few, halt: Some(Limits::CAREFUL_HALT) };
-    let trails = Trail::follow_all(Solver::new(model, DType::F32), domain, question, limits)?;
-    let revised = |t: &Trail| t.steps.iter().map(|s| s.changed.len()).sum::<usize>();
-    let best = trails
-        .enumerate()
-        .max_by_key(|(_, t)| (t.last().verdict.is_solved(), revised(t), t.steps.len()));
-    Ok(best.expect("at least one puzzle"))
 }
 
 fn written(
@@ -76,7 +64,7 @@ fn written(
 ) -> Result<Thinking> {
     let (config, question) = (model.config(), one.input(0));
     let mut tokens = Vec::new();
-    write_all(model, one, Sampling::Greedy, 1, &mut |_, _, written| {
+    write_answers(model, one, Sampling::Greedy, 1, &mut |_, _, written| {
         tokens.clone_from(&written.tokens);
     })?;
     let per_cell = config.per_cell();

@@ -70,7 +70,7 @@ pub(crate) struct Entry {
 /// The network that a recipe makes of a data set.
 pub(crate) enum Sizes {
     Recursive(Config),
-    Written(AutoregressiveConfig),
+    Autoregressive(AutoregressiveConfig),
 }
 
 impl Study {
@@ -156,7 +156,7 @@ impl Study {
         let text = toml::to_string(&table).expect("a table is TOML");
         let mut recipe = Recipe::parse(&text, &[]).map_err(anyhow::Error::msg)?;
         let network = match recipe.autoregressive_for(data) {
-            Some(config) => Sizes::Written(config),
+            Some(config) => Sizes::Autoregressive(config),
             None => Sizes::Recursive(recipe.model_for(data)),
         };
         network.check()?;
@@ -178,7 +178,7 @@ impl Sizes {
     fn check(&self) -> Result<()> {
         match self {
             Sizes::Recursive(config) => config.check()?,
-            Sizes::Written(config) => config.check()?,
+            Sizes::Autoregressive(config) => config.check()?,
         }
         Ok(())
     }
@@ -186,7 +186,7 @@ impl Sizes {
     /// Number of trained values.
     pub(crate) fn parameters(&self) -> Result<usize> {
         match self {
-            Sizes::Written(config) => Ok(config.parameters()),
+            Sizes::Autoregressive(config) => Ok(config.parameters()),
             Sizes::Recursive(config) => {
                 let mut rng = trm_train::stream(0, trm_train::Purpose::Weights, 0);
                 let model = trm::Model::new(config, &trm_ops::Device::cpu(1), &mut rng)?;
@@ -199,7 +199,7 @@ impl Sizes {
     pub(crate) fn training_flops(&self, data: &Dataset) -> f64 {
         match self {
             Sizes::Recursive(config) => config.training_flops(),
-            Sizes::Written(config) => config.training_flops(mean_answer(config, data)),
+            Sizes::Autoregressive(config) => config.training_flops(mean_answer(config, data)),
         }
     }
 
@@ -208,7 +208,7 @@ impl Sizes {
     pub(crate) fn answer_flops(&self, data: &Dataset) -> f64 {
         match self {
             Sizes::Recursive(c) => c.supervision_steps as f64 * c.forward_flops(),
-            Sizes::Written(config) => config.forward_flops(mean_answer(config, data)),
+            Sizes::Autoregressive(config) => config.forward_flops(mean_answer(config, data)),
         }
     }
 }
@@ -224,7 +224,7 @@ fn mean_answer(config: &AutoregressiveConfig, data: &Dataset) -> usize {
 fn check_sizes(entries: &[Entry]) -> Result<()> {
     let recursive = entries.iter().filter(|e| matches!(e.network, Sizes::Recursive(_)));
     let sizes: Vec<usize> = recursive.map(|e| e.network.parameters()).collect::<Result<_>>()?;
-    for entry in entries.iter().filter(|e| matches!(e.network, Sizes::Written(_))) {
+    for entry in entries.iter().filter(|e| matches!(e.network, Sizes::Autoregressive(_))) {
         let own = entry.network.parameters()?;
         let off = |size: &usize| (own as f64 / *size as f64 - 1.0).abs();
         let nearest = sizes.iter().min_by(|a, b| off(a).total_cmp(&off(b)));

@@ -1,3 +1,4 @@
+use crate::config::inner_width;
 use crate::error::ConfigError;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -59,8 +60,7 @@ impl Default for AutoregressiveConfig {
 impl AutoregressiveConfig {
     /// Inner width of the SwiGLU.
     pub fn inner(&self) -> usize {
-        let inner = (self.expansion as f64 * self.hidden as f64 * 2.0 / 3.0).round() as usize;
-        inner.max(1).next_multiple_of(self.inner_multiple)
+        inner_width(self.hidden, self.expansion, self.inner_multiple)
     }
 
     /// Tokens that a sequence is made of: those of the puzzle, then one for every cell if cells are
