@@ -7,7 +7,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 use trm::Found;
 use trm_puzzles::Domain;
-use trm_train::Trail;
+use trm_train::{Chosen, Trail};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -151,17 +151,40 @@ pub(crate) fn print_trail(domain: Domain, trail: &Trail) {
     anstream::println!("{style}{verdict}{style:#}");
 }
 
-/// Prints the question, the answer that a search found, and how.
-pub(crate) fn print_found(domain: Domain, question: &[u8], found: &Found) {
+/// Prints the question, and the answer to it if there is one.
+fn print_answer(domain: Domain, question: &[u8], answer: &[u8]) {
     anstream::println!("{BOLD}question{BOLD:#}");
     print_plain(domain, question);
-    if !found.answer.is_empty() {
+    if !answer.is_empty() {
         let paint = |cell: usize, character: char| match domain.is_given(question[cell]) {
             true => format!("{DIM}{character}{DIM:#}"),
             false => plain(domain, character),
         };
-        anstream::println!("{BOLD}answer{BOLD:#}\n{}", domain.render(&found.answer, &paint));
+        anstream::println!("{BOLD}answer{BOLD:#}\n{}", domain.render(answer, &paint));
     }
+}
+
+/// Prints the question, the answer that was chosen from those written, and the order of writing if it is not
+/// row by row.
+pub(crate) fn print_written(domain: Domain, question: &[u8], chosen: &Chosen, cells: &[usize]) {
+    print_answer(domain, question, &chosen.answer);
+    let columns = domain.layout().columns;
+    if !cells.is_sorted() {
+        let name = |cell: &usize| format!("r{}c{}", cell / columns + 1, cell % columns + 1);
+        let names: Vec<String> = cells.iter().map(name).collect();
+        anstream::println!("{DIM}written in the order {}{DIM:#}", names.join(" "));
+    }
+    let probability = percent(f64::from(chosen.written.log_probability).exp());
+    let style = style_of(chosen.verdict.and_then(|verdict| verdict.decision()));
+    anstream::println!("{style}answer {}, of probability {probability}{style:#}", chosen.sample);
+    if let Some(verdict) = chosen.verdict {
+        anstream::println!("{style}{verdict}{style:#}");
+    }
+}
+
+/// Prints the question, the answer that a search found, and how.
+pub(crate) fn print_found(domain: Domain, question: &[u8], found: &Found) {
+    print_answer(domain, question, &found.answer);
     let style = style_of(decision(domain, question, found));
     anstream::println!("{style}{}{style:#}", origin(found));
     if !found.verified && !found.answer.is_empty() {

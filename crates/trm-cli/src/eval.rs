@@ -1,22 +1,24 @@
-//! `trm eval`: accuracy by supervision step.
+//! `trm eval`: accuracy by supervision step, or of written answers.
 
 mod votes;
+mod written;
 
 use crate::Outcome;
 use crate::compute;
 use crate::display::{duration, heading, percent, progress_bar, rate};
 use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::search::{SearchArguments, print_report};
+use crate::writing::WritingArguments;
 use anyhow::{Result, bail};
 use clap::Args;
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use trm::Model;
+use trm::{Model, Network};
 use trm_train::report::{Chart, render_chart};
 use trm_train::{
-    Dataset, EvalOptions, Evaluation, Machine, Outputs, Precision, SearchOptions, evaluate,
-    files::write_atomic, load_model, program, weight_digest, wilson,
+    AnyModel, Dataset, EvalOptions, Evaluation, Machine, Outputs, Precision, SearchOptions,
+    evaluate, files::write_atomic, load_any, program, weight_digest, wilson,
 };
 
 #[derive(Args)]
@@ -77,27 +79,37 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     search: SearchArguments,
     #[command(flatten)]
+    writing: WritingArguments,
+    #[command(flatten)]
     machine: DeviceArguments,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let device = arguments.machine.device();
-    let model = load_model(&arguments.model, &device)?;
+    let model = load_any(&arguments.model, &device)?;
     let mut data = Dataset::load(&arguments.data, &arguments.split)?;
     if let Some(limit) = arguments.limit {
         let first: Vec<usize> = (0..limit.min(data.groups())).collect();
         data = data.select_groups(&first);
     }
-    let steps = arguments.steps.unwrap_or_else(|| arguments.search.default_steps(&model));
     if data.is_empty() {
         bail!("no puzzles: --limit must be at least 1 and the split must not be empty");
     }
+    match model {
+        AnyModel::Recursive(model) => recursive(arguments, &model, data),
+        AnyModel::Autoregressive(model) => written::run(arguments, &model, &data),
+    }
+}
+
+fn recursive(arguments: &Arguments, model: &Model, mut data: Dataset) -> Result<Outcome> {
+    arguments.writing.refuse()?;
+    let steps = arguments.steps.unwrap_or_else(|| arguments.search.default_steps(model));
     if steps == 0 || steps > 1 << 20 || arguments.batch == 0 {
         bail!("--steps and --batch must be at least 1, --steps at most 1048576");
     }
     let dtype = Precision::from(arguments.precision).into();
     if data.augmented.is_some() {
-        return votes::run(arguments, &model, &data, steps);
+        return votes::run(arguments, model, &data, steps);
     }
     if arguments.votes.is_some() || arguments.submission.is_some() {
         bail!("--votes and --submission are for data sets of ARC");
@@ -109,7 +121,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         if arguments.halt.is_some() || arguments.save_outputs.is_some() {
             bail!("--search goes without --halt and --save-outputs: the rules end a search");
         }
-        return search(arguments, &model, &data, &options);
+        return search(arguments, model, &data, &options);
     }
     let options = EvalOptions {
         steps,
@@ -119,15 +131,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         keep_outputs: arguments.save_outputs.is_some(),
     };
     let bar = progress_bar(data.len() as u64, "evaluating {wide_bar} {pos}/{len}  {eta} left");
-    let evaluation = evaluate(&model, &data, options, &mut |done| bar.set_position(done as u64))?;
+    let evaluation = evaluate(model, &data, options, &mut |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
     if arguments.json {
         println!(
             "{}",
-            serde_json::to_string_pretty(&as_json(arguments, &evaluation, &data, &model))?
+            serde_json::to_string_pretty(&as_json(arguments, &evaluation, &data, model))?
         );
     } else {
-        print(arguments, &evaluation, &data, &model);
+        print(arguments, &evaluation, &data, model);
     }
     draw(arguments, || compute::of_evaluation(model.config(), &evaluation))?;
     if let (Some(path), Some(outputs)) = (&arguments.save_outputs, &evaluation.outputs) {
@@ -211,7 +223,7 @@ fn print_heading(arguments: &Arguments, data: &Dataset) {
     ));
 }
 
-fn print_digests(data: &Dataset, model: &Model) {
+fn print_digests(data: &Dataset, model: &impl Network) {
     println!("data digest   {}", data.digest());
     println!("weight digest {}", weight_digest(model));
 }
@@ -253,7 +265,7 @@ fn as_json(arguments: &Arguments, evaluation: &Evaluation, data: &Dataset, model
 }
 
 /// What was measured, on what, by what.
-fn identity(arguments: &Arguments, data: &Dataset, model: &Model) -> Value {
+fn identity(arguments: &Arguments, data: &Dataset, model: &impl Network) -> Value {
     json!({
         "model": arguments.model,
         "data": arguments.data,

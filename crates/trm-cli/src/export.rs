@@ -5,8 +5,9 @@ use crate::machine::PrecisionArgument;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
+use trm::Network;
 use trm_ops::Device;
-use trm_train::{Error, Precision, export_model, files, load_model, public_tensors, torch};
+use trm_train::{AnyModel, Error, Precision, export_model, files, load_any, public_tensors, torch};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -36,16 +37,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     if out.exists() {
         bail!("{}: exists already: choose another --out", out.display());
     }
-    let model = load_model(source, &Device::cpu(1))?;
-    let (values, _) = model.parameter_count();
-    let precision = match to {
-        Form::Safetensors => {
+    let model = load_any(source, &Device::cpu(1))?;
+    let values = match &model {
+        AnyModel::Recursive(model) => model.parameter_count().0,
+        AnyModel::Autoregressive(model) => model.config().parameters(),
+    };
+    let precision = match (to, &model) {
+        (Form::Safetensors, model) => {
             let precision = Precision::from(*precision);
-            export_model(source, &model, precision.into(), out)?;
+            match model {
+                AnyModel::Recursive(m) => export_model(source, m, precision.into(), out)?,
+                AnyModel::Autoregressive(m) => export_model(source, m, precision.into(), out)?,
+            }
             precision
         }
-        Form::PtNames => {
-            let bytes = torch::encode(&public_tensors(&model)?).map_err(Error::Mismatch)?;
+        (Form::PtNames, AnyModel::Autoregressive(_)) => bail!(
+            "{}: an autoregressive model, which the public code does not have: leave out --to",
+            source.display()
+        ),
+        (Form::PtNames, AnyModel::Recursive(model)) => {
+            let bytes = torch::encode(&public_tensors(model)?).map_err(Error::Mismatch)?;
             files::write_atomic(out, &bytes)?;
             Precision::F32
         }

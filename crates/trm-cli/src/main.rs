@@ -15,6 +15,7 @@ mod search;
 mod shipped;
 mod solve;
 mod train;
+mod writing;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

@@ -1,10 +1,13 @@
 //! `trm solve`: watch a model think.
 
+mod written;
+
 use crate::Outcome;
 use crate::display::{print_comparison, print_found, print_trail};
 use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::search::{self, SearchArguments};
 use crate::shipped;
+use crate::writing::WritingArguments;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
@@ -12,7 +15,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use trm::{Found, Limits, Model, Question, Solver};
 use trm_puzzles::Domain;
-use trm_train::{Dataset, DomainReferee, Precision, SearchOptions, Trail, check_fit, load_model};
+use trm_train::{
+    AnyModel, Dataset, DomainReferee, Error, Precision, SearchOptions, Trail, check_fit, load_any,
+};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -33,14 +38,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
     /// A puzzle is done at its first step with a halting probability above P, which is above 0 and
-    /// at most 1: the higher, the longer it thinks. 1 for all steps. With --search the rules decide.
-    #[arg(
-        long,
-        value_name = "P",
-        default_value_t = Limits::CAREFUL_HALT,
-        allow_negative_numbers = true
-    )]
-    halt: f32,
+    /// at most 1: the higher, the longer it thinks. 1 for all steps. With --search the rules decide
+    /// [default: 0.95].
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    halt: Option<f32>,
     /// Puzzles at a time. One that is done leaves its place to the next; answers do not depend on
     /// the number, and are printed in the order of the puzzles.
     #[arg(long, default_value_t = 16, value_name = "N")]
@@ -54,35 +55,51 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     search: SearchArguments,
     #[command(flatten)]
+    writing: WritingArguments,
+    #[command(flatten)]
     machine: DeviceArguments,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let (folder, puzzle) = model_and_puzzle(arguments)?;
     let device = arguments.machine.device();
+    let folder = folder.map(Path::new);
     let model = match folder {
-        Some(folder) => load_model(Path::new(folder), &device)?,
-        None => shipped::model(&device)?,
+        Some(folder) => load_any(folder, &device)?,
+        None => AnyModel::Recursive(shipped::model(&device)?),
     };
+    match model {
+        AnyModel::Recursive(model) => recursive(arguments, puzzle, &model),
+        AnyModel::Autoregressive(model) => {
+            written::run(arguments, (folder.unwrap_or(Path::new("")), puzzle), &model)
+        }
+    }
+}
+
+fn recursive(arguments: &Arguments, puzzle: Option<&str>, model: &Model) -> Result<Outcome> {
+    arguments.writing.refuse()?;
     let domain: Domain = model.config().domain.parse()?;
     let asked = match &arguments.data {
-        Some(folder) => Asked::of_data(folder, puzzle.unwrap_or_default(), &model)?,
+        Some(folder) => {
+            Asked::of_data(folder, puzzle.unwrap_or_default(), &|data| check_fit(model, data))?
+        }
         None => {
             let (place, text) = text(arguments, puzzle)?;
             Asked::of_text(questions(domain, &place, &text)?)
         }
     };
-    let steps = arguments.steps.unwrap_or_else(|| arguments.search.default_steps(&model));
+    let steps = arguments.steps.unwrap_or_else(|| arguments.search.default_steps(model));
     if steps == 0 || arguments.batch == 0 {
         bail!("--steps and --batch must be at least 1");
     }
     let dtype = Precision::from(arguments.precision).into();
-    let solver = Solver::new(&model, dtype);
+    let solver = Solver::new(model, dtype);
     let limits = (steps, arguments.batch);
     if let Some(options) = arguments.search.options(limits, dtype)? {
         return search(arguments, solver, domain, &asked, &options);
     }
-    let limits = Limits { steps, batch: arguments.batch, halt: Some(arguments.halt) };
+    let halt = arguments.halt.unwrap_or(Limits::CAREFUL_HALT);
+    let limits = Limits { steps, batch: arguments.batch, halt: Some(halt) };
     let mut outcome = Outcome::Done;
     let trails = Trail::follow_all(solver, domain, asked.question(), limits)?;
     for (puzzle, trail) in trails.enumerate() {
@@ -141,10 +158,14 @@ impl Asked {
         Asked { tokens: questions.concat(), puzzles: vec![0; questions.len()], answers: Vec::new() }
     }
 
-    /// The test examples of a data set with this name or number.
-    fn of_data(folder: &Path, wanted: &str, model: &Model) -> Result<Asked> {
+    /// The test examples with this name or number of a data set that passes a check.
+    fn of_data(
+        folder: &Path,
+        wanted: &str,
+        check: &dyn Fn(&Dataset) -> Result<(), Error>,
+    ) -> Result<Asked> {
         let data = Dataset::load(folder, "test")?;
-        check_fit(model, &data)?;
+        check(&data)?;
         let ids = data.example_identifiers();
         let examples: Vec<usize> = match &data.augmented {
             Some(tasks) => (0..ids.len()).filter(|i| tasks.name(ids[*i]) == Some(wanted)).collect(),

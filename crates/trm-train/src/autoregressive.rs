@@ -264,14 +264,27 @@ pub fn write_answers(
     let config = model.config();
     check_sizes((config.seq_len, config.vocab_size, &config.domain), &data.metadata)?;
     let open = OpenCells::of(config)?;
-    let questions: Vec<&[u8]> = (0..data.len()).map(|i| data.input(i)).collect();
-    for (i, questions) in questions.chunks(batch.max(1)).enumerate() {
-        let first = i * batch.max(1);
-        let prompts: Vec<_> = questions.iter().map(|q| open.prompt(config, q)).collect();
-        let written = generate(model, &prompts, (sampling, first as u64));
-        for (j, (question, written)) in questions.iter().zip(&written).enumerate() {
-            take(first + j, config.read(question, &written.tokens), written);
+    let mut puzzle = 0;
+    for questions in data.questions().chunks(batch.max(1)) {
+        for (answer, written) in write_some(model, open, questions, (sampling, puzzle as u64)) {
+            take(puzzle, answer, &written);
+            puzzle += 1;
         }
     }
     Ok(())
+}
+
+/// One answer to each question, all at once, and how it was written; `first` is the place of the first
+/// question among all, for random numbers.
+pub(crate) fn write_some(
+    model: &Autoregressive,
+    open: OpenCells,
+    questions: &[&[u8]],
+    (sampling, first): (Sampling, u64),
+) -> Vec<(Vec<u8>, Written)> {
+    let config = model.config();
+    let prompts: Vec<_> = questions.iter().map(|q| open.prompt(config, q)).collect();
+    let written = generate(model, &prompts, (sampling, first));
+    let answers = questions.iter().zip(written);
+    answers.map(|(question, w)| (config.read(question, &w.tokens), w)).collect()
 }

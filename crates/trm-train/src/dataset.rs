@@ -123,6 +123,11 @@ impl Dataset {
         &self.inputs[example * self.metadata.seq_len..][..self.metadata.seq_len]
     }
 
+    /// Tokens of every question.
+    pub fn questions(&self) -> Vec<&[u8]> {
+        (0..self.len()).map(|example| self.input(example)).collect()
+    }
+
     /// Tokens of one answer.
     pub fn label(&self, example: usize) -> &[u8] {
         &self.labels[example * self.metadata.seq_len..][..self.metadata.seq_len]

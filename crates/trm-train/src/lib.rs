@@ -7,10 +7,12 @@ mod augmented;
 mod autoregressive;
 mod carry;
 mod checkpoint;
+mod choosing;
 mod dataset;
 mod error;
 mod evaluate;
 pub mod files;
+mod first_errors;
 mod grid_data;
 mod keys;
 mod learner;
@@ -41,16 +43,19 @@ mod trail;
 mod train;
 mod votes;
 mod writer;
-mod writing;
 
 pub use arc_data::{ARC, ArcTasks, Leaks, arc_splits, read_arc};
 pub use augmented::Augmented;
 pub use autoregressive::{AutoregressiveTrainer, evaluate_autoregressive, write_answers};
 pub use carry::{Carry, Example, Halting};
 pub use checkpoint::Progress;
+pub use choosing::{BestOf, Chosen, SampleOptions, best_of, write_best};
 pub use dataset::{Dataset, Metadata, Origin};
 pub use error::Error;
-pub use evaluate::{Bin, EvalOptions, Evaluation, Outputs, StepScore, check_fit, evaluate, wilson};
+pub use evaluate::{
+    Bin, EvalOptions, Evaluation, Outputs, StepScore, check_fit, check_sizes, evaluate, wilson,
+};
+pub use first_errors::{FirstErrors, first_errors};
 pub use grid_data::grids_from_files;
 pub use learner::{Core, Learner};
 pub use log::{Line, read_log};
@@ -58,7 +63,8 @@ pub use maze_data::{Mazes, generate_mazes, mazes_from_csv};
 pub use memory::{available_bytes, checkpoint_bytes, training_bytes};
 pub use merge::merge;
 pub use model_folder::{
-    export_model, load_autoregressive, load_model, newest_checkpoint, parse_config, save_model,
+    AnyModel, export_model, load_any, load_autoregressive, load_model, newest_checkpoint,
+    parse_config, save_model,
 };
 pub use provenance::{Machine, Provenance, program, weight_digest};
 pub use public::{Known, import_tensors, public_name, public_tensors};
@@ -74,4 +80,3 @@ pub use sudoku_data::{Generated, Kind, generate_sudoku, sudoku_from_csv};
 pub use trail::{Trail, TrailStep, Trails};
 pub use train::{StepMetrics, Trainer};
 pub use votes::{VoteOptions, VoteReport, vote};
-pub use writing::{BestOf, FirstErrors, SampleOptions, best_of, first_errors};

@@ -87,6 +87,26 @@ pub fn load_autoregressive(folder: &Path, device: &Device) -> Result<Autoregress
     load(folder, device, parse_autoregressive)
 }
 
+/// A model of either kind.
+pub enum AnyModel {
+    /// Revises a draft.
+    Recursive(Model),
+    /// Writes an answer token by token.
+    Autoregressive(Autoregressive),
+}
+
+/// [`load_model`] of whichever kind the folder holds.
+///
+/// # Errors
+/// As [`load_model`].
+pub fn load_any(folder: &Path, device: &Device) -> Result<AnyModel, Error> {
+    let config = read(&resolve(folder)?.join("config.json"))?;
+    match has_order(&config) {
+        true => load_autoregressive(folder, device).map(AnyModel::Autoregressive),
+        false => load_model(folder, device).map(AnyModel::Recursive),
+    }
+}
+
 /// Whether a configuration says in which order to write.
 fn has_order(config: &[u8]) -> bool {
     serde_json::from_slice(config).is_ok_and(|keys: Table| keys.contains_key("order"))

@@ -180,7 +180,7 @@ fn written(
     let flops = entry.network.answer_flops(test);
     let (samples, temperature) = (study.answers, study.temperature);
     let sampling = SampleOptions { samples, temperature, seed, batch: BATCH };
-    let best = best_of(model, test, sampling)?;
+    let best = best_of(model, test, sampling, &mut |_| ())?;
     let curve = |name: &str, exact: fn(&trm_train::BestOf) -> usize| Curve {
         name: name.into(),
         points: best

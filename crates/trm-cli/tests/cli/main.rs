@@ -9,3 +9,4 @@ mod reliability;
 mod search;
 mod server;
 mod session;
+mod written;

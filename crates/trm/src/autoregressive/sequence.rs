@@ -29,15 +29,25 @@ impl AutoregressiveConfig {
         cells.flat_map(|cell| [(self.vocab_size + cell) as u8, tokens[cell]]).collect()
     }
 
+    /// The cells that were written, in order; what names none is [`usize::MAX`].
+    pub fn cells(&self, written: &[u8]) -> Vec<usize> {
+        match self.order {
+            Order::Raster => (0..written.len()).collect(),
+            Order::Solver => {
+                let cell = |pair: &[u8]| usize::from(pair[0]).checked_sub(self.vocab_size);
+                written.chunks_exact(2).map(|pair| cell(pair).unwrap_or(usize::MAX)).collect()
+            }
+        }
+    }
+
     /// The answer that was written, put into the question's cells; what was not written stays.
     pub fn read(&self, question: &[u8], written: &[u8]) -> Vec<u8> {
         match self.order {
             Order::Raster => written.iter().chain(&question[written.len()..]).copied().collect(),
             Order::Solver => {
                 let mut answer = question.to_vec();
-                for pair in written.chunks_exact(2) {
-                    let cell = (pair[0] as usize).checked_sub(self.vocab_size);
-                    if let Some(place) = cell.and_then(|cell| answer.get_mut(cell)) {
+                for (cell, pair) in self.cells(written).into_iter().zip(written.chunks_exact(2)) {
+                    if let Some(place) = answer.get_mut(cell) {
                         *place = pair[1];
                     }
                 }
@@ -116,6 +126,8 @@ mod tests {
             assert_eq!(prompt.len() + written.len(), config.sequence());
             assert_eq!(config.read(&question, &written), answer);
             assert_eq!(config.answer_len(2), written.len());
+            let cells = if order == Order::Solver { vec![2, 1] } else { vec![0, 1, 2, 3] };
+            assert_eq!(config.cells(&written), cells);
         }
         assert_eq!(config(Order::Solver).read(&question, &[8, 4]), [2, 1, 4, 5]);
         assert_eq!(config(Order::Raster).read(&question, &[2, 3]), [2, 3, 1, 5]);

@@ -1,89 +1,10 @@
-//! What written answers are worth: the best of several, and what becomes of a mistake.
+//! What becomes of a mistake in a written answer.
 
 use crate::Error;
 use crate::autoregressive::{OpenCells, write_answers};
 use crate::dataset::Dataset;
-use crate::score::Score;
 use serde::Serialize;
 use trm::{Autoregressive, AutoregressiveConfig, Network, Order, Sampling, generate};
-use trm_puzzles::Domain;
-
-/// How to sample.
-#[derive(Clone, Copy, Debug)]
-pub struct SampleOptions {
-    /// Answers per puzzle: the greedy one, the others at random.
-    pub samples: usize,
-    /// What logits are divided by for the random ones.
-    pub temperature: f32,
-    /// Of the random ones.
-    pub seed: u64,
-    /// Puzzles at a time.
-    pub batch: usize,
-}
-
-/// Exact answers if one of the first k of every puzzle is chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct BestOf {
-    /// k: answers to choose from.
-    pub answers: usize,
-    /// Puzzles right if the answer is chosen that the model holds for likeliest.
-    pub by_probability: usize,
-    /// Puzzles right if the first one is chosen that keeps the rules, or the likeliest if none does.
-    pub by_rules: usize,
-    /// Puzzles right in any of the answers.
-    pub any: usize,
-}
-
-/// The answers chosen so far.
-#[derive(Clone, Copy)]
-struct Choice {
-    log_probability: f32,
-    likeliest: bool,
-    by_rules: Option<bool>,
-    any: bool,
-}
-
-/// Scores of the best of 1, 2, … answers.
-///
-/// # Errors
-/// If the data do not fit the model.
-pub fn best_of(
-    model: &Autoregressive,
-    data: &Dataset,
-    options: SampleOptions,
-) -> Result<Vec<BestOf>, Error> {
-    let domain: Option<Domain> = data.metadata.domain.parse().ok();
-    let start =
-        Choice { log_probability: f32::NEG_INFINITY, likeliest: false, by_rules: None, any: false };
-    let mut choices = vec![start; data.len()];
-    let mut scores = Vec::new();
-    for sample in 0..options.samples as u64 {
-        let seed = options.seed.wrapping_add(sample);
-        let random = Sampling::Temperature { temperature: options.temperature, seed };
-        let sampling = if sample == 0 { Sampling::Greedy } else { random };
-        write_answers(model, data, sampling, options.batch, &mut |puzzle, answer, written| {
-            let right = Score::new(&answer, data.label(puzzle), 1, data.ignore_label()).exact[0];
-            let kept = domain.is_some_and(|d| d.verify(data.input(puzzle), &answer).is_solved());
-            let choice = &mut choices[puzzle];
-            choice.any |= right;
-            if written.log_probability > choice.log_probability {
-                choice.log_probability = written.log_probability;
-                choice.likeliest = right;
-            }
-            if kept {
-                choice.by_rules.get_or_insert(right);
-            }
-        })?;
-        let count = |f: fn(&Choice) -> bool| choices.iter().filter(|c| f(c)).count();
-        scores.push(BestOf {
-            answers: sample as usize + 1,
-            by_probability: count(|c| c.likeliest),
-            by_rules: count(|c| c.by_rules.unwrap_or(c.likeliest)),
-            any: count(|c| c.any),
-        });
-    }
-    Ok(scores)
-}
 
 /// Where answers first go wrong, and what follows from it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

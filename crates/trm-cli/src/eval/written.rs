@@ -1,0 +1,133 @@
+//! Accuracy of an autoregressive model: of its greedy answers, or of the best of several.
+
+use super::{Arguments, identity, print_digests, print_heading};
+use crate::Outcome;
+use crate::display::{duration, percent, progress_bar, rate};
+use anyhow::{Result, bail};
+use serde_json::json;
+use std::time::Instant;
+use trm::Autoregressive;
+use trm_ops::DType;
+use trm_train::{
+    BestOf, Dataset, EvalOptions, Precision, SampleOptions, best_of, evaluate_autoregressive,
+    wilson,
+};
+
+pub(super) fn run(
+    arguments: &Arguments,
+    model: &Autoregressive,
+    data: &Dataset,
+) -> Result<Outcome> {
+    let options = arguments.writing.options(
+        &arguments.model,
+        arguments.batch,
+        Precision::from(arguments.precision),
+        &[
+            ("search", arguments.search.is_asked_for()),
+            ("steps", arguments.steps.is_some()),
+            ("halt", arguments.halt.is_some()),
+            ("save-outputs", arguments.save_outputs.is_some()),
+            ("votes", arguments.votes.is_some()),
+            ("submission", arguments.submission.is_some()),
+            ("blank-identifiers", arguments.blank_identifiers),
+            ("figure", arguments.figure.is_some()),
+        ],
+    )?;
+    if data.augmented.is_some() {
+        bail!("{}: votes over images of a task need a recursive model", arguments.data.display());
+    }
+    match options.samples {
+        1 => greedy(arguments, model, data, options),
+        _ => best(arguments, model, data, options),
+    }
+}
+
+fn greedy(
+    arguments: &Arguments,
+    model: &Autoregressive,
+    data: &Dataset,
+    SampleOptions { batch, .. }: SampleOptions,
+) -> Result<Outcome> {
+    let options =
+        EvalOptions { steps: 1, batch, halt: None, dtype: DType::F32, keep_outputs: false };
+    let bar = progress_bar(data.len() as u64, "writing {wide_bar} {pos}/{len}  {eta} left");
+    let evaluation =
+        evaluate_autoregressive(model, data, options, &mut |done| bar.set_position(done as u64))?;
+    bar.finish_and_clear();
+    let score = &evaluation.steps[0];
+    let (low, high) = wilson(score.exact, evaluation.puzzles);
+    if arguments.json {
+        let mut json = identity(arguments, data, model);
+        json["exact_accuracy"] = evaluation.exact().into();
+        json["interval_95"] = json!([low, high]);
+        json["cell_accuracy"] = score.cells.into();
+        json["calibration_error"] = evaluation.calibration_error().into();
+        json["seconds"] = evaluation.seconds.into();
+        println!("{}", serde_json::to_string_pretty(&json)?);
+        return Ok(Outcome::Done);
+    }
+    print_heading(arguments, data);
+    println!(
+        "exactly right {} (95 % interval {:.1}–{:.1} %), cells {}",
+        percent(evaluation.share(score.exact)),
+        100.0 * low,
+        100.0 * high,
+        percent(score.cells)
+    );
+    print_speed(data, evaluation.seconds);
+    println!("written greedily, calibration error {}", percent(evaluation.calibration_error()));
+    print_digests(data, model);
+    Ok(Outcome::Done)
+}
+
+fn best(
+    arguments: &Arguments,
+    model: &Autoregressive,
+    data: &Dataset,
+    options: SampleOptions,
+) -> Result<Outcome> {
+    let started = Instant::now();
+    let bar = progress_bar(data.len() as u64, "writing {wide_bar} {pos}/{len}  {eta} left");
+    let scores = best_of(model, data, options, &mut |done| bar.set_position(done as u64))?;
+    bar.finish_and_clear();
+    let seconds = started.elapsed().as_secs_f64();
+    let SampleOptions { samples, temperature, seed, .. } = options;
+    if arguments.json {
+        let mut json = identity(arguments, data, model);
+        json["best_of"] = json!(scores);
+        json["temperature"] = temperature.into();
+        json["seed"] = seed.into();
+        json["seconds"] = seconds.into();
+        println!("{}", serde_json::to_string_pretty(&json)?);
+        return Ok(Outcome::Done);
+    }
+    print_heading(arguments, data);
+    print_scores(&scores, data.len());
+    print_speed(data, seconds);
+    println!("best of {samples}: one greedy, the others at temperature {temperature}, seed {seed}");
+    print_digests(data, model);
+    Ok(Outcome::Done)
+}
+
+/// A row per number of answers to choose from.
+fn print_scores(scores: &[BestOf], puzzles: usize) {
+    let share = |count: usize| percent(count as f64 / puzzles as f64);
+    println!("answers   by the rules   (95 % interval)     by probability   any is right");
+    for score in scores {
+        let (low, high) = wilson(score.by_rules, puzzles);
+        println!(
+            "{:7}   {:>12}   ({:>5.1}–{:>5.1} %)   {:>14}   {:>12}",
+            score.answers,
+            share(score.by_rules),
+            100.0 * low,
+            100.0 * high,
+            share(score.by_probability),
+            share(score.any)
+        );
+    }
+}
+
+fn print_speed(data: &Dataset, seconds: f64) {
+    let speed = rate(data.len() as f64 / seconds.max(1e-9));
+    println!("{} in {}: {speed} puzzles/s", data.len(), duration(seconds));
+}

@@ -1,0 +1,68 @@
+//! Puzzles answered by an autoregressive model: the order of writing, and the answer.
+
+use super::{Arguments, Asked, questions, text, with_comparison};
+use crate::Outcome;
+use crate::display::{print_comparison, print_written};
+use anyhow::Result;
+use serde_json::{Value, json};
+use std::path::Path;
+use trm::{Autoregressive, Network};
+use trm_puzzles::Domain;
+use trm_train::{Chosen, Precision, check_sizes, write_best};
+
+pub(super) fn run(
+    arguments: &Arguments,
+    (folder, puzzle): (&Path, Option<&str>),
+    model: &Autoregressive,
+) -> Result<Outcome> {
+    let options = arguments.writing.options(
+        folder,
+        arguments.batch,
+        Precision::from(arguments.precision),
+        &[
+            ("search", arguments.search.is_asked_for()),
+            ("steps", arguments.steps.is_some()),
+            ("halt", arguments.halt.is_some()),
+        ],
+    )?;
+    let config = model.config();
+    let domain: Domain = config.domain.parse()?;
+    let asked = match &arguments.data {
+        Some(folder) => Asked::of_data(folder, puzzle.unwrap_or_default(), &|data| {
+            check_sizes((config.seq_len, config.vocab_size, &config.domain), &data.metadata)
+        })?,
+        None => {
+            let (place, text) = text(arguments, puzzle)?;
+            Asked::of_text(questions(domain, &place, &text)?)
+        }
+    };
+    let all: Vec<&[u8]> = asked.tokens.chunks_exact(config.seq_len).collect();
+    let mut outcome = Outcome::Done;
+    write_best(model, &all, options, &mut |puzzle, chosen| {
+        let question = all[puzzle];
+        let is_recorded = asked.is_recorded(domain, puzzle, &chosen.answer);
+        if arguments.json {
+            println!("{}", with_comparison(as_json(model, domain, question, chosen), is_recorded));
+        } else {
+            print_written(domain, question, chosen, &model.config().cells(&chosen.written.tokens));
+            is_recorded.inspect(|is_recorded| print_comparison(*is_recorded));
+        }
+        let decision = chosen.verdict.and_then(|verdict| verdict.decision());
+        if is_recorded.or(decision) == Some(false) {
+            outcome = Outcome::NotSolved;
+        }
+    })?;
+    Ok(outcome)
+}
+
+fn as_json(model: &Autoregressive, domain: Domain, question: &[u8], chosen: &Chosen) -> Value {
+    json!({
+        "question": domain.format_line(question),
+        "answer": domain.format_line(&chosen.answer),
+        "solved": chosen.verdict.and_then(|verdict| verdict.decision()),
+        "verdict": chosen.verdict.map(|verdict| verdict.to_string()),
+        "probability": chosen.written.log_probability.exp(),
+        "sample": chosen.sample,
+        "cells": model.config().cells(&chosen.written.tokens),
+    })
+}
