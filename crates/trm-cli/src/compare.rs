@@ -1,6 +1,8 @@
 //! `trm compare`: several ways of thinking, trained with equal compute, measured on the same puzzles.
 
+mod endpoint;
 mod growth;
+mod language;
 mod measure;
 mod page;
 mod side_by_side;
@@ -13,6 +15,7 @@ use crate::train::free_folder;
 use anyhow::Result;
 use clap::Args;
 use growth::{Growth, growth};
+use language::{Language, ask_all};
 use measure::{Outcome, outcome};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -44,6 +47,7 @@ pub(crate) struct Findings {
     puzzles: usize,
     training_flops: f64,
     contenders: Vec<Finding>,
+    language_models: Vec<Language>,
     growth: Vec<Growth>,
     program: String,
     machine: Machine,
@@ -71,6 +75,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ended> {
     let test = test.select_groups(&some);
     let entries = study.entries(&folder, &train)?;
     create_folder(&out)?;
+    // first: what is wrong with an endpoint shows before anything is trained
+    let language_models = ask_all(&study, &out, &test)?;
     let device = arguments.machine.device();
     let mut contenders = Vec::new();
     for entry in &entries {
@@ -100,6 +106,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ended> {
         puzzles: test.len(),
         training_flops: study.training_flops,
         contenders,
+        language_models,
         growth: growth(&entries, &study.growth, &device)?,
         program: program(),
         machine: Machine::this(),

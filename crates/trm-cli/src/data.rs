@@ -8,6 +8,8 @@ mod maze;
 mod originals;
 mod part;
 
+pub(crate) use part::hex;
+
 use crate::display::{heading, progress_bar};
 use crate::{Failed, Outcome};
 use anyhow::{Result, bail};

@@ -1,5 +1,6 @@
 //! What was found, as one page.
 
+use super::language::Language;
 use super::measure::{Curve, Outcome, Point};
 use super::{Finding, Findings};
 use crate::display::{duration, percent};
@@ -13,6 +14,7 @@ pub(crate) fn page(findings: &Findings, thinking: Vec<Thinking>) -> Report {
     charts.extend([growth_chart(findings, true), growth_chart(findings, false)]);
     let mut tables = vec![contenders(findings), test_time(findings)];
     tables.extend(first_errors(findings));
+    tables.extend(language_models(findings));
     tables.push(growth_table(findings));
     Report {
         title: findings.title.clone(),
@@ -32,7 +34,9 @@ pub(crate) fn page(findings: &Findings, thinking: Vec<Thinking>) -> Report {
 
 /// The table of contenders, for a terminal.
 pub(crate) fn print(findings: &Findings) {
-    let width = findings.contenders.iter().map(|c| c.name.chars().count()).max().unwrap_or(0);
+    let names = findings.contenders.iter().map(|c| &c.name);
+    let names = names.chain(findings.language_models.iter().map(|m| &m.name));
+    let width = names.map(|name| name.chars().count()).max().unwrap_or(0);
     for contender in &findings.contenders {
         let (exact, (low, high)) = exact(findings, contender);
         println!(
@@ -43,6 +47,16 @@ pub(crate) fn print(findings: &Findings) {
             100.0 * high,
             contender.parameters,
             operations(mean(contender, |o| o.cost.flops)),
+        );
+    }
+    for model in &findings.language_models {
+        let Language { name, asked, exact, .. } = model;
+        let (low, high) = wilson(*exact, *asked);
+        println!(
+            "{name:width$}  {:>7} exact ({:.1}–{:.1} %)  of {asked} asked",
+            percent(*exact as f64 / (*asked).max(1) as f64),
+            100.0 * low,
+            100.0 * high,
         );
     }
 }
@@ -287,6 +301,41 @@ fn first_errors(findings: &Findings) -> Option<Table> {
             "answers repaired by that",
         ]),
         rows,
+    })
+}
+
+fn language_models(findings: &Findings) -> Option<Table> {
+    let row = |model: &Language| {
+        vec![
+            model.name.clone(),
+            model.model.clone(),
+            format!("{} of {}", model.asked, model.wanted),
+            percent(model.exact as f64 / model.asked.max(1) as f64),
+            range(wilson(model.exact, model.asked)),
+            model.unreadable.to_string(),
+            format!("{:.0} + {:.0}", model.prompt_tokens, model.answer_tokens),
+            format!("{:.4}", model.cost),
+            duration(model.milliseconds / 1e3),
+        ]
+    };
+    (!findings.language_models.is_empty()).then(|| Table {
+        title: "Language models".into(),
+        caption: "Asked about the first of the same puzzles in words, once each, and not trained on them. What \
+                  holds no answer in the form that was asked for counts as wrong. Tokens of prompt and answer, \
+                  and the median time of a reply; the cost is that of all answers, by the prices of the study."
+            .into(),
+        header: texts([
+            "contender",
+            "model",
+            "asked",
+            "exact",
+            "95 % interval",
+            "unreadable",
+            "tokens",
+            "cost",
+            "time",
+        ]),
+        rows: findings.language_models.iter().map(row).collect(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! A study: who is compared, on what, with how much compute.
 
+use super::endpoint::Settings;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -56,8 +57,16 @@ struct Contender {
     name: String,
     model: Option<Table>,
     autoregressive: Option<Table>,
+    endpoint: Option<Settings>,
     #[serde(default)]
     train: Table,
+}
+
+/// A language model that takes part.
+pub(crate) struct Asked {
+    pub(crate) name: String,
+    pub(crate) slug: String,
+    pub(crate) settings: Settings,
 }
 
 /// Who takes part, ready to train.
@@ -81,7 +90,7 @@ impl Study {
             anyhow::Error::msg(format!("{}: {}", path.display(), message.replace('\n', "; ")))
         };
         let study: Study = toml::from_str(&text).map_err(|error| fail(error.message()))?;
-        study.check().map_err(|error| fail(&error.to_string()))?;
+        study.check().map_err(|error| fail(&format!("{error:#}")))?;
         Ok(study)
     }
 
@@ -101,10 +110,26 @@ impl Study {
         if !(self.temperature.is_finite() && self.temperature > 0.0) {
             bail!("temperature = {}: must be a positive number", self.temperature);
         }
+        for (i, contender) in self.contenders.iter().enumerate() {
+            contender.check().with_context(|| format!("contender {:?}", contender.name))?;
+            let slug = slug(&contender.name);
+            if self.contenders[..i].iter().any(|other| self::slug(&other.name) == slug) {
+                bail!("two contenders are called {:?}: rename one", contender.name);
+            }
+        }
         match self.growth.iter().map(|name| name.parse::<Domain>()).find_map(Result::err) {
             Some(error) => bail!("growth: {error}"),
             None => Ok(()),
         }
+    }
+
+    /// The language models, to be asked and not trained.
+    pub(crate) fn language_models(&self) -> Vec<Asked> {
+        let asked = |c: &Contender| {
+            let settings = c.endpoint.clone()?;
+            Some(Asked { name: c.name.clone(), slug: slug(&c.name), settings })
+        };
+        self.contenders.iter().filter_map(asked).collect()
     }
 
     /// The data set's folder, made if it has to be and is not there yet.
@@ -124,17 +149,11 @@ impl Study {
 
     /// The contenders, each with as many steps as the compute allows.
     pub(crate) fn entries(&self, folder: &Path, data: &Dataset) -> Result<Vec<Entry>> {
-        let entries: Vec<Entry> = self
-            .contenders
-            .iter()
+        let trained = self.contenders.iter().filter(|c| c.endpoint.is_none());
+        let entries: Vec<Entry> = trained
             .map(|c| self.entry(c, folder, data).with_context(|| format!("contender {:?}", c.name)))
             .collect::<Result<_>>()
             .map_err(|error| anyhow::Error::msg(format!("{error:#}")))?;
-        for (i, entry) in entries.iter().enumerate() {
-            if entries[..i].iter().any(|other| other.slug() == entry.slug()) {
-                bail!("two contenders are called {:?}: rename one", entry.name);
-            }
-        }
         check_sizes(&entries)?;
         Ok(entries)
     }
@@ -151,7 +170,7 @@ impl Study {
             (None, Some(network)) => {
                 table.insert("autoregressive".into(), Value::Table(network.clone()))
             }
-            _ => bail!("give it either [contender.model] or [contender.autoregressive]"),
+            _ => unreachable!("a contender is of one kind"),
         };
         let text = toml::to_string(&table).expect("a table is TOML");
         let mut recipe = Recipe::parse(&text, &[]).map_err(anyhow::Error::msg)?;
@@ -166,12 +185,34 @@ impl Study {
     }
 }
 
+impl Contender {
+    fn check(&self) -> Result<()> {
+        let kinds = [self.model.is_some(), self.autoregressive.is_some(), self.endpoint.is_some()];
+        if kinds.iter().filter(|kind| **kind).count() != 1 {
+            bail!(
+                "give it one of [contender.model], [contender.autoregressive] and [contender.endpoint]"
+            );
+        }
+        match &self.endpoint {
+            Some(_) if !self.train.is_empty() => {
+                bail!("what is asked is not trained: remove train")
+            }
+            Some(settings) => settings.check(),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Entry {
     /// The name as part of a path.
     pub(crate) fn slug(&self) -> String {
-        let parts = self.name.split(|c: char| !c.is_ascii_alphanumeric());
-        parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-").to_lowercase()
+        slug(&self.name)
     }
+}
+
+fn slug(name: &str) -> String {
+    let parts = name.split(|c: char| !c.is_ascii_alphanumeric());
+    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-").to_lowercase()
 }
 
 impl Sizes {

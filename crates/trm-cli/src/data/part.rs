@@ -111,7 +111,8 @@ pub(super) fn hash(path: &Path) -> Result<(Sha256, u64)> {
     }
 }
 
-pub(super) fn hex(hash: Sha256) -> String {
+/// In small hexadecimal digits.
+pub(crate) fn hex(hash: Sha256) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
