@@ -46,8 +46,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         (Form::Safetensors, model) => {
             let precision = Precision::from(*precision);
             match model {
-                AnyModel::Recursive(m) => export_model(source, m, precision.into(), out)?,
-                AnyModel::Autoregressive(m) => export_model(source, m, precision.into(), out)?,
+                AnyModel::Recursive(m) => export_model(source, &**m, precision.into(), out)?,
+                AnyModel::Autoregressive(m) => export_model(source, &**m, precision.into(), out)?,
             }
             precision
         }

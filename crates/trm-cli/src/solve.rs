@@ -66,7 +66,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let folder = folder.map(Path::new);
     let model = match folder {
         Some(folder) => load_any(folder, &device)?,
-        None => AnyModel::Recursive(shipped::model(&device)?),
+        None => AnyModel::Recursive(Box::new(shipped::model(&device)?)),
     };
     match model {
         AnyModel::Recursive(model) => recursive(arguments, puzzle, &model),

@@ -90,9 +90,9 @@ pub fn load_autoregressive(folder: &Path, device: &Device) -> Result<Autoregress
 /// A model of either kind.
 pub enum AnyModel {
     /// Revises a draft.
-    Recursive(Model),
+    Recursive(Box<Model>),
     /// Writes an answer token by token.
-    Autoregressive(Autoregressive),
+    Autoregressive(Box<Autoregressive>),
 }
 
 /// [`load_model`] of whichever kind the folder holds.
@@ -102,8 +102,8 @@ pub enum AnyModel {
 pub fn load_any(folder: &Path, device: &Device) -> Result<AnyModel, Error> {
     let config = read(&resolve(folder)?.join("config.json"))?;
     match has_order(&config) {
-        true => load_autoregressive(folder, device).map(AnyModel::Autoregressive),
-        false => load_model(folder, device).map(AnyModel::Recursive),
+        true => Ok(AnyModel::Autoregressive(Box::new(load_autoregressive(folder, device)?))),
+        false => Ok(AnyModel::Recursive(Box::new(load_model(folder, device)?))),
     }
 }
 

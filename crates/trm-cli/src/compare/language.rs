@@ -246,7 +246,7 @@ mod tests {
         let tokens: Vec<u8> = solved.bytes().map(|b| b - b'0' + 1).collect();
         for reply in [
             format!("ANSWER: {solved}"),
-            format!("I think so.\n  ANSWER:1234 3412 2143 4321  \n\nBye."),
+            "I think so.\n  ANSWER:1234 3412 2143 4321  \n\nBye.".to_owned(),
             format!("ANSWER: 1111111111111111\nno:\nANSWER: {solved}"),
         ] {
             assert_eq!(answer(domain, &reply).as_ref(), Some(&tokens), "{reply}");
