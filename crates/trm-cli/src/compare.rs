@@ -15,7 +15,7 @@ use crate::train::free_folder;
 use anyhow::Result;
 use clap::Args;
 use growth::{Growth, growth};
-use language::{Language, ask_all};
+use language::{Language, ask_all, candidates};
 use measure::{Outcome, outcome};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -64,9 +64,16 @@ pub(crate) struct Finding {
     outcomes: Vec<Outcome>,
 }
 
+/// The upper one of two in the middle; 0 of none.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<Ended> {
     let started = Instant::now();
     let study = Study::load(&arguments.study)?;
+    let candidates = candidates(&study)?;
     let out = arguments.out.clone().unwrap_or_else(|| free_folder(&arguments.study));
     let folder = study.data(&out)?;
     let [train, test] = ["train", "test"].map(|split| Dataset::load(&folder, split));
@@ -76,7 +83,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ended> {
     let entries = study.entries(&folder, &train)?;
     create_folder(&out)?;
     // first: what is wrong with an endpoint shows before anything is trained
-    let language_models = ask_all(&study, &out, &test)?;
+    let language_models = ask_all(candidates, &out, &test)?;
     let device = arguments.machine.device();
     let mut contenders = Vec::new();
     for entry in &entries {

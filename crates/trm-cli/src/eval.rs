@@ -270,6 +270,7 @@ fn identity(arguments: &Arguments, data: &Dataset, model: &impl Network) -> Valu
         "model": arguments.model,
         "data": arguments.data,
         "split": arguments.split,
+        "puzzles": data.len(),
         "data_digest": data.digest(),
         "weight_digest": weight_digest(model),
         "precision": Precision::from(arguments.precision),

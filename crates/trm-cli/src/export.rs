@@ -38,29 +38,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         bail!("{}: exists already: choose another --out", out.display());
     }
     let model = load_any(source, &Device::cpu(1))?;
-    let values = match &model {
-        AnyModel::Recursive(model) => model.parameter_count().0,
-        AnyModel::Autoregressive(model) => model.config().parameters(),
-    };
-    let precision = match (to, &model) {
-        (Form::Safetensors, model) => {
-            let precision = Precision::from(*precision);
-            match model {
-                AnyModel::Recursive(m) => export_model(source, &**m, precision.into(), out)?,
-                AnyModel::Autoregressive(m) => export_model(source, &**m, precision.into(), out)?,
-            }
-            precision
+    let precision = Precision::from(*precision);
+    let (values, stored) = match (to, &model) {
+        (Form::Safetensors, AnyModel::Recursive(model)) => {
+            export_model(source, &**model, precision.into(), out)?;
+            (model.parameter_count().0, precision)
+        }
+        (Form::Safetensors, AnyModel::Autoregressive(model)) => {
+            export_model(source, &**model, precision.into(), out)?;
+            (model.config().parameters(), precision)
+        }
+        (Form::PtNames, AnyModel::Recursive(model)) => {
+            let bytes = torch::encode(&public_tensors(model)?).map_err(Error::Mismatch)?;
+            files::write_atomic(out, &bytes)?;
+            (model.parameter_count().0, Precision::F32)
         }
         (Form::PtNames, AnyModel::Autoregressive(_)) => bail!(
             "{}: an autoregressive model, which the public code does not have: leave out --to",
             source.display()
         ),
-        (Form::PtNames, AnyModel::Recursive(model)) => {
-            let bytes = torch::encode(&public_tensors(model)?).map_err(Error::Mismatch)?;
-            files::write_atomic(out, &bytes)?;
-            Precision::F32
-        }
     };
-    println!("{}: {values} parameters as {precision:?}", out.display());
+    println!("{}: {values} parameters as {stored:?}", out.display());
     Ok(Outcome::Done)
 }

@@ -63,16 +63,12 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let (folder, puzzle) = model_and_puzzle(arguments)?;
     let device = arguments.machine.device();
-    let folder = folder.map(Path::new);
-    let model = match folder {
-        Some(folder) => load_any(folder, &device)?,
-        None => AnyModel::Recursive(Box::new(shipped::model(&device)?)),
+    let Some(folder) = folder.map(Path::new) else {
+        return recursive(arguments, puzzle, &shipped::model(&device)?);
     };
-    match model {
+    match load_any(folder, &device)? {
         AnyModel::Recursive(model) => recursive(arguments, puzzle, &model),
-        AnyModel::Autoregressive(model) => {
-            written::run(arguments, (folder.unwrap_or(Path::new("")), puzzle), &model)
-        }
+        AnyModel::Autoregressive(model) => written::run(arguments, (folder, puzzle), &model),
     }
 }
 

@@ -52,8 +52,8 @@ impl WritingArguments {
         }
         let samples = self.samples.unwrap_or(DEFAULT_SAMPLES);
         let temperature = self.temperature.unwrap_or(DEFAULT_TEMPERATURE);
-        if samples == 0 || batch == 0 {
-            bail!("--samples and --batch must be at least 1");
+        if samples == 0 || batch == 0 || samples > 1 << 16 {
+            bail!("--samples and --batch must be at least 1, --samples at most 65536");
         }
         if !(temperature.is_finite() && temperature > 0.0) {
             bail!("--temperature {temperature}: must be a positive number");

@@ -249,6 +249,15 @@ fn thought(puzzle: usize, answer: Vec<u8>, written: &Written) -> Thought {
     Thought { puzzle, step: 1, last: true, answer, halt_logit, logits: Vec::new() }
 }
 
+/// Refuses data of other cells, tokens or puzzles than a model's.
+///
+/// # Errors
+/// Both sizes, if they differ.
+pub fn check_fit_autoregressive(model: &Autoregressive, data: &Dataset) -> Result<(), Error> {
+    let config = model.config();
+    check_sizes((config.seq_len, config.vocab_size, &config.domain), &data.metadata)
+}
+
 /// Writes one answer to every question, some at a time, in the order of the data set; `take` gets its place,
 /// the answer and how it was written.
 ///
@@ -262,11 +271,11 @@ pub fn write_answers(
     take: &mut dyn FnMut(usize, Vec<u8>, &Written),
 ) -> Result<(), Error> {
     let config = model.config();
-    check_sizes((config.seq_len, config.vocab_size, &config.domain), &data.metadata)?;
+    check_fit_autoregressive(model, data)?;
     let open = OpenCells::of(config)?;
     let mut puzzle = 0;
     for questions in data.questions().chunks(batch.max(1)) {
-        for (answer, written) in write_some(model, open, questions, (sampling, puzzle as u64)) {
+        for (answer, written) in write_some(model, open, questions, (sampling, puzzle as u64))? {
             take(puzzle, answer, &written);
             puzzle += 1;
         }
@@ -281,10 +290,16 @@ pub(crate) fn write_some(
     open: OpenCells,
     questions: &[&[u8]],
     (sampling, first): (Sampling, u64),
-) -> Vec<(Vec<u8>, Written)> {
+) -> Result<Vec<(Vec<u8>, Written)>, Error> {
     let config = model.config();
     let prompts: Vec<_> = questions.iter().map(|q| open.prompt(config, q)).collect();
+    if let Some(i) = prompts.iter().position(Vec::is_empty) {
+        return Err(Error::Mismatch(format!(
+            "puzzle {}: no cell is given, and a solver's order begins with one",
+            first + i as u64
+        )));
+    }
     let written = generate(model, &prompts, (sampling, first));
     let answers = questions.iter().zip(written);
-    answers.map(|(question, w)| (config.read(question, &w.tokens), w)).collect()
+    Ok(answers.map(|(question, w)| (config.read(question, &w.tokens), w)).collect())
 }

@@ -1,9 +1,8 @@
 //! The best of several written answers.
 
 use crate::Error;
-use crate::autoregressive::{OpenCells, write_some};
+use crate::autoregressive::{OpenCells, check_fit_autoregressive, write_some};
 use crate::dataset::Dataset;
-use crate::evaluate::check_sizes;
 use crate::score::Score;
 use serde::Serialize;
 use trm::{Autoregressive, Network, Sampling, Written};
@@ -98,7 +97,7 @@ fn rounds(
         let mut choices = vec![Choice::default(); some.len()];
         for sample in 0..options.samples {
             let sampling = options.sampling(sample);
-            let answers = write_some(model, open, some, (sampling, first as u64));
+            let answers = write_some(model, open, some, (sampling, first as u64))?;
             for ((answer, written), (question, choice)) in
                 answers.iter().zip(some.iter().zip(&mut choices))
             {
@@ -119,7 +118,8 @@ fn rounds(
 /// the question and the first answer that keeps them, or else the likeliest.
 ///
 /// # Errors
-/// If the model is to write in an order that its domain does not have.
+/// If the model is to write in an order that its domain does not have, or a question gives it nothing to begin
+/// with.
 ///
 /// # Panics
 /// If a question is not as long as the model's puzzles.
@@ -164,8 +164,7 @@ pub fn best_of(
     options: SampleOptions,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<BestOf>, Error> {
-    let config = model.config();
-    check_sizes((config.seq_len, config.vocab_size, &config.domain), &data.metadata)?;
+    check_fit_autoregressive(model, data)?;
     let mut scores = vec![BestOf::default(); options.samples];
     let mut any = vec![false; data.len()];
     let right = |puzzle: usize, answer: &[u8]| {

@@ -140,10 +140,7 @@ pub fn check_fit(model: &Model, data: &Dataset) -> Result<(), Error> {
 }
 
 /// Refuses data of other cells, tokens or puzzles than a model's.
-///
-/// # Errors
-/// Both sizes, if they differ.
-pub fn check_sizes(
+pub(crate) fn check_sizes(
     (seq_len, vocab_size, domain): (usize, usize, &str),
     meta: &Metadata,
 ) -> Result<(), Error> {

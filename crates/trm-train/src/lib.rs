@@ -46,15 +46,15 @@ mod writer;
 
 pub use arc_data::{ARC, ArcTasks, Leaks, arc_splits, read_arc};
 pub use augmented::Augmented;
-pub use autoregressive::{AutoregressiveTrainer, evaluate_autoregressive, write_answers};
+pub use autoregressive::{
+    AutoregressiveTrainer, check_fit_autoregressive, evaluate_autoregressive, write_answers,
+};
 pub use carry::{Carry, Example, Halting};
 pub use checkpoint::Progress;
 pub use choosing::{BestOf, Chosen, SampleOptions, best_of, write_best};
 pub use dataset::{Dataset, Metadata, Origin};
 pub use error::Error;
-pub use evaluate::{
-    Bin, EvalOptions, Evaluation, Outputs, StepScore, check_fit, check_sizes, evaluate, wilson,
-};
+pub use evaluate::{Bin, EvalOptions, Evaluation, Outputs, StepScore, check_fit, evaluate, wilson};
 pub use first_errors::{FirstErrors, first_errors};
 pub use grid_data::grids_from_files;
 pub use learner::{Core, Learner};

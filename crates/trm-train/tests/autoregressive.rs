@@ -3,7 +3,7 @@
 use rand::RngExt;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use trm::{Autoregressive, AutoregressiveConfig, Network, Order};
+use trm::{Autoregressive, AutoregressiveConfig, Order};
 use trm_ops::Device;
 use trm_puzzles::sudoku::{Givens, Shape};
 use trm_train::{

@@ -2,29 +2,32 @@
 
 use crate::Failed;
 use crate::data::hex;
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use trm_train::files::{read, write_atomic};
-use ureq::http::{Response, StatusCode};
+use ureq::http::{HeaderValue, Response, StatusCode, Uri};
 use ureq::{Agent, Body};
 
-/// The longest time to wait before another attempt.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// How long to wait before the second attempt; twice as long before every other.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// The longest time to wait, whatever a server says.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+/// Keys of a request that have settings of their own, or none.
+const RESERVED: [&str; 6] =
+    ["model", "messages", "stream", "n", "max_tokens", "max_completion_tokens"];
 
-/// Where a language model is to be found, and what it may cost.
+/// How a language model is asked, and what it may cost. Who it is and where stands in the environment alone, so
+/// that no study can send a key anywhere.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Settings {
-    /// Such as `http://127.0.0.1:8080/v1`; if not here, in the variable `TRM_CHAT_URL`.
-    pub(crate) base_url: Option<String>,
-    /// Its name at the endpoint; if not here, in the variable `TRM_CHAT_MODEL`.
-    pub(crate) model: Option<String>,
-    /// The environment variable that holds the key, where one is needed.
-    pub(crate) key_variable: String,
+    /// What the names of three variables begin with: `…_URL` is the base address such as
+    /// `http://127.0.0.1:8080/v1`, `…_MODEL` the model's name there, `…_KEY` the key, if one is needed.
+    pub(crate) variables: String,
     /// Puzzles to ask at most.
     pub(crate) puzzles: usize,
     /// Puzzles asked at the same time.
@@ -35,11 +38,13 @@ pub(crate) struct Settings {
     pub(crate) timeout: u64,
     /// Tokens of an answer at most.
     pub(crate) max_tokens: u64,
+    /// Whether the endpoint calls that number `max_completion_tokens`.
+    pub(crate) completion_tokens: bool,
     /// Price of a million tokens of the prompt.
     pub(crate) prompt_price: f64,
     /// Price of a million tokens of the answer.
     pub(crate) answer_price: f64,
-    /// What all answers may cost together; not with prices of 0.
+    /// What all answers may cost together. Attempts that bring no answer are not counted.
     pub(crate) cost_cap: Option<f64>,
     /// More keys of the request.
     pub(crate) request: Map<String, Value>,
@@ -48,14 +53,13 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
-            base_url: None,
-            model: None,
-            key_variable: "TRM_CHAT_KEY".into(),
+            variables: "TRM_CHAT".into(),
             puzzles: 50,
             concurrency: 4,
-            attempts: 6,
+            attempts: 8,
             timeout: 600,
             max_tokens: 16_384,
+            completion_tokens: false,
             prompt_price: 0.0,
             answer_price: 0.0,
             cost_cap: None,
@@ -67,8 +71,11 @@ impl Default for Settings {
 impl Settings {
     pub(crate) fn check(&self) -> Result<()> {
         let counts = [self.puzzles, self.concurrency, self.attempts as usize];
-        if counts.contains(&0) || self.timeout == 0 || self.max_tokens == 0 {
-            bail!("puzzles, concurrency, attempts, timeout and max_tokens must be at least 1");
+        if counts.contains(&0) || self.max_tokens == 0 {
+            bail!("puzzles, concurrency, attempts and max_tokens must be at least 1");
+        }
+        if !(1..=86_400).contains(&self.timeout) {
+            bail!("timeout = {}: must be 1 to 86400 seconds", self.timeout);
         }
         let prices = [self.prompt_price, self.answer_price, self.cost_cap.unwrap_or(0.0)];
         if prices.iter().any(|price| !(price.is_finite() && *price >= 0.0)) {
@@ -77,84 +84,101 @@ impl Settings {
         if self.cost_cap.is_some() && self.prompt_price + self.answer_price == 0.0 {
             bail!("cost_cap needs prompt_price and answer_price, per million tokens");
         }
-        Ok(())
+        match RESERVED.iter().find(|key| self.request.contains_key(**key)) {
+            Some(key) => bail!("request.{key}: not to be chosen here"),
+            None => Ok(()),
+        }
     }
 }
 
 /// A language model that can be asked.
 pub(crate) struct Endpoint {
     settings: Settings,
-    address: String,
+    pub(crate) address: Uri,
     pub(crate) model: String,
-    key: Option<String>,
+    authorization: Option<HeaderValue>,
     agent: Agent,
 }
 
 /// What was answered to a prompt, as it is kept.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Reply {
     pub(crate) text: String,
-    pub(crate) prompt_tokens: u64,
-    pub(crate) answer_tokens: u64,
+    /// Whether the model had used up its tokens.
+    pub(crate) cut_off: bool,
+    /// Not every server counts tokens.
+    pub(crate) prompt_tokens: Option<u64>,
+    pub(crate) answer_tokens: Option<u64>,
     pub(crate) milliseconds: f64,
 }
 
-/// Why there was no reply, and whether to try again, after how long.
+/// Why there was no reply, and whether to try again, after how long at least.
 enum Failure {
-    Passing(String, Option<Duration>),
+    Passing(String, Duration),
     Lasting(String),
 }
 
 impl Endpoint {
-    /// `None` if neither the study nor the environment names an endpoint and a model.
-    pub(crate) fn new(settings: &Settings) -> Option<Endpoint> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let base = settings.base_url.clone().or_else(|| variable("TRM_CHAT_URL"))?;
-        let model = settings.model.clone().or_else(|| variable("TRM_CHAT_MODEL"))?;
+    /// `None` if the environment names neither an endpoint nor a model.
+    pub(crate) fn new(settings: &Settings) -> Result<Option<Endpoint>> {
+        let name = |part: &str| format!("{}_{part}", settings.variables);
+        let variable =
+            |part: &str| std::env::var(name(part)).ok().filter(|value| !value.is_empty());
+        let (base, model) = match (variable("URL"), variable("MODEL")) {
+            (Some(base), Some(model)) => (base, model),
+            (None, None) => return Ok(None),
+            (Some(_), None) => bail!("{} is set, but not {}: set both", name("URL"), name("MODEL")),
+            (None, Some(_)) => bail!("{} is set, but not {}: set both", name("MODEL"), name("URL")),
+        };
+        let address: Option<Uri> =
+            format!("{}/chat/completions", base.trim_end_matches('/')).parse().ok();
+        let is_web = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https"));
+        let Some(address) = address.filter(is_web) else {
+            bail!("{} = {base:?}: must be an address such as https://host/v1", name("URL"));
+        };
+        let bearer = |key: String| HeaderValue::from_str(&format!("Bearer {key}"));
+        let authorization = variable("KEY").map(bearer).transpose();
+        let authorization =
+            authorization.with_context(|| format!("{}: not a key: not one line", name("KEY")))?;
         let config = Agent::config_builder()
             .timeout_global(Some(Duration::from_secs(settings.timeout)))
+            .max_redirects(0) // they would turn the question into a request for a page
             .http_status_as_error(false);
-        Some(Endpoint {
-            settings: settings.clone(),
-            address: format!("{}/chat/completions", base.trim_end_matches('/')),
-            model,
-            key: variable(&settings.key_variable),
-            agent: config.build().into(),
-        })
+        let agent = config.build().into();
+        Ok(Some(Endpoint { settings: settings.clone(), address, model, authorization, agent }))
     }
 
     /// The request for an answer to a prompt.
-    pub(crate) fn request(&self, prompt: &str) -> Vec<u8> {
+    pub(crate) fn request(&self, prompt: &str) -> Value {
+        let limit =
+            if self.settings.completion_tokens { "max_completion_tokens" } else { "max_tokens" };
         let mut body = json!({
             "model": self.model,
             "messages": [{ "role": "user", "content": prompt }],
-            "max_tokens": self.settings.max_tokens,
+            limit: self.settings.max_tokens,
         });
         for (key, value) in &self.settings.request {
             body[key] = value.clone();
         }
-        if self.settings.request.contains_key("max_completion_tokens") {
-            body.as_object_mut().map(|keys| keys.remove("max_tokens"));
-        }
-        body.to_string().into_bytes()
+        body
     }
 
     /// A name for all answers of this endpoint to a request.
-    pub(crate) fn digest(&self, request: &[u8]) -> String {
-        let mut text = self.address.clone().into_bytes();
-        text.push(0);
-        text.extend(request);
-        hex(Sha256::new_with_prefix(&text))
+    pub(crate) fn digest(&self, request: &Value) -> String {
+        hex(Sha256::new_with_prefix(format!("{}\n{request}", self.address)))
     }
 
     /// The most that an answer to a request can cost: a token has at least one byte.
-    pub(crate) fn dearest(&self, request: &[u8]) -> f64 {
-        self.price(request.len() as u64, self.settings.max_tokens)
+    pub(crate) fn dearest(&self, request: &Value) -> f64 {
+        self.price(request.to_string().len() as u64, self.settings.max_tokens)
     }
 
-    /// What an answer cost.
-    pub(crate) fn cost(&self, reply: &Reply) -> f64 {
-        self.price(reply.prompt_tokens, reply.answer_tokens)
+    /// What an answer cost, at most where tokens were not counted.
+    pub(crate) fn cost(&self, request: &Value, reply: &Reply) -> f64 {
+        match (reply.prompt_tokens, reply.answer_tokens) {
+            (Some(prompt), Some(answer)) => self.price(prompt, answer),
+            _ => self.dearest(request),
+        }
     }
 
     fn price(&self, prompt: u64, answer: u64) -> f64 {
@@ -163,62 +187,70 @@ impl Endpoint {
     }
 
     /// Asks until there is an answer, as often as allowed.
-    pub(crate) fn ask(&self, request: &[u8]) -> Result<Reply> {
-        let mut wait = Duration::from_secs(1);
-        let mut attempt = 1;
+    pub(crate) fn ask(&self, request: &Value) -> Result<Reply> {
+        let (mut wait, mut attempt) = (FIRST_WAIT, 1);
         loop {
             let started = Instant::now();
-            let (reason, wanted) = match self.attempt(request) {
+            match self.attempt(request) {
                 Ok(reply) => {
                     let milliseconds = started.elapsed().as_secs_f64() * 1e3;
                     return Ok(Reply { milliseconds, ..reply });
                 }
-                Err(Failure::Lasting(reason)) => return Err(self.failed(&reason)),
-                Err(Failure::Passing(reason, wanted)) => (reason, wanted),
-            };
-            if attempt == self.settings.attempts {
-                let again = "answers so far are kept: run the command again to go on";
-                return Err(self.failed(&format!("{reason}, after {attempt} attempts; {again}")));
+                Err(Failure::Passing(_, wanted)) if attempt < self.settings.attempts => {
+                    std::thread::sleep(wait.max(wanted).min(LONGEST_WAIT));
+                }
+                Err(Failure::Lasting(reason) | Failure::Passing(reason, _)) => {
+                    let attempts = if attempt == 1 { "attempt" } else { "attempts" };
+                    let text = format!("{}: {reason} ({attempt} {attempts})", self.address);
+                    return Err(Failed(text).into());
+                }
             }
-            std::thread::sleep(wanted.unwrap_or(wait).min(LONGEST_WAIT));
-            wait *= 2;
+            wait = (2 * wait).min(LONGEST_WAIT);
             attempt += 1;
         }
     }
 
-    fn failed(&self, reason: &str) -> anyhow::Error {
-        Failed(format!("{}: {reason}", self.address)).into()
-    }
-
-    fn attempt(&self, request: &[u8]) -> Result<Reply, Failure> {
+    fn attempt(&self, request: &Value) -> Result<Reply, Failure> {
         let mut post = self.agent.post(&self.address).header("Content-Type", "application/json");
-        if let Some(key) = &self.key {
-            post = post.header("Authorization", format!("Bearer {key}"));
+        if let Some(authorization) = &self.authorization {
+            post = post.header("Authorization", authorization);
         }
-        let mut response = post.send(request).map_err(|error| match error {
-            error @ ureq::Error::BadUri(_) => Failure::Lasting(error.to_string()),
-            error => Failure::Passing(error.to_string(), None),
-        })?;
-        let status = response.status();
-        let wanted = retry_after(&response);
-        let text = response.body_mut().read_to_string();
-        let text = text.map_err(|error| Failure::Passing(error.to_string(), None))?;
+        let sent = post.send(request.to_string());
+        let mut response = sent.map_err(|error| self.failure(error))?;
+        let (status, wanted) = (response.status(), retry_after(&response));
+        let text = response.body_mut().read_to_string().map_err(|error| self.failure(error))?;
         if status.is_success() {
             return parse(&text).ok_or_else(|| Failure::Lasting(shortened("no answer", &text)));
         }
         let reason = shortened(&format!("status {}", status.as_u16()), &text);
-        let passing = status.is_server_error()
-            || matches!(
-                status,
-                StatusCode::REQUEST_TIMEOUT | StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS
-            );
-        Err(if passing { Failure::Passing(reason, wanted) } else { Failure::Lasting(reason) })
+        let (timeout, busy) = (StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS);
+        match status.is_server_error() || status == timeout || status == busy {
+            true => Err(Failure::Passing(reason, wanted)),
+            false => Err(Failure::Lasting(reason)),
+        }
+    }
+
+    fn failure(&self, error: ureq::Error) -> Failure {
+        use ureq::Error::{ConnectionFailed, HostNotFound, Io, Timeout};
+        let reason = match &error {
+            Io(error) => format!("no connection ({error})"),
+            Timeout(_) => format!("no answer within {} s", self.settings.timeout),
+            error => error.to_string(),
+        };
+        match error {
+            Io(_) | Timeout(_) | HostNotFound | ConnectionFailed => {
+                Failure::Passing(reason, Duration::ZERO)
+            }
+            _ => Failure::Lasting(reason),
+        }
     }
 }
 
-fn retry_after(response: &Response<Body>) -> Option<Duration> {
-    let header = response.headers().get("retry-after")?;
-    header.to_str().ok()?.parse().ok().map(Duration::from_secs)
+/// After how many seconds, whole or not, a server wants to be asked again.
+fn retry_after(response: &Response<Body>) -> Duration {
+    let seconds = response.headers().get("retry-after").and_then(|header| header.to_str().ok());
+    let seconds = seconds.and_then(|seconds| seconds.trim().parse().ok()).unwrap_or(0.0);
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
 /// One line of at most 200 characters of what a server said.
@@ -230,16 +262,23 @@ fn shortened(what: &str, said: &str) -> String {
     }
 }
 
-/// The first choice of a completion. A server that counts no tokens leaves them 0.
+/// The first choice of a completion. Its content may be missing, where thinking used up all tokens, or come in
+/// parts.
 fn parse(text: &str) -> Option<Reply> {
     let completion: Value = serde_json::from_str(text).ok()?;
-    let message = &completion["choices"].get(0)?["message"];
-    let count = |key: &str| completion["usage"][key].as_u64().unwrap_or(0);
+    let choice = completion["choices"].get(0)?;
+    let content = &choice["message"].as_object()?.get("content");
+    let text = match content {
+        Some(Value::Array(parts)) => {
+            parts.iter().filter_map(|part| part["text"].as_str()).collect()
+        }
+        content => content.and_then(Value::as_str).unwrap_or_default().to_owned(),
+    };
     Some(Reply {
-        // a model that has thought until its tokens ran out has no content
-        text: message.get("content")?.as_str().unwrap_or_default().to_owned(),
-        prompt_tokens: count("prompt_tokens"),
-        answer_tokens: count("completion_tokens"),
+        text,
+        cut_off: choice["finish_reason"] == "length",
+        prompt_tokens: completion["usage"]["prompt_tokens"].as_u64(),
+        answer_tokens: completion["usage"]["completion_tokens"].as_u64(),
         milliseconds: 0.0,
     })
 }
@@ -256,4 +295,59 @@ pub(crate) fn kept(path: &Path) -> Result<Option<Reply>> {
 /// Writes a reply to a file.
 pub(crate) fn keep(path: &Path, reply: &Reply) -> Result<()> {
     Ok(write_atomic(path, &serde_json::to_vec_pretty(reply)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_are_read_whole_cut_off_in_parts_and_without_content() {
+        let reply = |choice: &str, usage: &str| {
+            parse(&format!("{{\"choices\": [{choice}], \"usage\": {usage}}}"))
+        };
+        let usage = "{\"prompt_tokens\": 7, \"completion_tokens\": 9}";
+        let whole = reply("{\"message\": {\"content\": \"yes\"}}", usage).unwrap();
+        assert_eq!((&whole.text[..], whole.cut_off), ("yes", false));
+        assert_eq!((whole.prompt_tokens, whole.answer_tokens), (Some(7), Some(9)));
+        let parts =
+            "{\"message\": {\"content\": [{\"text\": \"a\"}, {\"image\": 1}, {\"text\": \"b\"}]}}";
+        let parts = reply(parts, "null").unwrap();
+        assert_eq!((&parts.text[..], parts.answer_tokens), ("ab", None));
+        for message in ["{}", "{\"content\": null}"] {
+            let choice = format!("{{\"finish_reason\": \"length\", \"message\": {message}}}");
+            let cut_off = reply(&choice, usage).unwrap();
+            assert_eq!((&cut_off.text[..], cut_off.cut_off), ("", true));
+        }
+        assert_eq!(reply("", usage), None);
+        assert_eq!(reply("{\"message\": \"yes\"}", usage), None);
+        assert_eq!(parse("<html>"), None);
+    }
+
+    #[test]
+    fn requests_and_their_prices_follow_the_settings() {
+        let mut settings = Settings { max_tokens: 300, answer_price: 2e6, ..Settings::default() };
+        settings.request.insert("temperature".into(), 0.into());
+        let endpoint = |settings: Settings| Endpoint {
+            settings,
+            address: "http://127.0.0.1/v1".parse().unwrap(),
+            model: "m".into(),
+            authorization: None,
+            agent: Agent::new_with_defaults(),
+        };
+        let plain = endpoint(settings.clone());
+        let request = plain.request("why?");
+        assert_eq!(
+            request,
+            json!({"model": "m", "messages": [{"role": "user", "content": "why?"}],
+                   "max_tokens": 300, "temperature": 0})
+        );
+        let mut reply = parse("{\"choices\": [{\"message\": {}}]}").unwrap();
+        assert_eq!((plain.dearest(&request), plain.cost(&request, &reply)), (600.0, 600.0));
+        (reply.prompt_tokens, reply.answer_tokens) = (Some(1000), Some(5));
+        assert_eq!(plain.cost(&request, &reply), 10.0);
+        let other = endpoint(Settings { completion_tokens: true, ..settings });
+        assert_eq!(other.request("why?")["max_completion_tokens"], 300);
+        assert_ne!(plain.digest(&request), plain.digest(&other.request("why?")));
+    }
 }

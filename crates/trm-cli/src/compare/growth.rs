@@ -1,5 +1,6 @@
 //! How the cost of an answer grows with the puzzle.
 
+use super::median;
 use super::study::{Entry, Sizes};
 use anyhow::Result;
 use serde::Serialize;
@@ -76,7 +77,7 @@ fn recursive(config: &Config, domain: Domain, device: &Device) -> Result<Measure
     let model = Model::new(&config, device, &mut stream(0, Purpose::Weights, 0))?;
     let tokens = vec![1; config.seq_len];
     let limits = Limits { steps: config.supervision_steps, batch: 1, halt: None };
-    let milliseconds = median(|| {
+    let milliseconds = time(|| {
         let question = Question { tokens: &tokens, puzzles: &[0] };
         Solver::new(&model, DType::F32).solve_all(question, limits)?.for_each(drop);
         Ok(())
@@ -101,20 +102,19 @@ fn written(config: &AutoregressiveConfig, domain: Domain, device: &Device) -> Re
     let question: Vec<u8> =
         (0..config.seq_len).map(|cell| if cell < open { 1 } else { 2 }).collect();
     let prompt = [config.prompt(&question, |token| token == 1)];
-    let milliseconds = median(|| {
+    let milliseconds = time(|| {
         generate(&model, &prompt, (Sampling::Greedy, 0));
         Ok(())
     })?;
     Ok(Some((config.parameters(), config.forward_flops(config.answer_len(open)), milliseconds)))
 }
 
-fn median(mut answer: impl FnMut() -> Result<()>) -> Result<f64> {
+fn time(mut answer: impl FnMut() -> Result<()>) -> Result<f64> {
     let mut times = Vec::new();
     for _ in 0..TIMED {
         let started = Instant::now();
         answer()?;
         times.push(started.elapsed().as_secs_f64() * 1e3);
     }
-    times.sort_by(f64::total_cmp);
-    Ok(times[TIMED / 2])
+    Ok(median(times))
 }

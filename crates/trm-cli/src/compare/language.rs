@@ -1,10 +1,14 @@
 //! Language models on the same puzzles: what they are asked, how their answers are read, what comes of it.
 
 use super::endpoint::{Endpoint, Reply, keep, kept};
+use super::median;
 use super::study::{Asked, Study};
+use crate::Failed;
 use crate::display::{heading, progress_bar};
 use anyhow::{Result, bail};
 use serde::Serialize;
+use serde_json::Value;
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use trm_puzzles::Domain;
@@ -25,38 +29,76 @@ pub(crate) struct Language {
     pub(crate) exact: usize,
     /// Replies without an answer in the form that was asked for; they count as wrong.
     pub(crate) unreadable: usize,
-    /// Means of a puzzle.
-    pub(crate) prompt_tokens: f64,
-    pub(crate) answer_tokens: f64,
+    /// Those of them that ended because the model had used up its tokens.
+    pub(crate) cut_off: usize,
+    /// Means over the puzzles whose tokens were counted.
+    pub(crate) prompt_tokens: Option<f64>,
+    pub(crate) answer_tokens: Option<f64>,
     /// Of all answers, by the prices of the study.
     pub(crate) cost: f64,
     /// Median of a reply, others being asked at the same time.
     pub(crate) milliseconds: f64,
+    /// The first request, as an example of all.
+    pub(crate) request: Value,
 }
 
-/// Asks every language model of a study that can be reached; those that nothing says how to reach are left
-/// out.
-pub(crate) fn ask_all(study: &Study, out: &Path, test: &Dataset) -> Result<Vec<Language>> {
+/// A language model of a study, if anything says how to reach it.
+pub(crate) struct Candidate {
+    asked: Asked,
+    endpoint: Option<Endpoint>,
+}
+
+/// The language models of a study.
+///
+/// # Errors
+/// If the environment says half of how to reach one, or it cannot be so.
+pub(crate) fn candidates(study: &Study) -> Result<Vec<Candidate>> {
+    let candidate = |asked: Asked| {
+        let endpoint = Endpoint::new(&asked.settings)?;
+        Ok(Candidate { asked, endpoint })
+    };
+    study.language_models().into_iter().map(candidate).collect()
+}
+
+/// Asks every language model that can be reached; the others are left out.
+pub(crate) fn ask_all(
+    candidates: Vec<Candidate>,
+    out: &Path,
+    test: &Dataset,
+) -> Result<Vec<Language>> {
     let mut all = Vec::new();
-    for Asked { name, slug, settings } in study.language_models() {
+    for Candidate { asked: Asked { name, slug, settings }, endpoint } in candidates {
         heading(&name);
-        let Some(endpoint) = Endpoint::new(&settings) else {
-            eprintln!("left out: TRM_CHAT_URL and TRM_CHAT_MODEL name no language model");
+        let Some(endpoint) = endpoint else {
+            let variables = &settings.variables;
+            eprintln!("left out: {variables}_URL and {variables}_MODEL name no language model");
             continue;
         };
         let count = settings.puzzles.min(test.groups());
         let some = test.select_groups(&(0..count).collect::<Vec<_>>());
+        eprintln!("asking {} at {} about {} puzzles", endpoint.model, endpoint.address, some.len());
+        let (domain, prompts) = prompts(&some)?;
         let interview = Interview {
-            prompts: prompts(&some)?,
+            requests: prompts.iter().map(|prompt| endpoint.request(prompt)).collect(),
             folder: out.join(slug).join("answers"),
             cap: settings.cost_cap.unwrap_or(f64::INFINITY),
             concurrency: settings.concurrency,
             endpoint,
         };
-        let replies = interview.hold()?;
-        let finding = finding(name, &interview, &replies, &some)?;
-        let Language { exact, asked, unreadable, .. } = finding;
+        let replies = interview.hold().map_err(|error| match error.downcast::<Failed>() {
+            Ok(Failed(text)) => {
+                Failed(format!("{text}; answers are kept: go on with --out {}", out.display()))
+                    .into()
+            }
+            Err(error) => error,
+        })?;
+        let finding = interview.finding(name, domain, &replies, &some);
+        let Language { exact, asked, wanted, unreadable, .. } = finding;
         eprintln!("{exact} of {asked} exactly right, {unreadable} without a readable answer");
+        if asked < wanted {
+            let cap = interview.cap;
+            eprintln!("{} were not asked: they could exceed the cost cap of {cap}", wanted - asked);
+        }
         all.push(finding);
     }
     Ok(all)
@@ -65,7 +107,7 @@ pub(crate) fn ask_all(study: &Study, out: &Path, test: &Dataset) -> Result<Vec<L
 /// Questions to a model, and what limits them.
 struct Interview {
     endpoint: Endpoint,
-    prompts: Vec<String>,
+    requests: Vec<Value>,
     /// Where replies are kept.
     folder: PathBuf,
     concurrency: usize,
@@ -74,34 +116,51 @@ struct Interview {
 
 /// What is known while questions are being asked.
 struct Progress {
-    next: usize,
+    /// Requests that are still to be sent.
+    open: VecDeque<usize>,
     /// Cost of all replies, and the most that those under way can cost.
     spent: f64,
-    replies: Vec<Option<Reply>>,
     failure: Option<anyhow::Error>,
 }
 
 impl Interview {
-    /// Replies to the prompts, none for those that the cost cap forbids.
+    fn path(&self, request: &Value) -> PathBuf {
+        self.folder.join(self.endpoint.digest(request)).with_extension("json")
+    }
+
+    fn kept(&self) -> Result<Vec<Option<Reply>>> {
+        self.requests.iter().map(|request| kept(&self.path(request))).collect()
+    }
+
+    fn cost(&self, replies: &[Option<Reply>]) -> f64 {
+        let pairs = self.requests.iter().zip(replies);
+        pairs.filter_map(|(request, r)| Some(self.endpoint.cost(request, r.as_ref()?))).sum()
+    }
+
+    /// Replies to the requests, none to those that the cost cap forbids; what is kept is not asked again.
     fn hold(&self) -> Result<Vec<Option<Reply>>> {
         create_folder(&self.folder)?;
-        let bar = progress_bar(self.prompts.len() as u64, "asking {wide_bar} {pos}/{len}");
-        let replies = vec![None; self.prompts.len()];
-        let progress = Mutex::new(Progress { next: 0, spent: 0.0, replies, failure: None });
+        let kept = self.kept()?;
+        let is_open =
+            |i: &usize| kept[*i].is_none() && !self.requests[..*i].contains(&self.requests[*i]);
+        let open: VecDeque<usize> = (0..self.requests.len()).filter(is_open).collect();
+        let bar = progress_bar(open.len() as u64, "asking {wide_bar} {pos}/{len}");
+        let workers = self.concurrency.min(open.len());
+        let progress = Progress { open, spent: self.cost(&kept), failure: None };
+        let progress = Mutex::new(progress);
         std::thread::scope(|scope| {
-            for _ in 0..self.concurrency {
+            for _ in 0..workers {
                 scope.spawn(|| {
                     while self.ask_next(&progress) {
-                        bar.inc(1)
+                        bar.inc(1);
                     }
                 });
             }
         });
         bar.finish_and_clear();
-        let progress = progress.into_inner().expect("no thread panicked");
-        match progress.failure {
+        match progress.into_inner().expect("no thread panicked").failure {
             Some(failure) => Err(failure),
-            None => Ok(progress.replies),
+            None => self.kept(),
         }
     }
 
@@ -109,35 +168,22 @@ impl Interview {
     fn ask_next(&self, progress: &Mutex<Progress>) -> bool {
         let lock = || progress.lock().expect("no thread panicked");
         let mut now = lock();
-        let i = now.next;
-        if now.failure.is_some() || i == self.prompts.len() {
-            return false;
-        }
-        let request = self.endpoint.request(&self.prompts[i]);
-        let path = self.folder.join(self.endpoint.digest(&request)).with_extension("json");
-        let found = kept(&path);
-        let is_new = matches!(found, Ok(None));
-        let reserve = if is_new { self.endpoint.dearest(&request) } else { 0.0 };
+        let Some(&i) = now.open.front().filter(|_| now.failure.is_none()) else { return false };
+        let request = &self.requests[i];
+        let reserve = self.endpoint.dearest(request);
         if now.spent + reserve > self.cap {
             return false;
         }
-        now.next += 1;
-        let reply = match found {
-            Ok(None) => {
-                now.spent += reserve;
-                drop(now);
-                let asked = self.endpoint.ask(&request);
-                let reply = asked.and_then(|reply| keep(&path, &reply).map(|()| Some(reply)));
-                now = lock();
-                now.spent -= reserve;
-                reply
-            }
-            found => found,
-        };
+        now.open.pop_front();
+        now.spent += reserve;
+        drop(now);
+        let reply = self.endpoint.ask(request);
+        let reply = reply.and_then(|reply| keep(&self.path(request), &reply).map(|()| reply));
+        let mut now = lock();
+        now.spent -= reserve;
         match reply {
             Ok(reply) => {
-                now.spent += reply.as_ref().map_or(0.0, |reply| self.endpoint.cost(reply));
-                now.replies[i] = reply;
+                now.spent += self.endpoint.cost(request, &reply);
                 true
             }
             Err(error) => {
@@ -146,48 +192,50 @@ impl Interview {
             }
         }
     }
-}
 
-fn finding(
-    name: String,
-    interview: &Interview,
-    replies: &[Option<Reply>],
-    data: &Dataset,
-) -> Result<Language> {
-    let domain: Domain = data.metadata.domain.parse()?;
-    let (mut exact, mut unreadable) = (0, 0);
-    for (i, reply) in replies.iter().enumerate() {
-        match reply.as_ref().map(|reply| answer(domain, &reply.text)) {
-            Some(Some(answer)) => {
+    fn finding(
+        &self,
+        name: String,
+        domain: Domain,
+        replies: &[Option<Reply>],
+        data: &Dataset,
+    ) -> Language {
+        let (mut exact, mut unreadable, mut cut_off) = (0, 0, 0);
+        for (i, reply) in replies.iter().enumerate() {
+            let Some(reply) = reply else { continue };
+            if let Some(answer) = answer(domain, &reply.text) {
                 let score = Score::new(&answer, data.label(i), 1, data.ignore_label());
                 exact += usize::from(score.exact[0]);
+            } else {
+                unreadable += 1;
+                cut_off += usize::from(reply.cut_off);
             }
-            Some(None) => unreadable += 1,
-            None => {}
+        }
+        let times = replies.iter().flatten().map(|reply| reply.milliseconds);
+        Language {
+            name,
+            model: self.endpoint.model.clone(),
+            wanted: data.len(),
+            asked: replies.iter().flatten().count(),
+            exact,
+            unreadable,
+            cut_off,
+            prompt_tokens: mean(replies, |reply| reply.prompt_tokens),
+            answer_tokens: mean(replies, |reply| reply.answer_tokens),
+            cost: self.cost(replies),
+            milliseconds: median(times.collect()),
+            request: self.requests.first().cloned().unwrap_or_default(),
         }
     }
-    let replies: Vec<&Reply> = replies.iter().flatten().collect();
-    let mean = |of: fn(&Reply) -> u64| {
-        replies.iter().map(|reply| of(reply) as f64).sum::<f64>() / replies.len().max(1) as f64
-    };
-    let mut times: Vec<f64> = replies.iter().map(|reply| reply.milliseconds).collect();
-    times.sort_by(f64::total_cmp);
-    Ok(Language {
-        name,
-        model: interview.endpoint.model.clone(),
-        wanted: data.len(),
-        asked: replies.len(),
-        exact,
-        unreadable,
-        prompt_tokens: mean(|reply| reply.prompt_tokens),
-        answer_tokens: mean(|reply| reply.answer_tokens),
-        cost: replies.iter().map(|reply| interview.endpoint.cost(reply)).sum(),
-        milliseconds: times.get(times.len() / 2).copied().unwrap_or(0.0),
-    })
+}
+
+fn mean(replies: &[Option<Reply>], of: fn(&Reply) -> Option<u64>) -> Option<f64> {
+    let counts: Vec<u64> = replies.iter().flatten().filter_map(of).collect();
+    (!counts.is_empty()).then(|| counts.iter().sum::<u64>() as f64 / counts.len() as f64)
 }
 
 /// What a language model is asked.
-fn prompts(data: &Dataset) -> Result<Vec<String>> {
+fn prompts(data: &Dataset) -> Result<(Domain, Vec<String>)> {
     let domain: Option<Domain> = data.metadata.domain.parse().ok();
     let (domain, rules) = match domain {
         Some(domain @ Domain::Sudoku(_)) => {
@@ -222,7 +270,7 @@ fn prompts(data: &Dataset) -> Result<Vec<String>> {
             question.len()
         )
     };
-    Ok(data.questions().into_iter().map(prompt).collect())
+    Ok((domain, data.questions().into_iter().map(prompt).collect()))
 }
 
 /// The answer in a reply: its last line that begins with the mark, if what follows is one symbol for every
@@ -277,7 +325,7 @@ mod tests {
         };
         let sudoku = metadata("sudoku4", 6, 16);
         let data = Dataset::from_pairs(sudoku, vec![1; 16], vec![2; 16]);
-        let prompt = prompts(&data).unwrap().remove(0);
+        let prompt = prompts(&data).unwrap().1.remove(0);
         assert!(
             prompt.contains("....\n....\n....\n....\n") && prompt.contains("2 rows and 2 columns")
         );

@@ -1,5 +1,6 @@
 //! Training one contender with one seed, and all that is measured of it.
 
+use super::median;
 use super::study::{Entry, Sizes, Study};
 use crate::train::supervise;
 use anyhow::Result;
@@ -223,6 +224,5 @@ fn time<N: Network>(
         answer(&model, &one)?;
         times.push(started.elapsed().as_secs_f64() * 1e3);
     }
-    times.sort_by(f64::total_cmp);
-    Ok((times.get(times.len() / 2).copied().unwrap_or(0.0), device.allocated_bytes()))
+    Ok((median(times), device.allocated_bytes()))
 }

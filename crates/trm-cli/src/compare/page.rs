@@ -19,7 +19,7 @@ pub(crate) fn page(findings: &Findings, thinking: Vec<Thinking>) -> Report {
     Report {
         title: findings.title.clone(),
         subtitle: format!(
-            "Every contender was trained with {} of compute on the same puzzles, and measured on {} others.",
+            "Trained with {} of compute each on the same puzzles, and measured on {} others.",
             operations(findings.training_flops),
             findings.puzzles
         ),
@@ -49,12 +49,12 @@ pub(crate) fn print(findings: &Findings) {
             operations(mean(contender, |o| o.cost.flops)),
         );
     }
-    for model in &findings.language_models {
+    for model in findings.language_models.iter().filter(|model| model.asked > 0) {
         let Language { name, asked, exact, .. } = model;
         let (low, high) = wilson(*exact, *asked);
         println!(
             "{name:width$}  {:>7} exact ({:.1}–{:.1} %)  of {asked} asked",
-            percent(*exact as f64 / (*asked).max(1) as f64),
+            percent(*exact as f64 / *asked as f64),
             100.0 * low,
             100.0 * high,
         );
@@ -305,24 +305,28 @@ fn first_errors(findings: &Findings) -> Option<Table> {
 }
 
 fn language_models(findings: &Findings) -> Option<Table> {
+    let or_dash = |number: Option<f64>| number.map_or("–".into(), |n| format!("{n:.0}"));
     let row = |model: &Language| {
+        let Language { asked, exact, unreadable, cut_off, cost, .. } = model;
+        let some = *asked > 0;
         vec![
             model.name.clone(),
             model.model.clone(),
-            format!("{} of {}", model.asked, model.wanted),
-            percent(model.exact as f64 / model.asked.max(1) as f64),
-            range(wilson(model.exact, model.asked)),
-            model.unreadable.to_string(),
-            format!("{:.0} + {:.0}", model.prompt_tokens, model.answer_tokens),
-            format!("{:.4}", model.cost),
+            format!("{asked} of {}", model.wanted),
+            if some { percent(*exact as f64 / *asked as f64) } else { "–".into() },
+            if some { range(wilson(*exact, *asked)) } else { "–".into() },
+            format!("{unreadable} ({cut_off})"),
+            format!("{} + {}", or_dash(model.prompt_tokens), or_dash(model.answer_tokens)),
+            if *cost > 0.0 { format!("{cost:.4}") } else { "–".into() },
             duration(model.milliseconds / 1e3),
         ]
     };
     (!findings.language_models.is_empty()).then(|| Table {
         title: "Language models".into(),
-        caption: "Asked about the first of the same puzzles in words, once each, and not trained on them. What \
-                  holds no answer in the form that was asked for counts as wrong. Tokens of prompt and answer, \
-                  and the median time of a reply; the cost is that of all answers, by the prices of the study."
+        caption: "Asked about the first of the same puzzles in words, once each, and not trained on them. A reply \
+                  without an answer in the form that was asked for is unreadable and counts as wrong (in brackets \
+                  those that ended because the model had used up its tokens). Mean tokens of prompt and answer; \
+                  cost of all answers by the prices of the study; median time of a reply."
             .into(),
         header: texts([
             "contender",

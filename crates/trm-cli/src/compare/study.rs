@@ -98,11 +98,15 @@ impl Study {
         if self.data.is_some() == self.make_data.is_some() {
             bail!("name the data with either data = \"FOLDER\" or make_data = \"sudoku --size …\"");
         }
-        if self.seeds.is_empty() || self.contenders.is_empty() {
-            bail!("at least one seed and one [[contender]] are needed");
+        let is_trained = |contender: &Contender| contender.endpoint.is_none();
+        if self.seeds.is_empty() || !self.contenders.iter().any(is_trained) {
+            bail!("at least one seed and one [[contender]] to train are needed");
         }
         if [self.test, self.steps, self.answers].contains(&0) {
             bail!("test, steps and answers must be at least 1");
+        }
+        if self.steps.max(self.answers) > 1 << 16 {
+            bail!("steps and answers must be at most 65536");
         }
         if !(self.training_flops.is_finite() && self.training_flops > 0.0) {
             bail!("training_flops = {}: must be a positive number", self.training_flops);

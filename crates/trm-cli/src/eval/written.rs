@@ -62,7 +62,7 @@ fn greedy(
         json["interval_95"] = json!([low, high]);
         json["cell_accuracy"] = score.cells.into();
         json["calibration_error"] = evaluation.calibration_error().into();
-        json["seconds"] = evaluation.seconds.into();
+        json["puzzles_per_second"] = per_second(data, evaluation.seconds).into();
         println!("{}", serde_json::to_string_pretty(&json)?);
         return Ok(Outcome::Done);
     }
@@ -97,7 +97,7 @@ fn best(
         json["best_of"] = json!(scores);
         json["temperature"] = temperature.into();
         json["seed"] = seed.into();
-        json["seconds"] = seconds.into();
+        json["puzzles_per_second"] = per_second(data, seconds).into();
         println!("{}", serde_json::to_string_pretty(&json)?);
         return Ok(Outcome::Done);
     }
@@ -127,7 +127,11 @@ fn print_scores(scores: &[BestOf], puzzles: usize) {
     }
 }
 
+fn per_second(data: &Dataset, seconds: f64) -> f64 {
+    data.len() as f64 / seconds.max(1e-9)
+}
+
 fn print_speed(data: &Dataset, seconds: f64) {
-    let speed = rate(data.len() as f64 / seconds.max(1e-9));
+    let speed = rate(per_second(data, seconds));
     println!("{} in {}: {speed} puzzles/s", data.len(), duration(seconds));
 }

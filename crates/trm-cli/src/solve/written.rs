@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use trm::{Autoregressive, Network};
 use trm_puzzles::Domain;
-use trm_train::{Chosen, Precision, check_sizes, write_best};
+use trm_train::{Chosen, Precision, check_fit_autoregressive, write_best};
 
 pub(super) fn run(
     arguments: &Arguments,
@@ -29,7 +29,7 @@ pub(super) fn run(
     let domain: Domain = config.domain.parse()?;
     let asked = match &arguments.data {
         Some(folder) => Asked::of_data(folder, puzzle.unwrap_or_default(), &|data| {
-            check_sizes((config.seq_len, config.vocab_size, &config.domain), &data.metadata)
+            check_fit_autoregressive(model, data)
         })?,
         None => {
             let (place, text) = text(arguments, puzzle)?;

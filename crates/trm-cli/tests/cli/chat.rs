@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Output;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use trm_puzzles::Domain;
 
 const STUDY: &str = r#"
@@ -38,7 +41,7 @@ name = "asked"
 [contender.endpoint]
 puzzles = 8
 concurrency = 3
-attempts = 3
+attempts = 2
 max_tokens = 100
 "#;
 
@@ -49,13 +52,19 @@ enum Manner {
     Solve,
     /// Answers in its own way.
     Babble,
-    /// This status, with a word about when to come back.
+    /// This status.
     Status(u16),
+    /// Solves the puzzle and does not say how many tokens that took.
+    Uncounted,
+    /// Another address.
+    Redirect,
 }
 
 struct Chat {
     address: String,
     requests: Arc<Mutex<Vec<(String, Value)>>>,
+    /// The most requests that were there at the same time.
+    at_once: Arc<AtomicUsize>,
 }
 
 impl Chat {
@@ -64,18 +73,30 @@ impl Chat {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}/v1", listener.local_addr().unwrap());
         let requests: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
+        let at_once = Arc::new(AtomicUsize::new(0));
+        let most = at_once.clone();
         let (manners, seen) = (manners.to_vec(), requests.clone());
         std::thread::spawn(move || {
+            let under_way = Arc::new(AtomicUsize::new(0));
             for stream in listener.incoming() {
-                let stream = stream.unwrap();
-                let (head, body) = read(&stream);
-                let mut seen = seen.lock().unwrap();
-                let manner = manners[seen.len().min(manners.len() - 1)];
-                let _ = reply(stream, manner, &body); // the other side may be gone
-                seen.push((head, body));
+                let (stream, manners) = (stream.unwrap(), manners.clone());
+                let (seen, under_way, most) = (seen.clone(), under_way.clone(), most.clone());
+                std::thread::spawn(move || {
+                    let (head, body) = read(&stream);
+                    most.fetch_max(under_way.fetch_add(1, SeqCst) + 1, SeqCst);
+                    let before = {
+                        let mut seen = seen.lock().unwrap();
+                        seen.push((head, body.clone()));
+                        seen.len() - 1
+                    };
+                    std::thread::sleep(Duration::from_millis(50)); // for others to come meanwhile
+                    under_way.fetch_sub(1, SeqCst);
+                    let manner = manners[before.min(manners.len() - 1)];
+                    let _ = reply(stream, manner, &body); // the other side may be gone
+                });
             }
         });
-        Chat { address, requests }
+        Chat { address, requests, at_once }
     }
 
     fn count(&self) -> usize {
@@ -106,17 +127,20 @@ fn read(stream: &TcpStream) -> (String, Value) {
 fn reply(mut stream: TcpStream, manner: Manner, body: &Value) -> std::io::Result<()> {
     let (status, text) = match manner {
         Manner::Status(status) => (status, "{\"error\": {\"message\":\n \"not now\"}}".to_owned()),
+        Manner::Redirect => (307, String::new()),
         Manner::Babble => (200, completion("The grid is left to the reader.")),
-        Manner::Solve => {
+        Manner::Solve | Manner::Uncounted => {
             let prompt = body["messages"][0]["content"].as_str().unwrap();
-            (200, completion(&format!("Thinking.\nANSWER: {}\n", solved(prompt))))
+            let text = completion(&format!("Thinking.\nANSWER: {}\n", solved(prompt)));
+            let uncounted = matches!(manner, Manner::Uncounted);
+            (200, if uncounted { text.replace("usage", "use") } else { text })
         }
     };
     let length = text.len();
     write!(
         stream,
         "HTTP/1.1 {status} x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
-         Retry-After: 0\r\nConnection: close\r\n\r\n{text}"
+         Location: /elsewhere\r\nConnection: close\r\n\r\n{text}"
     )
 }
 
@@ -140,7 +164,9 @@ fn solved(prompt: &str) -> String {
 fn compare(session: &Session, study: &str, chat: Option<&Chat>) -> Output {
     session.write("study.toml", study);
     let mut command = session.command(&["compare", "study.toml", "--out", "out"]);
-    for name in ["TRM_CHAT_URL", "TRM_CHAT_MODEL", "TRM_CHAT_KEY"] {
+    for name in
+        ["TRM_CHAT_URL", "TRM_CHAT_MODEL", "TRM_CHAT_KEY", "HTTP_PROXY", "http_proxy", "ALL_PROXY"]
+    {
         command.env_remove(name);
     }
     if let Some(chat) = chat {
@@ -161,10 +187,12 @@ fn a_language_model_is_asked_once_about_every_puzzle() {
     let session = Session::new();
     let busy = [Manner::Status(429), Manner::Status(503), Manner::Babble, Manner::Solve];
     let chat = Chat::new(&busy);
+    let started = Instant::now();
     let output = compare(&session, STUDY, Some(&chat));
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{errors}");
     assert!(errors.contains("7 of 8 exactly right, 1 without a readable answer"), "{errors}");
+    assert!(started.elapsed() >= Duration::from_secs(1), "asked again at once");
     let found = finding(&session);
     let facts = ["model", "asked", "exact", "unreadable", "prompt_tokens"].map(|key| &found[key]);
     assert_eq!(json!(facts), json!(["tiny-talker", 8, 7, 1, 90.0]));
@@ -172,6 +200,7 @@ fn a_language_model_is_asked_once_about_every_puzzle() {
     assert!(page.contains("Language models") && page.contains("8 of 8"));
     // two were asked again; the key went along, and is written nowhere
     assert_eq!(chat.count(), 10);
+    assert_eq!(chat.at_once.load(SeqCst), 3);
     for (head, body) in chat.requests.lock().unwrap().iter() {
         assert!(head.starts_with("POST /v1/chat/completions"), "{head}");
         assert!(head.to_lowercase().contains("authorization: bearer secret"), "{head}");
@@ -196,14 +225,15 @@ fn without_an_endpoint_a_study_goes_on_without_it() {
 }
 
 #[test]
-fn an_endpoint_that_refuses_or_costs_too_much_is_left_alone() {
+fn an_endpoint_that_fails_is_gone_on_with_where_it_failed() {
     let session = Session::new();
-    for (status, requests, line) in [
-        (401, 1, "/v1/chat/completions: status 401: {\"error\": {\"message\": \"not now\"}}"),
-        (500, 3, "after 3 attempts; answers so far are kept: run the command again to go on"),
+    let study = STUDY.replace("concurrency = 3", "concurrency = 1");
+    for (manner, requests, line) in [
+        (Manner::Status(401), 1, "status 401: {\"error\": {\"message\": \"not now\"}} (1 attempt)"),
+        (Manner::Redirect, 1, "status 307 (1 attempt)"),
+        (Manner::Status(500), 2, "(2 attempts); answers are kept: go on with --out out"),
     ] {
-        let chat = Chat::new(&[Manner::Status(status)]);
-        let study = STUDY.replace("concurrency = 3", "concurrency = 1");
+        let chat = Chat::new(&[manner]);
         let output = compare(&session, &study, Some(&chat));
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{errors}");
@@ -211,25 +241,69 @@ fn an_endpoint_that_refuses_or_costs_too_much_is_left_alone() {
         assert!(!errors.contains("secret"), "{errors}");
         assert_eq!(chat.count(), requests);
     }
-    // an answer costs 50 tokens = 0.5; only the 100 that it may have are sure: the third is not asked
-    let chat = Chat::new(&[Manner::Solve]);
-    let prices = "puzzles = 8\nanswer_price = 1e4\ncost_cap = 1.9";
-    let output = compare(&session, &STUDY.replace("puzzles = 8", prices), Some(&chat));
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let found = finding(&session);
-    assert_eq!(
-        (&found["asked"], &found["wanted"], &found["cost"]),
-        (&2.into(), &8.into(), &1.0.into())
-    );
+    let broken = [Manner::Solve, Manner::Solve, Manner::Solve, Manner::Status(404), Manner::Solve];
+    let chat = Chat::new(&broken);
+    assert_eq!(compare(&session, &study, Some(&chat)).status.code(), Some(1));
+    assert_eq!(chat.count(), 4);
+    assert!(compare(&session, &study, Some(&chat)).status.success());
+    assert_eq!((chat.count(), &finding(&session)["exact"]), (9, &8.into()));
+}
 
+#[test]
+fn a_cost_cap_holds_whatever_a_server_counts() {
+    // an answer may cost 1.0, and costs half of that where its tokens are counted
+    for (manner, asked, cost) in [(Manner::Solve, 2, 1.0), (Manner::Uncounted, 1, 1.0)] {
+        let session = Session::new();
+        let chat = Chat::new(&[manner]);
+        let prices = "puzzles = 8\nanswer_price = 1e4\ncost_cap = 1.9";
+        let output = compare(&session, &STUDY.replace("puzzles = 8", prices), Some(&chat));
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{errors}");
+        let left = format!("{} were not asked: they could exceed the cost cap of 1.9", 8 - asked);
+        assert!(errors.contains(&left), "{errors}");
+        let found = finding(&session);
+        let facts = ["asked", "wanted", "cost"].map(|key| &found[key]);
+        assert_eq!(json!(facts), json!([asked, 8, cost]));
+    }
+}
+
+#[test]
+fn settings_that_ask_nobody_are_refused() {
+    let session = Session::new();
+    let endpoint = "[contender.endpoint]\n";
     for (from, to, message) in [
         ("puzzles = 8", "puzzles = 0", "contender \"asked\": puzzles, concurrency"),
         ("puzzles = 8", "cost_cap = 1.0", "cost_cap needs prompt_price and answer_price"),
-        ("puzzles = 8", "[contender.train]", "what is asked is not trained"),
-        ("[contender.endpoint]\n", "", "unknown field"),
+        ("puzzles = 8", "answer_price = -1.0", "must be 0 or positive numbers"),
+        ("puzzles = 8", "timeout = 0", "timeout = 0: must be 1 to 86400 seconds"),
+        ("puzzles = 8", "request = { stream = true }", "request.stream: not to be chosen here"),
+        ("puzzles = 8", "[contender.train]\nlr = 1.0", "what is asked is not trained"),
+        ("puzzles = 8", "puzles = 8", "unknown field `puzles`"),
+        (endpoint, "[contender.model]\n[contender.endpoint]\n", "give it one of"),
     ] {
+        assert!(STUDY.contains(from));
         session.write("study.toml", &STUDY.replace(from, to));
         let line = session.refuse(&["compare", "study.toml", "--out", "out"], 2);
         assert!(line.contains(message), "{line}");
+    }
+    session.write(
+        "study.toml",
+        &STUDY.replace(endpoint, "[contender.endpoint]\nvariables = \"NOBODY\"\n"),
+    );
+    for (variables, message) in [
+        (&[("NOBODY_URL", "http://127.0.0.1:1")][..], "NOBODY_URL is set, but not NOBODY_MODEL"),
+        (&[("NOBODY_MODEL", "m")], "NOBODY_MODEL is set, but not NOBODY_URL"),
+        (&[("NOBODY_URL", "127.0.0.1:1"), ("NOBODY_MODEL", "m")], "must be an address such as"),
+        (
+            &[("NOBODY_URL", "http://127.0.0.1:1"), ("NOBODY_MODEL", "m"), ("NOBODY_KEY", "a\nb")],
+            "NOBODY_KEY: not a key",
+        ),
+    ] {
+        let mut command = session.command(&["compare", "study.toml", "--out", "out"]);
+        let output = command.envs(variables.iter().copied()).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{errors}");
+        assert!(errors.contains(message) && errors.lines().count() == 1, "{errors}");
+        assert!(!session.path("out").exists());
     }
 }
