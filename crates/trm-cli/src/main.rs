@@ -43,15 +43,16 @@ enum Verb {
     Data(data::Verb),
     /// Train a model by a recipe, or go on with an interrupted run.
     Train(train::Arguments),
-    /// Measure a model on a data set, by supervision step.
+    /// Measure a model on a data set: by supervision step, or by answers to choose from.
     Eval(eval::Arguments),
-    /// Let a model think about puzzles and show every draft.
+    /// Let a model think about puzzles and show every draft, or the order of writing.
     Solve(solve::Arguments),
     /// Turn a checkpoint of the public PyTorch code into a model folder.
     Import(import::Arguments),
     /// Write a model to give away: smaller, or for the public PyTorch code.
     Export(export::Arguments),
-    /// Compare ways of thinking: train several kinds of model with equal compute and measure them.
+    /// Compare ways of thinking: train several kinds of model with equal compute, ask language models, and
+    /// measure all on the same puzzles.
     Compare(compare::Arguments),
     /// Time this machine on models of known sizes, beside its own ceiling.
     Bench(bench::Arguments),
