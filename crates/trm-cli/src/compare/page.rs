@@ -48,6 +48,7 @@ pub(crate) fn print(findings: &Findings) {
             contender.parameters,
             operations(mean(contender, |o| o.cost.flops)),
         );
+        println!("{:width$}  with most compute: {}", "", with_most_compute(findings, contender));
     }
     for model in findings.language_models.iter().filter(|model| model.asked > 0) {
         let Language { name, asked, exact, .. } = model;
@@ -108,6 +109,17 @@ fn pooled(contender: &Finding) -> Vec<(String, Vec<Point>)> {
         (curve.name.clone(), (0..curve.points.len()).map(at).collect())
     };
     first.iter().enumerate().map(sum).collect()
+}
+
+/// Where every curve ends.
+fn with_most_compute(findings: &Findings, contender: &Finding) -> String {
+    let total = (findings.puzzles * contender.outcomes.len()).max(1) as f64;
+    let of = |(name, points): &(String, Vec<Point>)| {
+        let point = points.last()?;
+        let share = percent(point.exact as f64 / total);
+        Some(format!("{name} {share} at {}", operations(point.flops)))
+    };
+    pooled(contender).iter().filter_map(of).collect::<Vec<_>>().join("; ")
 }
 
 fn compute_chart(findings: &Findings) -> Chart {
@@ -247,15 +259,6 @@ fn contenders(findings: &Findings) -> Table {
 }
 
 fn test_time(findings: &Findings) -> Table {
-    let best = |contender: &Finding| {
-        let total = (findings.puzzles * contender.outcomes.len()).max(1) as f64;
-        let of = |(name, points): &(String, Vec<Point>)| {
-            let point = points.last()?;
-            let share = percent(point.exact as f64 / total);
-            Some(format!("{name} {share} at {}", operations(point.flops)))
-        };
-        pooled(contender).iter().filter_map(of).collect::<Vec<_>>().join("; ")
-    };
     let row = |contender: &Finding| {
         vec![
             contender.name.clone(),
@@ -263,7 +266,7 @@ fn test_time(findings: &Findings) -> Table {
             format!("{:.4}", mean(contender, |o| o.cost.counted)),
             format!("{:.1}", mean(contender, |o| o.cost.milliseconds)),
             format!("{:.1}", mean(contender, |o| o.cost.bytes as f64) / f64::from(1 << 20)),
-            best(contender),
+            with_most_compute(findings, contender),
         ]
     };
     Table {
