@@ -2,6 +2,7 @@
 
 use crate::Failed;
 use crate::data::hex;
+use crate::display::duration;
 use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -186,8 +187,8 @@ impl Endpoint {
         (prompt as f64 * prompt_price + answer as f64 * answer_price) / 1e6
     }
 
-    /// Asks until there is an answer, as often as allowed.
-    pub(crate) fn ask(&self, request: &Value) -> Result<Reply> {
+    /// Asks until there is an answer, as often as allowed; `hear` is told why another attempt is needed.
+    pub(crate) fn ask(&self, request: &Value, hear: &dyn Fn(String)) -> Result<Reply> {
         let (mut wait, mut attempt) = (FIRST_WAIT, 1);
         loop {
             let started = Instant::now();
@@ -196,8 +197,10 @@ impl Endpoint {
                     let milliseconds = started.elapsed().as_secs_f64() * 1e3;
                     return Ok(Reply { milliseconds, ..reply });
                 }
-                Err(Failure::Passing(_, wanted)) if attempt < self.settings.attempts => {
-                    std::thread::sleep(wait.max(wanted).min(LONGEST_WAIT));
+                Err(Failure::Passing(reason, wanted)) if attempt < self.settings.attempts => {
+                    let wait = wait.max(wanted).min(LONGEST_WAIT);
+                    hear(format!("{reason}: again in {}", duration(wait.as_secs_f64())));
+                    std::thread::sleep(wait);
                 }
                 Err(Failure::Lasting(reason) | Failure::Passing(reason, _)) => {
                     let attempts = if attempt == 1 { "attempt" } else { "attempts" };

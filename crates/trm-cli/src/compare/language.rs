@@ -6,6 +6,7 @@ use super::study::{Asked, Study};
 use crate::Failed;
 use crate::display::{heading, progress_bar};
 use anyhow::{Result, bail};
+use indicatif::ProgressBar;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -151,7 +152,7 @@ impl Interview {
         std::thread::scope(|scope| {
             for _ in 0..workers {
                 scope.spawn(|| {
-                    while self.ask_next(&progress) {
+                    while self.ask_next(&progress, &bar) {
                         bar.inc(1);
                     }
                 });
@@ -165,7 +166,7 @@ impl Interview {
     }
 
     /// Whether there may be another question.
-    fn ask_next(&self, progress: &Mutex<Progress>) -> bool {
+    fn ask_next(&self, progress: &Mutex<Progress>, bar: &ProgressBar) -> bool {
         let lock = || progress.lock().expect("no thread panicked");
         let mut now = lock();
         let Some(&i) = now.open.front().filter(|_| now.failure.is_none()) else { return false };
@@ -177,7 +178,8 @@ impl Interview {
         now.open.pop_front();
         now.spent += reserve;
         drop(now);
-        let reply = self.endpoint.ask(request);
+        let hear = |text: String| bar.suspend(|| eprintln!("{text}"));
+        let reply = self.endpoint.ask(request, &hear);
         let reply = reply.and_then(|reply| keep(&self.path(request), &reply).map(|()| reply));
         let mut now = lock();
         now.spent -= reserve;

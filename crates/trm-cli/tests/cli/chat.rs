@@ -193,6 +193,7 @@ fn a_language_model_is_asked_once_about_every_puzzle() {
     assert!(output.status.success(), "{errors}");
     assert!(errors.contains("7 of 8 exactly right, 1 without a readable answer"), "{errors}");
     assert!(started.elapsed() >= Duration::from_secs(1), "asked again at once");
+    assert!(errors.contains("not now\"}}: again in 1 s"), "{errors}");
     let found = finding(&session);
     let facts = ["model", "asked", "exact", "unreadable", "prompt_tokens"].map(|key| &found[key]);
     assert_eq!(json!(facts), json!(["tiny-talker", 8, 7, 1, 90.0]));
