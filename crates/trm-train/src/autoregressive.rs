@@ -98,7 +98,8 @@ impl AutoregressiveTrainer {
         let Core { model, config, .. } = &self.core;
         let places = lesson.first..model.config().sequence() - 1;
         let form = (config.batch, config.precision.into());
-        let logits = model.logits(tape, &lesson.tokens, places, form);
+        let device = model.device();
+        let logits = device.install(|| model.logits(tape, &lesson.tokens, places, form));
         let TrainConfig { likelihood, label_smoothing, .. } = *config;
         let labels = &lesson.labels;
         let loss =

@@ -94,7 +94,8 @@ impl Trainer {
     /// From the persistent batch to its losses, `[B]` each: cross-entropy, halting.
     fn forward(&self, tape: &Tape) -> Pass {
         let question = self.carry.question();
-        let out = self.core.model.supervision_step(tape, question, self.carry.state.clone());
+        let (model, state) = (&self.core.model, self.carry.state.clone());
+        let out = model.device().install(|| model.supervision_step(tape, question, state));
         let score = self.score(&out);
         let TrainConfig { likelihood, label_smoothing, .. } = self.core.config;
         let (answers, ignore) = (&self.carry.answers, self.ignore_label);
