@@ -7,6 +7,7 @@ mod subject;
 use crate::Outcome;
 use crate::display::heading;
 use crate::machine::PrecisionArgument;
+use crate::output::out;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use measure::{Case, Duration, Measurement, measure};
@@ -103,7 +104,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     if arguments.json {
         let all =
             serde_json::json!({ "machine": machine, "program": program(), "cases": measured });
-        println!("{}", serde_json::to_string_pretty(&all)?);
+        out!("{}", serde_json::to_string_pretty(&all)?);
     }
     if let Some(path) = &arguments.svg {
         let chart = show::chart(&measured, !arguments.side.is_empty(), &machine);

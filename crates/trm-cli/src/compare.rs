@@ -11,6 +11,7 @@ mod study;
 use crate::Outcome as Ended;
 use crate::display::{duration, heading};
 use crate::machine::DeviceArguments;
+use crate::output::note;
 use crate::train::free_folder;
 use anyhow::Result;
 use clap::Args;
@@ -92,12 +93,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ended> {
             heading(&format!("{}, seed {seed}", entry.name));
             let Some(outcome) = outcome(&study, entry, *seed, &out, [&train, &test], &device)?
             else {
-                eprintln!("go on with the same command and --out {}", out.display());
+                note!("go on with the same command and --out {}", out.display());
                 return Ok(Ended::Interrupted);
             };
             let (training, exact) = (&outcome.training, outcome.exact);
             let time = duration(training.seconds);
-            eprintln!("{exact} of {} exactly right, trained in {time}", test.len());
+            note!("{exact} of {} exactly right, trained in {time}", test.len());
             outcomes.push(outcome);
         }
         let parameters = entry.network.parameters()?;
@@ -132,6 +133,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ended> {
     }
     heading(&format!("done in {}", duration(findings.seconds)));
     page::print(&findings);
-    eprintln!("report {}/study.html (also study.md, study.json)", out.display());
+    note!("report {}/study.html (also study.md, study.json)", out.display());
     Ok(Ended::Done)
 }

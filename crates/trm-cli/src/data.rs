@@ -11,6 +11,7 @@ mod part;
 pub(crate) use part::hex;
 
 use crate::display::{heading, progress_bar};
+use crate::output::{note, out};
 use crate::{Failed, Outcome};
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
@@ -149,7 +150,7 @@ fn sudoku(arguments: &SudokuArguments) -> Result<Splits> {
 
 fn save(splits: &Splits, out: &Path) -> Result<()> {
     splits.save(out)?;
-    eprintln!(
+    note!(
         "{}: {} puzzles to train on, {} to test on ({} left out as doubles)",
         out.display(),
         splits.train.len(),
@@ -201,7 +202,8 @@ fn print_csv(folder: &Path, split: &str) -> Result<()> {
     let row = |cells: [&str; 2]| -> Result<()> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(cells)?;
-        print!("{}", String::from_utf8(writer.into_inner().map_err(|error| error.into_error())?)?);
+        let line = writer.into_inner().map_err(|error| error.into_error())?;
+        out!("{}", String::from_utf8(line)?.trim_end_matches('\n'));
         Ok(())
     };
     row(["question", "answer"])?;
@@ -216,7 +218,7 @@ fn check(folder: &Path) -> Result<()> {
     let (train, test) = (Dataset::load(folder, "train")?, Dataset::load(folder, "test")?);
     for (name, data) in [("train", &train), ("test", &test)] {
         let m = &data.metadata;
-        println!(
+        out!(
             "{name}: {} examples, {} puzzles, {} groups; {} cells, {} tokens; digest {}",
             data.len(),
             data.puzzle_identifiers.len(),
@@ -262,7 +264,7 @@ fn check_puzzles(folder: &Path, domain: Domain, train: &Dataset, test: &Dataset)
     let (of_train, of_test) = (classes(train)?, classes(test)?);
     let shared: Vec<(usize, usize)> =
         of_test.iter().filter_map(|(c, i)| of_train.get(c).map(|j| (*j, *i))).collect();
-    println!(
+    out!(
         "classes: {} in train, {} in test, {} in both",
         of_train.len(),
         of_test.len(),

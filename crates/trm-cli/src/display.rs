@@ -1,5 +1,6 @@
 //! What people see: errors, puzzles in colour, progress bars, durations.
 
+use crate::output::{note, out};
 use crate::search::{decision, origin};
 use anstyle::{AnsiColor, RgbColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -7,6 +8,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 use trm::Found;
 use trm_puzzles::Domain;
+use trm_train::text::one_line;
 use trm_train::{Chosen, Trail};
 
 const BOLD: Style = Style::new().bold();
@@ -15,12 +17,13 @@ const CHANGED: Style = AnsiColor::Yellow.on_default().bold();
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
+/// Prints an error on one line, whatever files and servers put into it.
 pub(crate) fn error(error: &anyhow::Error) {
-    anstream::eprintln!("{BAD}error:{BAD:#} {error}");
+    note!("{BAD}error:{BAD:#} {}", one_line(&error.to_string()));
 }
 
 pub(crate) fn heading(text: &str) {
-    anstream::eprintln!("{BOLD}{text}{BOLD:#}");
+    note!("{BOLD}{text}{BOLD:#}");
 }
 
 /// A bar on standard error, or nothing where that is not a terminal.
@@ -70,7 +73,7 @@ pub(crate) fn percent(share: f64) -> String {
 pub(crate) fn print_comparison(is_recorded: bool) {
     let style = style_of(Some(is_recorded));
     let not = if is_recorded { "" } else { "not " };
-    anstream::println!("{style}{not}the recorded answer{style:#}");
+    out!("{style}{not}the recorded answer{style:#}");
 }
 
 fn style_of(solved: Option<bool>) -> Style {
@@ -82,7 +85,7 @@ fn style_of(solved: Option<bool>) -> Style {
 }
 
 fn print_plain(domain: Domain, tokens: &[u8]) {
-    anstream::println!("{}", domain.render(tokens, &|_, character| plain(domain, character)));
+    out!("{}", domain.render(tokens, &|_, character| plain(domain, character)));
 }
 
 fn plain(domain: Domain, character: char) -> String {
@@ -117,7 +120,7 @@ fn arc_colour(domain: Domain, character: char) -> Option<Style> {
 
 /// Prints the question and every draft; cells that changed since the draft before are marked.
 pub(crate) fn print_trail(domain: Domain, trail: &Trail) {
-    anstream::println!("{BOLD}question{BOLD:#}");
+    out!("{BOLD}question{BOLD:#}");
     print_plain(domain, &trail.question);
     let colour = std::io::stdout().is_terminal();
     for (i, step) in trail.steps.iter().enumerate() {
@@ -128,7 +131,7 @@ pub(crate) fn print_trail(domain: Domain, trail: &Trail) {
             n => format!("{n} cells changed"),
         };
         let belief = percent(step.halt_probability);
-        anstream::println!("{BOLD}step {}{BOLD:#}   {changes}, sure to {belief}", i + 1);
+        out!("{BOLD}step {}{BOLD:#}   {changes}, sure to {belief}", i + 1);
         let paint = |cell: usize, character: char| {
             let changed = step.changed.contains(&cell);
             if let Some(background) = arc_colour(domain, character) {
@@ -144,23 +147,23 @@ pub(crate) fn print_trail(domain: Domain, trail: &Trail) {
                 format!("{character}\u{332}") // underlined: marks need no room
             }
         };
-        anstream::println!("{}", domain.render(&step.answer, &paint));
+        out!("{}", domain.render(&step.answer, &paint));
     }
     let verdict = trail.last().verdict;
     let style = style_of(verdict.decision());
-    anstream::println!("{style}{verdict}{style:#}");
+    out!("{style}{verdict}{style:#}");
 }
 
 /// Prints the question, and the answer to it if there is one.
 fn print_answer(domain: Domain, question: &[u8], answer: &[u8]) {
-    anstream::println!("{BOLD}question{BOLD:#}");
+    out!("{BOLD}question{BOLD:#}");
     print_plain(domain, question);
     if !answer.is_empty() {
         let paint = |cell: usize, character: char| match domain.is_given(question[cell]) {
             true => format!("{DIM}{character}{DIM:#}"),
             false => plain(domain, character),
         };
-        anstream::println!("{BOLD}answer{BOLD:#}\n{}", domain.render(answer, &paint));
+        out!("{BOLD}answer{BOLD:#}\n{}", domain.render(answer, &paint));
     }
 }
 
@@ -172,13 +175,13 @@ pub(crate) fn print_written(domain: Domain, question: &[u8], chosen: &Chosen, ce
     if !cells.is_sorted() {
         let name = |cell: &usize| format!("r{}c{}", cell / columns + 1, cell % columns + 1);
         let names: Vec<String> = cells.iter().map(name).collect();
-        anstream::println!("{DIM}written in the order {}{DIM:#}", names.join(" "));
+        out!("{DIM}written in the order {}{DIM:#}", names.join(" "));
     }
     let probability = percent(f64::from(chosen.written.log_probability).exp());
     let style = style_of(chosen.verdict.and_then(|verdict| verdict.decision()));
-    anstream::println!("{style}answer {}, of probability {probability}{style:#}", chosen.sample);
+    out!("{style}answer {}, of probability {probability}{style:#}", chosen.sample);
     if let Some(verdict) = chosen.verdict {
-        anstream::println!("{style}{verdict}{style:#}");
+        out!("{style}{verdict}{style:#}");
     }
 }
 
@@ -186,8 +189,8 @@ pub(crate) fn print_written(domain: Domain, question: &[u8], chosen: &Chosen, ce
 pub(crate) fn print_found(domain: Domain, question: &[u8], found: &Found) {
     print_answer(domain, question, &found.answer);
     let style = style_of(decision(domain, question, found));
-    anstream::println!("{style}{}{style:#}", origin(found));
+    out!("{style}{}{style:#}", origin(found));
     if !found.verified && !found.answer.is_empty() {
-        anstream::println!("{style}{}{style:#}", domain.verify(question, &found.answer));
+        out!("{style}{}{style:#}", domain.verify(question, &found.answer));
     }
 }

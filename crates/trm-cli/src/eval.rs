@@ -7,6 +7,7 @@ use crate::Outcome;
 use crate::compute;
 use crate::display::{duration, heading, percent, progress_bar, rate};
 use crate::machine::{DeviceArguments, PrecisionArgument};
+use crate::output::out;
 use crate::search::{SearchArguments, print_report};
 use crate::writing::WritingArguments;
 use anyhow::{Result, bail};
@@ -134,10 +135,7 @@ fn recursive(arguments: &Arguments, model: &Model, mut data: Dataset) -> Result<
     let evaluation = evaluate(model, &data, options, &mut |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
     if arguments.json {
-        println!(
-            "{}",
-            serde_json::to_string_pretty(&as_json(arguments, &evaluation, &data, model))?
-        );
+        out!("{}", serde_json::to_string_pretty(&as_json(arguments, &evaluation, &data, model))?);
     } else {
         print(arguments, &evaluation, &data, model);
     }
@@ -172,7 +170,7 @@ fn search(
         let mut json = identity(arguments, data, model);
         json["search"] = options;
         json["report"] = serde_json::to_value(&report)?;
-        println!("{}", serde_json::to_string_pretty(&json)?);
+        out!("{}", serde_json::to_string_pretty(&json)?);
     } else {
         print_heading(arguments, data);
         print_report(&report, options);
@@ -197,14 +195,14 @@ fn print(arguments: &Arguments, evaluation: &Evaluation, data: &Dataset, model: 
         Some(_) => format!("stopped when {sure} after {:.2} steps", evaluation.mean_steps),
         None => format!("{sure} after {:.2} steps", evaluation.mean_halt_step),
     };
-    println!(
+    out!(
         "{} in {}: {} puzzles/s; {steps} on average, calibration error {}",
         evaluation.puzzles,
         duration(evaluation.seconds),
         rate(evaluation.puzzles as f64 / evaluation.seconds.max(1e-9)),
         percent(evaluation.calibration_error())
     );
-    println!(
+    out!(
         "split {}, {} supervision steps, one rollout per puzzle, {:?} activations",
         arguments.split,
         evaluation.steps.len(),
@@ -224,20 +222,20 @@ fn print_heading(arguments: &Arguments, data: &Dataset) {
 }
 
 fn print_digests(data: &Dataset, model: &impl Network) {
-    println!("data digest   {}", data.digest());
-    println!("weight digest {}", weight_digest(model));
+    out!("data digest   {}", data.digest());
+    out!("weight digest {}", weight_digest(model));
 }
 
 /// A row per number of supervision steps.
 pub(crate) fn print_steps(evaluation: &Evaluation) {
-    println!("step    exact   (95 % interval)     cells   sure of   and right");
+    out!("step    exact   (95 % interval)     cells   sure of   and right");
     for (i, step) in evaluation.steps.iter().enumerate() {
         let (low, high) = wilson(step.exact, evaluation.puzzles);
         let right = match step.halted {
             0 => "–".to_owned(),
             halted => percent(step.halted_exact as f64 / halted as f64),
         };
-        println!(
+        out!(
             "{:4}  {:>7}   ({:>5.1}–{:>5.1} %)   {:>7}   {:>7}     {right:>7}",
             i + 1,
             percent(evaluation.share(step.exact)),

@@ -2,6 +2,7 @@
 
 use crate::Outcome;
 use crate::machine::PrecisionArgument;
+use crate::output::out;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -58,6 +59,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
             source.display()
         ),
     };
-    println!("{}: {values} parameters as {stored:?}", out.display());
+    out!("{}: {values} parameters as {stored:?}", out.display());
     Ok(Outcome::Done)
 }

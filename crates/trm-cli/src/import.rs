@@ -1,6 +1,7 @@
 //! `trm import`: a checkpoint of the public PyTorch code as a model folder.
 
 use crate::Outcome;
+use crate::output::out;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::PathBuf;
@@ -40,11 +41,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     save_model(out, &model)?;
     let (all, network) = model.parameter_count();
     let config = serde_json::to_string(model.config())?;
-    println!(
-        "{}: {network} parameters of the network, {all} with puzzle embeddings",
-        out.display()
-    );
-    println!("{config}");
+    out!("{}: {network} parameters of the network, {all} with puzzle embeddings", out.display());
+    out!("{config}");
     Ok(Outcome::Done)
 }
 

@@ -9,6 +9,7 @@ mod eval;
 mod export;
 mod import;
 mod machine;
+mod output;
 mod quickstart;
 mod report;
 mod search;
@@ -66,8 +67,11 @@ pub(crate) enum Outcome {
 }
 
 fn main() -> ExitCode {
-    end_quietly_when_nobody_reads();
-    let outcome = match Arguments::parse().verb {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(usage) => return explain(&usage),
+    };
+    let outcome = match arguments.verb {
         Verb::Quickstart(arguments) => quickstart::run(&arguments),
         Verb::Data(verb) => data::run(&verb),
         Verb::Train(arguments) => train::run(&arguments),
@@ -89,16 +93,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// `trm … | head` closes our output early; `println!` panics then. That is an end, not an error.
-fn end_quietly_when_nobody_reads() {
-    let default = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        let message = panic.payload().downcast_ref::<String>();
-        if message.is_some_and(|m| m.contains("failed printing to stdout")) {
-            std::process::exit(0);
-        }
-        default(panic);
-    }));
+/// Prints what clap has to say: help and version are data, the rest is for a person.
+fn explain(usage: &clap::Error) -> ExitCode {
+    let printed = usage.print();
+    if usage.use_stderr() {
+        return ExitCode::from(2);
+    }
+    output::written(printed);
+    ExitCode::SUCCESS
 }
 
 /// Something was looked for and not found, or checked and found wrong: exit code 1.

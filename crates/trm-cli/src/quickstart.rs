@@ -3,6 +3,7 @@
 use crate::Outcome;
 use crate::display::{duration, heading, percent, print_trail};
 use crate::machine::DeviceArguments;
+use crate::output::note;
 use crate::train::{free_folder, supervise};
 use crate::{eval, report};
 use anyhow::{Result, anyhow, bail};
@@ -48,12 +49,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let data = Dataset::load(&recipe.data, "train")?;
     let mut run: Run = Run::create(&folder, recipe, &data, &arguments.machine.device())?;
     let (total, _) = run.trainer().model().parameter_count();
-    eprintln!(
+    note!(
         "a model of {total} parameters, from random weights, on {:?}",
         run.trainer().model().device()
     );
     if supervise(&mut run)? == Ending::Interrupted {
-        eprintln!("go on with trm train --resume {}", folder.display());
+        note!("go on with trm train --resume {}", folder.display());
         return Ok(Outcome::Interrupted);
     }
     heading(&format!("3. Measurement on {} puzzles it has never seen", test.len()));
@@ -78,7 +79,7 @@ fn make_data(folder: &Path, seed: u64) -> Result<Dataset> {
     let splits = generate_sudoku(&wanted, None, &mut |_| ())?;
     let data = folder.join("data");
     splits.save(&data)?;
-    eprintln!(
+    note!(
         "{} puzzles of 4 × 4 to learn from and {} others to test on, no two the same up to symmetry",
         splits.train.len(),
         splits.test.len()
@@ -93,7 +94,7 @@ fn conclude(folder: &Path, evaluation: &Evaluation, seconds: f64, report: &Path)
         percent(evaluation.exact())
     ));
     let folder = folder.display();
-    eprintln!("report   {}", report.display());
-    eprintln!("solve    trm solve {folder} 1.....3..4.....2");
-    eprintln!("measure  trm eval {folder} --data {folder}/data");
+    note!("report   {}", report.display());
+    note!("solve    trm solve {folder} 1.....3..4.....2");
+    note!("measure  trm eval {folder} --data {folder}/data");
 }

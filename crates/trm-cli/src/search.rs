@@ -1,6 +1,7 @@
 //! The options of a search, and how its outcomes are printed.
 
 use crate::display::{duration, percent};
+use crate::output::out;
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
@@ -132,11 +133,11 @@ pub(crate) fn as_json(domain: Domain, question: &[u8], found: &Found) -> Value {
 pub(crate) fn print_report(report: &SearchReport, options: &SearchOptions) {
     let share = |count: usize| percent(count as f64 / report.puzzles.max(1) as f64);
     let (low, high) = wilson(report.verified, report.puzzles);
-    println!("steps spent   verified");
+    out!("steps spent   verified");
     for (budget, verified) in &report.curve {
-        println!("{budget:>11}   {:>8}", share(*verified));
+        out!("{budget:>11}   {:>8}", share(*verified));
     }
-    println!(
+    out!(
         "verified {} (95 % interval {:.1}–{:.1} %), {} of them wrong; {} by the first chain",
         share(report.verified),
         100.0 * low,
@@ -144,9 +145,9 @@ pub(crate) fn print_report(report: &SearchReport, options: &SearchOptions) {
         report.verified_wrong,
         share(report.first_chain)
     );
-    println!("right, verified or not: {}", share(report.exact));
+    out!("right, verified or not: {}", share(report.exact));
     let per_puzzle = report.seconds / report.puzzles.max(1) as f64;
-    println!(
+    out!(
         "{} in {}: {} per puzzle; {:.1} steps in {:.2} chains on average",
         report.puzzles,
         duration(report.seconds),
@@ -157,7 +158,7 @@ pub(crate) fn print_report(report: &SearchReport, options: &SearchOptions) {
     let Search { steps, rollouts, noise, restart, symmetries, patience, seed, batch, .. } =
         options.search;
     let images = if symmetries { "images" } else { "no images" };
-    println!(
+    out!(
         "at most {rollouts} chains of {steps} steps, patience {patience}, noise {noise}, restart \
          {restart}, {images}, seed {seed}, {batch} chains at a time"
     );

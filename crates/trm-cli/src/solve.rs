@@ -5,6 +5,7 @@ mod written;
 use crate::Outcome;
 use crate::display::{print_comparison, print_found, print_trail};
 use crate::machine::{DeviceArguments, PrecisionArgument};
+use crate::output::out;
 use crate::search::{self, SearchArguments};
 use crate::shipped;
 use crate::writing::WritingArguments;
@@ -101,7 +102,7 @@ fn recursive(arguments: &Arguments, puzzle: Option<&str>, model: &Model) -> Resu
     for (puzzle, trail) in trails.enumerate() {
         let is_recorded = asked.is_recorded(domain, puzzle, &trail.last().answer);
         if arguments.json {
-            println!("{}", with_comparison(as_json(domain, &trail), is_recorded));
+            out!("{}", with_comparison(as_json(domain, &trail), is_recorded));
         } else {
             print_trail(domain, &trail);
             is_recorded.inspect(|is_recorded| print_comparison(*is_recorded));
@@ -128,7 +129,7 @@ fn search(
         let tokens = &question.tokens[found.puzzle * domain.seq_len()..][..domain.seq_len()];
         let is_recorded = asked.is_recorded(domain, found.puzzle, &found.answer);
         if arguments.json {
-            println!("{}", with_comparison(search::as_json(domain, tokens, &found), is_recorded));
+            out!("{}", with_comparison(search::as_json(domain, tokens, &found), is_recorded));
         } else {
             print_found(domain, tokens, &found);
             is_recorded.inspect(|is_recorded| print_comparison(*is_recorded));

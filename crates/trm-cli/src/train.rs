@@ -2,6 +2,7 @@
 
 use crate::display::{bytes, duration, heading, percent, progress_bar, rate};
 use crate::machine::{DeviceArguments, PrecisionArgument};
+use crate::output::note;
 use crate::report::Reported;
 use crate::{Failed, Outcome};
 use anyhow::{Result, bail};
@@ -84,7 +85,7 @@ fn train<L: Reported>(arguments: &Arguments, recipe: Recipe) -> Result<Outcome> 
     }
     let command = format!("trm train {}/recipe.toml --out NEW-FOLDER", run.folder.display());
     let path = L::report(&run, &command)?;
-    eprintln!("report     {}", path.display());
+    note!("report     {}", path.display());
     Ok(Outcome::Done)
 }
 
@@ -127,7 +128,7 @@ fn describe<L: Learner>(run: &Run<L>) {
     let (learner, settings) = (run.trainer(), &run.recipe.train);
     let model = learner.core().network();
     heading(&format!("training {} in {}", run.validation().metadata.domain, run.folder.display()));
-    eprintln!(
+    note!(
         "{}, {} steps of batch {}, {:?}",
         learner.describe(),
         settings.steps,
@@ -135,20 +136,20 @@ fn describe<L: Learner>(run: &Run<L>) {
         model.device()
     );
     let (needed, written) = (learner.training_bytes(), checkpoint_bytes(model));
-    eprintln!(
+    note!(
         "needs about {}, and up to {} more while a checkpoint is written",
         bytes(needed),
         bytes(written)
     );
     if let Some(free) = available_bytes().filter(|free| *free < needed + written) {
-        eprintln!(
+        note!(
             "warning: only {} are free: set a smaller train.batch{}",
             bytes(free),
             if settings.recompute { "" } else { ", or train.recompute=true" }
         );
     }
     if run.progress().step > 0 {
-        eprintln!("resumed at step {}", run.progress().step);
+        note!("resumed at step {}", run.progress().step);
     }
 }
 
@@ -178,7 +179,7 @@ fn stop_flag() -> Result<Arc<AtomicBool>> {
         if flag.swap(true, Ordering::Relaxed) || !TRAINING.load(Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("\nstopping after this step; press Ctrl-C again to stop at once");
+        note!("\nstopping after this step; press Ctrl-C again to stop at once");
     })?;
     Ok(stop)
 }
@@ -240,7 +241,7 @@ impl Display {
             self.bar.set_message(text);
         } else if self.last_line.elapsed().as_secs() >= 10 {
             self.last_line = Instant::now();
-            eprintln!("step {}/{}  {text}", metrics.step, self.total);
+            note!("step {}/{}  {text}", metrics.step, self.total);
         }
     }
 
@@ -265,9 +266,9 @@ impl Display {
 
     fn say(&self, line: &str) {
         if self.terminal {
-            self.bar.suspend(|| eprintln!("{line}"));
+            self.bar.suspend(|| note!("{line}"));
         } else {
-            eprintln!("{line}");
+            note!("{line}");
         }
     }
 }
@@ -283,15 +284,15 @@ fn conclude<L: Learner>(run: &Run<L>, ending: Ending, seconds: f64) {
     heading(&format!("{why} at step {} after {}", progress.step, duration(seconds)));
     if progress.best_exact >= 0.0 {
         let best = percent(progress.best_exact);
-        eprintln!(
+        note!(
             "best model {folder}/best: {best} of held-out puzzles exact at step {}",
             progress.best_step
         );
     }
-    eprintln!("weights    {}", weight_digest(&run.trainer().core().averaged()));
+    note!("weights    {}", weight_digest(&run.trainer().core().averaged()));
     if ending == Ending::Interrupted {
-        eprintln!("go on with trm train --resume {folder}");
+        note!("go on with trm train --resume {folder}");
     } else {
-        eprintln!("measure it trm eval {folder} --data {}", run.recipe.data.display());
+        note!("measure it trm eval {folder} --data {}", run.recipe.data.display());
     }
 }

@@ -38,6 +38,7 @@ mod splits;
 mod state;
 mod sudoku_data;
 pub mod tensorboard;
+pub mod text;
 pub mod torch;
 mod trail;
 mod train;

@@ -1,10 +1,11 @@
 use super::measure::Measurement;
+use crate::output::out;
 use trm_ops::DType;
 use trm_train::Machine;
 use trm_train::report::{Chart, Scale, Series};
 
 pub(super) fn header() {
-    println!(
+    out!(
         "preset      work     format  threads  tokens  batch |    median     least      most  \
          ms/puzzle  puzzles/s | GFLOP/s  ceiling  share |     MiB"
     );
@@ -12,7 +13,7 @@ pub(super) fn header() {
 
 /// Times in milliseconds. The ceiling is the best rate of products alone, measured just before.
 pub(super) fn row(m: &Measurement) {
-    println!(
+    out!(
         "{:<10}  {:<7}  {:<6}  {:>7}  {:>6}  {:>5} | {:>9} {:>9} {:>9}  {:>9}  {:>9} | {:>7} \
          {:>8} {:>6} | {:>7}",
         m.preset,

@@ -5,6 +5,7 @@ use super::median;
 use super::study::{Asked, Study};
 use crate::Failed;
 use crate::display::{heading, progress_bar};
+use crate::output::note;
 use anyhow::{Result, bail};
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -72,12 +73,12 @@ pub(crate) fn ask_all(
         heading(&name);
         let Some(endpoint) = endpoint else {
             let variables = &settings.variables;
-            eprintln!("left out: {variables}_URL and {variables}_MODEL name no language model");
+            note!("left out: {variables}_URL and {variables}_MODEL name no language model");
             continue;
         };
         let count = settings.puzzles.min(test.groups());
         let some = test.select_groups(&(0..count).collect::<Vec<_>>());
-        eprintln!("asking {} at {} about {} puzzles", endpoint.model, endpoint.address, some.len());
+        note!("asking {} at {} about {} puzzles", endpoint.model, endpoint.address, some.len());
         let (domain, prompts) = prompts(&some)?;
         let interview = Interview {
             requests: prompts.iter().map(|prompt| endpoint.request(prompt)).collect(),
@@ -95,10 +96,10 @@ pub(crate) fn ask_all(
         })?;
         let finding = interview.finding(name, domain, &replies, &some);
         let Language { exact, asked, wanted, unreadable, .. } = finding;
-        eprintln!("{exact} of {asked} exactly right, {unreadable} without a readable answer");
+        note!("{exact} of {asked} exactly right, {unreadable} without a readable answer");
         if asked < wanted {
             let cap = interview.cap;
-            eprintln!("{} were not asked: they could exceed the cost cap of {cap}", wanted - asked);
+            note!("{} were not asked: they could exceed the cost cap of {cap}", wanted - asked);
         }
         all.push(finding);
     }
@@ -178,7 +179,7 @@ impl Interview {
         now.open.pop_front();
         now.spent += reserve;
         drop(now);
-        let hear = |text: String| bar.suspend(|| eprintln!("{text}"));
+        let hear = |text: String| bar.suspend(|| note!("{text}"));
         let reply = self.endpoint.ask(request, &hear);
         let reply = reply.and_then(|reply| keep(&self.path(request), &reply).map(|()| reply));
         let mut now = lock();

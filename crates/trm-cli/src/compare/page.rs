@@ -4,6 +4,7 @@ use super::language::Language;
 use super::measure::{Curve, Outcome, Point};
 use super::{Finding, Findings};
 use crate::display::{duration, percent};
+use crate::output::out;
 use trm_train::report::{Band, Chart, Headline, Report, Scale, Series, Table, Thinking};
 use trm_train::{FirstErrors, wilson};
 
@@ -39,7 +40,7 @@ pub(crate) fn print(findings: &Findings) {
     let width = names.map(|name| name.chars().count()).max().unwrap_or(0);
     for contender in &findings.contenders {
         let (exact, (low, high)) = exact(findings, contender);
-        println!(
+        out!(
             "{:width$}  {:>7} exact ({:.1}–{:.1} %)  {:>8} parameters  {:>9} an answer",
             contender.name,
             percent(exact),
@@ -48,12 +49,12 @@ pub(crate) fn print(findings: &Findings) {
             contender.parameters,
             operations(mean(contender, |o| o.cost.flops)),
         );
-        println!("{:width$}  with most compute: {}", "", with_most_compute(findings, contender));
+        out!("{:width$}  with most compute: {}", "", with_most_compute(findings, contender));
     }
     for model in findings.language_models.iter().filter(|model| model.asked > 0) {
         let Language { name, asked, exact, .. } = model;
         let (low, high) = wilson(*exact, *asked);
-        println!(
+        out!(
             "{name:width$}  {:>7} exact ({:.1}–{:.1} %)  of {asked} asked",
             percent(*exact as f64 / *asked as f64),
             100.0 * low,

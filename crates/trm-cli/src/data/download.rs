@@ -2,6 +2,7 @@
 
 use super::fetch::{Fetched, agent, fetch};
 use super::originals::{ARC_AGI_1, ARC_AGI_2, CONCEPT_ARC, MAZE_HARD, Originals, SUDOKU_EXTREME};
+use crate::output::note;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
@@ -99,8 +100,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
             Fetched::Anew => "fetched",
             Fetched::Resumed => "fetched the rest",
         };
-        eprintln!("{}: {how}, digest right", folder.join(file.name).display());
+        note!("{}: {how}, digest right", folder.join(file.name).display());
     }
-    eprintln!("next: {}", arguments.name.next(&folder));
+    note!("next: {}", arguments.name.next(&folder));
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `trm data grid`.
 
+use crate::output::note;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -64,6 +65,6 @@ pub(super) fn splits(arguments: &Arguments) -> Result<Splits> {
     };
     let split = (arguments.split, arguments.seed);
     let splits = grids_from_files(&arguments.train, arguments.test.as_deref(), split, &wanted)?;
-    eprintln!("{}", splits.train.metadata.domain);
+    note!("{}", splits.train.metadata.domain);
     Ok(splits)
 }

@@ -3,6 +3,7 @@
 use super::{Arguments, identity, print_digests, print_heading};
 use crate::Outcome;
 use crate::display::{duration, percent, progress_bar};
+use crate::output::out;
 use anyhow::{Result, bail};
 use trm::{Limits, Model};
 use trm_train::{Dataset, Precision, VoteOptions, files::write_atomic, vote};
@@ -39,16 +40,16 @@ pub(super) fn run(
     if arguments.json {
         let mut json = identity(arguments, data, model);
         json["report"] = serde_json::to_value(&report)?;
-        println!("{}", serde_json::to_string_pretty(&json)?);
+        out!("{}", serde_json::to_string_pretty(&json)?);
         return Ok(Outcome::Done);
     }
     print_heading(arguments, data);
-    println!("attempts   tasks solved");
+    out!("attempts   tasks solved");
     for (attempts, share) in &report.pass {
-        println!("{attempts:8}   {:>12}", percent(*share));
+        out!("{attempts:8}   {:>12}", percent(*share));
     }
     let (inputs, known) = report.inputs;
-    println!(
+    out!(
         "{} tasks, {inputs} test inputs, {known} with known outputs; {:.1} votes for each, {steps} supervision \
          steps, {}",
         report.tasks,

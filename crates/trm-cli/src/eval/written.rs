@@ -3,6 +3,7 @@
 use super::{Arguments, identity, print_digests, print_heading};
 use crate::Outcome;
 use crate::display::{duration, percent, progress_bar, rate};
+use crate::output::out;
 use anyhow::{Result, bail};
 use serde_json::json;
 use std::time::Instant;
@@ -63,11 +64,11 @@ fn greedy(
         json["cell_accuracy"] = score.cells.into();
         json["calibration_error"] = evaluation.calibration_error().into();
         json["puzzles_per_second"] = per_second(data, evaluation.seconds).into();
-        println!("{}", serde_json::to_string_pretty(&json)?);
+        out!("{}", serde_json::to_string_pretty(&json)?);
         return Ok(Outcome::Done);
     }
     print_heading(arguments, data);
-    println!(
+    out!(
         "exactly right {} (95 % interval {:.1}–{:.1} %), cells {}",
         percent(evaluation.share(score.exact)),
         100.0 * low,
@@ -75,7 +76,7 @@ fn greedy(
         percent(score.cells)
     );
     print_speed(data, evaluation.seconds);
-    println!("written greedily, calibration error {}", percent(evaluation.calibration_error()));
+    out!("written greedily, calibration error {}", percent(evaluation.calibration_error()));
     print_digests(data, model);
     Ok(Outcome::Done)
 }
@@ -98,13 +99,13 @@ fn best(
         json["temperature"] = temperature.into();
         json["seed"] = seed.into();
         json["puzzles_per_second"] = per_second(data, seconds).into();
-        println!("{}", serde_json::to_string_pretty(&json)?);
+        out!("{}", serde_json::to_string_pretty(&json)?);
         return Ok(Outcome::Done);
     }
     print_heading(arguments, data);
     print_scores(&scores, data.len());
     print_speed(data, seconds);
-    println!("best of {samples}: one greedy, the others at temperature {temperature}, seed {seed}");
+    out!("best of {samples}: one greedy, the others at temperature {temperature}, seed {seed}");
     print_digests(data, model);
     Ok(Outcome::Done)
 }
@@ -112,10 +113,10 @@ fn best(
 /// A row per number of answers to choose from.
 fn print_scores(scores: &[BestOf], puzzles: usize) {
     let share = |count: usize| percent(count as f64 / puzzles as f64);
-    println!("answers   by the rules   (95 % interval)     by probability   any is right");
+    out!("answers   by the rules   (95 % interval)     by probability   any is right");
     for score in scores {
         let (low, high) = wilson(score.by_rules, puzzles);
-        println!(
+        out!(
             "{:7}   {:>12}   ({:>5.1}–{:>5.1} %)   {:>14}   {:>12}",
             score.answers,
             share(score.by_rules),
@@ -133,5 +134,5 @@ fn per_second(data: &Dataset, seconds: f64) -> f64 {
 
 fn print_speed(data: &Dataset, seconds: f64) {
     let speed = rate(per_second(data, seconds));
-    println!("{} in {}: {speed} puzzles/s", data.len(), duration(seconds));
+    out!("{} in {}: {speed} puzzles/s", data.len(), duration(seconds));
 }

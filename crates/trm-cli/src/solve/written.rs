@@ -3,6 +3,7 @@
 use super::{Arguments, Asked, questions, text, with_comparison};
 use crate::Outcome;
 use crate::display::{print_comparison, print_written};
+use crate::output::out;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -42,7 +43,7 @@ pub(super) fn run(
         let question = all[puzzle];
         let is_recorded = asked.is_recorded(domain, puzzle, &chosen.answer);
         if arguments.json {
-            println!("{}", with_comparison(as_json(model, domain, question, chosen), is_recorded));
+            out!("{}", with_comparison(as_json(model, domain, question, chosen), is_recorded));
         } else {
             print_written(domain, question, chosen, &model.config().cells(&chosen.written.tokens));
             is_recorded.inspect(|is_recorded| print_comparison(*is_recorded));
