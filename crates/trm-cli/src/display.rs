@@ -1,15 +1,15 @@
 //! What people see: errors, puzzles in colour, progress bars, durations.
 
 use crate::output::{note, out};
-use crate::search::{decision, origin};
+use crate::search::origin;
 use anstyle::{AnsiColor, RgbColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::Duration;
 use trm::Found;
-use trm_puzzles::Domain;
+use trm_puzzles::{Domain, Verdict};
 use trm_train::text::one_line;
-use trm_train::{Chosen, Trail};
+use trm_train::{Chosen, Trail, TrailStep};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -118,40 +118,60 @@ fn arc_colour(domain: Domain, character: char) -> Option<Style> {
     Some(ink.on(RgbColor(red, green, blue)))
 }
 
-/// Prints the question and every draft; cells that changed since the draft before are marked.
+/// Prints the question and every draft.
 pub(crate) fn print_trail(domain: Domain, trail: &Trail) {
+    print_question(domain, &trail.question);
+    trail.steps.iter().for_each(|step| print_step(domain, &trail.question, step));
+    print_verdict(trail.last().verdict);
+}
+
+pub(crate) fn print_question(domain: Domain, question: &[u8]) {
     out!("{BOLD}question{BOLD:#}");
-    print_plain(domain, &trail.question);
+    print_plain(domain, question);
+}
+
+/// Prints a draft; cells that changed since the draft before are marked.
+pub(crate) fn print_step(domain: Domain, question: &[u8], step: &TrailStep) {
     let colour = std::io::stdout().is_terminal();
-    for (i, step) in trail.steps.iter().enumerate() {
-        let changes = match step.changed.len() {
-            _ if i == 0 => "first draft".to_owned(),
-            0 => "no cell changed".to_owned(),
-            1 => "1 cell changed".to_owned(),
-            n => format!("{n} cells changed"),
-        };
-        let belief = percent(step.halt_probability);
-        out!("{BOLD}step {}{BOLD:#}   {changes}, sure to {belief}", i + 1);
-        let paint = |cell: usize, character: char| {
-            let changed = step.changed.contains(&cell);
-            if let Some(background) = arc_colour(domain, character) {
-                let style = if changed { background.bold().underline() } else { background };
-                format!("{style}{character} {style:#}")
-            } else if domain.is_given(trail.question[cell]) {
-                format!("{DIM}{character}{DIM:#}")
-            } else if !changed {
-                character.to_string()
-            } else if colour {
-                format!("{CHANGED}{character}{CHANGED:#}")
-            } else {
-                format!("{character}\u{332}") // underlined: marks need no room
-            }
-        };
-        out!("{}", domain.render(&step.answer, &paint));
-    }
-    let verdict = trail.last().verdict;
+    let of_chain = match step.chain {
+        1 => String::new(),
+        chain => format!(" of chain {chain}"),
+    };
+    let changes = match step.changed.len() {
+        _ if step.chain == 1 && step.step == 1 => "first draft".to_owned(),
+        0 => "no cell changed".to_owned(),
+        1 => "1 cell changed".to_owned(),
+        n => format!("{n} cells changed"),
+    };
+    let belief = percent(step.halt_probability);
+    out!("{BOLD}step {}{of_chain}{BOLD:#}   {changes}, sure to {belief}", step.step);
+    let paint = |cell: usize, character: char| {
+        let changed = step.changed.contains(&cell);
+        if let Some(background) = arc_colour(domain, character) {
+            let style = if changed { background.bold().underline() } else { background };
+            format!("{style}{character} {style:#}")
+        } else if domain.is_given(question[cell]) {
+            format!("{DIM}{character}{DIM:#}")
+        } else if !changed {
+            character.to_string()
+        } else if colour {
+            format!("{CHANGED}{character}{CHANGED:#}")
+        } else {
+            format!("{character}\u{332}") // underlined: marks need no room
+        }
+    };
+    out!("{}", domain.render(&step.answer, &paint));
+}
+
+pub(crate) fn print_verdict(verdict: Verdict) {
     let style = style_of(verdict.decision());
     out!("{style}{verdict}{style:#}");
+}
+
+/// Prints how a search has ended.
+pub(crate) fn print_found(found: &Found) {
+    let style = if found.verified { GOOD } else { BAD };
+    out!("{style}{}{style:#}", origin(found));
 }
 
 /// Prints the question, and the answer to it if there is one.
@@ -182,15 +202,5 @@ pub(crate) fn print_written(domain: Domain, question: &[u8], chosen: &Chosen, ce
     out!("{style}answer {}, of probability {probability}{style:#}", chosen.sample);
     if let Some(verdict) = chosen.verdict {
         out!("{style}{verdict}{style:#}");
-    }
-}
-
-/// Prints the question, the answer that a search found, and how.
-pub(crate) fn print_found(domain: Domain, question: &[u8], found: &Found) {
-    print_answer(domain, question, &found.answer);
-    let style = style_of(decision(domain, question, found));
-    out!("{style}{}{style:#}", origin(found));
-    if !found.verified && !found.answer.is_empty() {
-        out!("{style}{}{style:#}", domain.verify(question, &found.answer));
     }
 }

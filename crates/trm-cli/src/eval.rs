@@ -8,14 +8,14 @@ use crate::compute;
 use crate::display::{duration, heading, percent, progress_bar, rate};
 use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::output::out;
-use crate::search::{SearchArguments, print_report};
+use crate::search::{SearchArguments, chain_steps, print_report};
 use crate::writing::WritingArguments;
 use anyhow::{Result, bail};
 use clap::Args;
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use trm::{Model, Network};
+use trm::{Model, Network, Solver};
 use trm_train::report::{Chart, render_chart};
 use trm_train::{
     AnyModel, Dataset, EvalOptions, Evaluation, Machine, Outputs, Precision, SearchOptions,
@@ -77,8 +77,13 @@ pub(crate) struct Arguments {
     /// Number format of activations.
     #[arg(long, value_enum, default_value = "f32")]
     precision: PrecisionArgument,
+    /// Search: where the model's own answer breaks the rules, think again, several times at once, with
+    /// noise, from other beginnings, on symmetric variants of the puzzle and with suppositions, until an answer
+    /// satisfies them.
+    #[arg(long, help_heading = "Search")]
+    search: bool,
     #[command(flatten)]
-    search: SearchArguments,
+    searching: SearchArguments,
     #[command(flatten)]
     writing: WritingArguments,
     #[command(flatten)]
@@ -104,7 +109,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
 
 fn recursive(arguments: &Arguments, model: &Model, mut data: Dataset) -> Result<Outcome> {
     arguments.writing.refuse()?;
-    let steps = arguments.steps.unwrap_or_else(|| arguments.search.default_steps(model));
+    let usual = match arguments.search {
+        true => chain_steps(model),
+        false => model.config().supervision_steps,
+    };
+    let steps = arguments.steps.unwrap_or(usual);
+    if let (false, Some(name)) = (arguments.search, arguments.searching.first_given()) {
+        bail!("--{name} is for a search: give --search too");
+    }
     if steps == 0 || steps > 1 << 20 || arguments.batch == 0 {
         bail!("--steps and --batch must be at least 1, --steps at most 1048576");
     }
@@ -118,11 +130,12 @@ fn recursive(arguments: &Arguments, model: &Model, mut data: Dataset) -> Result<
     if arguments.blank_identifiers {
         data.puzzle_identifiers.fill(data.metadata.blank_identifier_id);
     }
-    if let Some(options) = arguments.search.options((steps, arguments.batch), dtype)? {
+    if arguments.search {
+        let options = arguments.searching.options(steps, arguments.batch)?;
         if arguments.halt.is_some() || arguments.save_outputs.is_some() {
             bail!("--search goes without --halt and --save-outputs: the rules end a search");
         }
-        return search(arguments, model, &data, &options);
+        return search(arguments, Solver::new(model, dtype), &data, &options);
     }
     let options = EvalOptions {
         steps,
@@ -148,14 +161,15 @@ fn recursive(arguments: &Arguments, model: &Model, mut data: Dataset) -> Result<
 
 fn search(
     arguments: &Arguments,
-    model: &Model,
+    solver: Solver<'_>,
     data: &Dataset,
     options: &SearchOptions,
 ) -> Result<Outcome> {
     let bar = progress_bar(data.len() as u64, "searching {wide_bar} {pos}/{len}");
     let report =
-        trm_train::search(model, data, options, &mut |done| bar.set_position(done as u64))?;
+        trm_train::search(solver, data, options, &mut |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
+    let model = solver.model();
     if arguments.json {
         let options = json!({
             "steps": options.search.steps,

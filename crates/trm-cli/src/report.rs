@@ -4,14 +4,15 @@ use crate::compute;
 use crate::display::{duration, percent};
 use anyhow::{Context, Result};
 use std::path::PathBuf;
-use trm::{Config, Limits, Network, Question, Solver};
+use trm::{Config, Network, Question, Search, Solver};
 use trm_puzzles::Domain;
 use trm_train::report::{
     Cell, Chart, Fill, Headline, Report, Series, Table, Thinking, ThinkingStep, render,
 };
 use trm_train::{
-    AutoregressiveTrainer, Dataset, EvalOptions, Evaluation, Learner, Line, Provenance, Run, Trail,
-    TrailStep, Trainer, evaluate, files::write_atomic, load_model, read_log, wilson,
+    AutoregressiveTrainer, Dataset, Effort, EvalOptions, Evaluation, Learner, Line, Provenance,
+    Run, SearchOptions, Trail, TrailStep, Trainer, evaluate, files::write_atomic, load_model,
+    read_log, wilson,
 };
 
 /// A learner whose runs have a report of their own.
@@ -80,24 +81,26 @@ fn write_for_run(run: &Run, command: &str) -> Result<PathBuf> {
 pub(crate) fn most_thoughtful(run: &Run, data: &Dataset, limit: usize) -> Result<Trail> {
     let model = load_model(&run.folder, run.trainer().model().device())?;
     let EvalOptions { steps, batch, dtype, .. } = run.eval_options();
-    let limits = Limits { steps, batch, halt: Some(Limits::CAREFUL_HALT) };
-    let (_, trail) = worth_watching(Solver::new(&model, dtype), data, limit, limits)?;
+    let solver = Solver::new(&model, dtype);
+    let (_, trail) = worth_watching(solver, data, limit, (steps, batch))?;
     Ok(trail)
 }
 
 /// Of the first puzzles, the solved one with most revised cells, then most steps, then most blanks:
-/// there is most to see. Its place, and its trail.
+/// there is most to see. Its place, and its trail of so many steps at most; so many puzzles at a time.
 pub(crate) fn worth_watching(
     solver: Solver<'_>,
     data: &Dataset,
     limit: usize,
-    limits: Limits,
+    (steps, batch): (usize, usize),
 ) -> Result<(usize, Trail)> {
     let domain: Domain = data.metadata.domain.parse()?;
     let few = data.len().min(limit);
     let tokens = &data.inputs[..few * data.metadata.seq_len];
     let question = Question { tokens, puzzles: &data.example_identifiers()[..few] };
-    let trails = Trail::follow_all(solver, domain, question, limits)?;
+    let search = Search { steps, batch, rollouts: 1, ..Search::default() };
+    let effort = Effort::Judged(SearchOptions { search, time: None });
+    let trails = Trail::follow_all(solver, domain, question, effort)?.into_iter();
     let blanks = |t: &Trail| t.question.iter().filter(|token| !domain.is_given(**token)).count();
     let revised = |t: &Trail| t.steps.iter().map(|s| s.changed.len()).sum::<usize>();
     let best = trails

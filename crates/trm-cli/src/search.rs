@@ -4,97 +4,80 @@ use crate::display::{duration, percent};
 use crate::output::out;
 use anyhow::{Result, bail};
 use clap::Args;
-use serde_json::{Value, json};
 use std::time::Duration;
 use trm::{Found, Model, Search};
-use trm_ops::DType;
-use trm_puzzles::Domain;
 use trm_train::{SearchOptions, SearchReport, wilson};
 
+/// Options of a search.
 #[derive(Args)]
 pub(crate) struct SearchArguments {
-    /// Search: where the model's own answer breaks the rules, think again, several times at once, with
-    /// noise, from other beginnings, on images of the puzzle and with suppositions, until an answer
-    /// satisfies them.
-    #[arg(long)]
-    search: bool,
-    /// Chains of thought per puzzle at most; the first is the model's own.
-    #[arg(long, value_name = "N", default_value_t = 64, requires = "search")]
-    rollouts: usize,
-    /// Standard deviation of the noise on the answer's embedding before every step.
-    #[arg(
-        long,
-        value_name = "SIGMA",
-        default_value_t = 0.1,
-        requires = "search",
-        allow_negative_numbers = true
-    )]
-    noise: f32,
-    /// Standard deviation of the noise on the initial state.
-    #[arg(
-        long,
-        value_name = "SIGMA",
-        default_value_t = 1.0,
-        requires = "search",
-        allow_negative_numbers = true
-    )]
-    restart: f32,
-    /// Let every chain look at the puzzle as it is.
-    #[arg(long, requires = "search")]
+    /// Chains of thought per puzzle at most; the first is the model's own [default: 64].
+    #[arg(long, help_heading = "Search", value_name = "N")]
+    rollouts: Option<usize>,
+    /// Standard deviation of the noise on the answer's embedding before every step [default: 0.1].
+    #[arg(long, help_heading = "Search", value_name = "SIGMA", allow_negative_numbers = true)]
+    noise: Option<f32>,
+    /// Standard deviation of the noise on the initial state [default: 1].
+    #[arg(long, help_heading = "Search", value_name = "SIGMA", allow_negative_numbers = true)]
+    restart: Option<f32>,
+    /// Let every chain look at the puzzle as it is, not at its symmetric variants.
+    #[arg(long, help_heading = "Search")]
     no_symmetries: bool,
-    /// Steps after which a chain supposes a token that it is unsure of; 0 for never.
-    #[arg(long, value_name = "STEPS", default_value_t = 8, requires = "search")]
-    patience: usize,
-    /// Seed of noise and images.
-    #[arg(long, value_name = "SEED", default_value_t = 1, requires = "search")]
-    search_seed: u64,
-    /// Milliseconds per puzzle, on average over all that are given.
-    #[arg(long, value_name = "MS", requires = "search")]
+    /// Steps after which a chain supposes a token that it is unsure of; 0 for never [default: 8].
+    #[arg(long, help_heading = "Search", value_name = "STEPS")]
+    patience: Option<usize>,
+    /// Seed of noise, symmetries and suppositions [default: 1].
+    #[arg(long, help_heading = "Search", value_name = "SEED")]
+    search_seed: Option<u64>,
+    /// Milliseconds per puzzle, on average over all that are given [default: no limit].
+    #[arg(long, help_heading = "Search", value_name = "MS")]
     time: Option<u64>,
 }
 
 impl SearchArguments {
-    /// Supervision steps where none are asked for: the model's, twice as many for a chain of a search.
-    pub(crate) fn default_steps(&self, model: &Model) -> usize {
-        model.config().supervision_steps * if self.search { 2 } else { 1 }
+    /// The first option that was given.
+    pub(crate) fn first_given(&self) -> Option<&'static str> {
+        let given = [
+            ("rollouts", self.rollouts.is_some()),
+            ("noise", self.noise.is_some()),
+            ("restart", self.restart.is_some()),
+            ("no-symmetries", self.no_symmetries),
+            ("patience", self.patience.is_some()),
+            ("search-seed", self.search_seed.is_some()),
+            ("time", self.time.is_some()),
+        ];
+        given.iter().find(|(_, given)| *given).map(|(name, _)| *name)
     }
 
-    /// Whether there is to be a search.
-    pub(crate) fn is_asked_for(&self) -> bool {
-        self.search
-    }
-
-    /// The search that was asked for, if one was.
-    pub(crate) fn options(
-        &self,
-        (steps, batch): (usize, usize),
-        dtype: DType,
-    ) -> Result<Option<SearchOptions>> {
-        if !self.search {
-            return Ok(None);
-        }
-        for (name, sigma) in [("noise", self.noise), ("restart", self.restart)] {
+    /// The search that the options describe, of so many steps a chain, with so many chains at a time.
+    pub(crate) fn options(&self, steps: usize, batch: usize) -> Result<SearchOptions> {
+        let usual = Search::default();
+        let search = Search {
+            steps,
+            batch,
+            rollouts: self.rollouts.unwrap_or(usual.rollouts),
+            noise: self.noise.unwrap_or(usual.noise),
+            restart: self.restart.unwrap_or(usual.restart),
+            symmetries: !self.no_symmetries,
+            patience: self.patience.unwrap_or(usual.patience),
+            seed: self.search_seed.unwrap_or(usual.seed),
+            ..usual
+        };
+        for (name, sigma) in [("noise", search.noise), ("restart", search.restart)] {
             if !(sigma.is_finite() && sigma >= 0.0) {
                 bail!("--{name} {sigma}: must be 0 or a positive number");
             }
         }
-        if self.rollouts == 0 {
+        if search.rollouts == 0 {
             bail!("--rollouts must be at least 1");
         }
-        let search = Search {
-            steps,
-            batch,
-            rollouts: self.rollouts,
-            noise: self.noise,
-            restart: self.restart,
-            symmetries: !self.no_symmetries,
-            patience: self.patience,
-            seed: self.search_seed,
-            ..Search::default()
-        };
-        let time = self.time.map(Duration::from_millis);
-        Ok(Some(SearchOptions { search, time, dtype }))
+        Ok(SearchOptions { search, time: self.time.map(Duration::from_millis) })
     }
+}
+
+/// Supervision steps of a chain of a search, where none are asked for: twice the model's.
+pub(crate) fn chain_steps(model: &Model) -> usize {
+    2 * model.config().supervision_steps
 }
 
 /// How an answer was found, in one line.
@@ -106,27 +89,6 @@ pub(crate) fn origin(found: &Found) -> String {
         true => format!("verified by the rules: step {chain_steps} of chain {chain}, {spent}"),
         false => format!("not verified, the answer with most votes: {spent}"),
     }
-}
-
-/// Whether the answer solves the puzzle, be it that the search could not know; `None` where no rules tell.
-pub(crate) fn decision(domain: Domain, question: &[u8], found: &Found) -> Option<bool> {
-    match found.answer.is_empty() {
-        true => Some(false),
-        false => domain.verify(question, &found.answer).decision(),
-    }
-}
-
-pub(crate) fn as_json(domain: Domain, question: &[u8], found: &Found) -> Value {
-    json!({
-        "question": domain.format_line(question),
-        "answer": domain.format_line(&found.answer),
-        "solved": decision(domain, question, found),
-        "verified": found.verified,
-        "steps": found.steps,
-        "rollouts": found.rollouts,
-        "chain": found.chain,
-        "chain_steps": found.chain_steps,
-    })
 }
 
 /// Prints what a search found on a data set.

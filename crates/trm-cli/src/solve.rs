@@ -1,24 +1,22 @@
 //! `trm solve`: watch a model think.
 
+mod show;
 mod written;
 
 use crate::Outcome;
-use crate::display::{print_comparison, print_found, print_trail};
 use crate::machine::{DeviceArguments, PrecisionArgument};
-use crate::output::out;
-use crate::search::{self, SearchArguments};
+use crate::search::{SearchArguments, chain_steps};
 use crate::shipped;
 use crate::writing::WritingArguments;
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
+use show::Show;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use trm::{Found, Limits, Model, Question, Solver};
+use trm::{Limits, Model, Question, Solver};
 use trm_puzzles::Domain;
-use trm_train::{
-    AnyModel, Dataset, DomainReferee, Error, Precision, SearchOptions, Trail, check_fit, load_any,
-};
+use trm_train::{AnyModel, Dataset, Effort, Error, Precision, check_fit, load_any, think};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -35,13 +33,23 @@ pub(crate) struct Arguments {
     /// example, from 0. The answer is compared with the recorded one.
     #[arg(long, value_name = "DIR", conflicts_with = "file")]
     data: Option<PathBuf>,
-    /// Supervision steps at most (default: the model's; for a chain of a search, twice as many); it stops earlier when sure (--halt).
+    /// Show the model alone, as the paper has it: its drafts are shown as they are, and it stops by its own
+    /// belief.
+    ///
+    /// Without this, where the puzzle has rules, drafts keep the given cells, and the model goes on until the rules
+    /// approve: first its own chain of thought, then the others of a search.
+    #[arg(long)]
+    one_pass: bool,
+    /// Search although the puzzle has no rules: the answer with most votes wins.
+    #[arg(long, conflicts_with = "one_pass", help_heading = "Search")]
+    search: bool,
+    /// Supervision steps at most (default: the model's; for a chain of a search, twice as many).
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
-    /// A puzzle is done at its first step with a halting probability above P, which is above 0 and
-    /// at most 1: the higher, the longer it thinks. 1 for all steps. With --search the rules decide
+    /// Let the model alone decide when it is done (as with --one-pass): at its first step with a halting
+    /// probability above P, which is above 0 and at most 1. The higher, the longer it thinks; 1 for all steps
     /// [default: 0.95].
-    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    #[arg(long, value_name = "P", allow_negative_numbers = true, conflicts_with = "search")]
     halt: Option<f32>,
     /// Puzzles at a time. One that is done leaves its place to the next; answers do not depend on
     /// the number, and are printed in the order of the puzzles.
@@ -54,7 +62,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value = "f32")]
     precision: PrecisionArgument,
     #[command(flatten)]
-    search: SearchArguments,
+    searching: SearchArguments,
     #[command(flatten)]
     writing: WritingArguments,
     #[command(flatten)]
@@ -85,62 +93,32 @@ fn recursive(arguments: &Arguments, puzzle: Option<&str>, model: &Model) -> Resu
             Asked::of_text(questions(domain, &place, &text)?)
         }
     };
-    let steps = arguments.steps.unwrap_or_else(|| arguments.search.default_steps(model));
-    if steps == 0 || arguments.batch == 0 {
-        bail!("--steps and --batch must be at least 1");
-    }
-    let dtype = Precision::from(arguments.precision).into();
-    let solver = Solver::new(model, dtype);
-    let limits = (steps, arguments.batch);
-    if let Some(options) = arguments.search.options(limits, dtype)? {
-        return search(arguments, solver, domain, &asked, &options);
-    }
-    let halt = arguments.halt.unwrap_or(Limits::CAREFUL_HALT);
-    let limits = Limits { steps, batch: arguments.batch, halt: Some(halt) };
-    let mut outcome = Outcome::Done;
-    let trails = Trail::follow_all(solver, domain, asked.question(), limits)?;
-    for (puzzle, trail) in trails.enumerate() {
-        let is_recorded = asked.is_recorded(domain, puzzle, &trail.last().answer);
-        if arguments.json {
-            out!("{}", with_comparison(as_json(domain, &trail), is_recorded));
-        } else {
-            print_trail(domain, &trail);
-            is_recorded.inspect(|is_recorded| print_comparison(*is_recorded));
-        }
-        if is_recorded.or(trail.last().verdict.decision()) == Some(false) {
-            outcome = Outcome::NotSolved;
-        }
-    }
-    Ok(outcome)
+    let effort = effort(arguments, model, domain)?;
+    let solver = Solver::new(model, Precision::from(arguments.precision).into());
+    let mut show = Show::new(domain, &asked, effort, arguments.json);
+    think(solver, domain, asked.question(), effort, &mut |_, told| show.hear(told))?;
+    Ok(show.outcome())
 }
 
-/// Searches, and prints every answer as soon as it is there.
-fn search(
-    arguments: &Arguments,
-    solver: Solver<'_>,
-    domain: Domain,
-    asked: &Asked,
-    options: &SearchOptions,
-) -> Result<Outcome> {
-    let question = asked.question();
-    let mut stop = options.clock(question.puzzles.len());
-    let mut outcome = Outcome::Done;
-    let mut print = |found: Found| {
-        let tokens = &question.tokens[found.puzzle * domain.seq_len()..][..domain.seq_len()];
-        let is_recorded = asked.is_recorded(domain, found.puzzle, &found.answer);
-        if arguments.json {
-            out!("{}", with_comparison(search::as_json(domain, tokens, &found), is_recorded));
-        } else {
-            print_found(domain, tokens, &found);
-            is_recorded.inspect(|is_recorded| print_comparison(*is_recorded));
-        }
-        if is_recorded.or(search::decision(domain, tokens, &found)) == Some(false) {
-            outcome = Outcome::NotSolved;
-        }
-    };
-    let referee = DomainReferee(Some(domain));
-    solver.search(question, &referee, &options.search, &mut stop, &mut print)?;
-    Ok(outcome)
+/// How to think: judged by the rules where there are any, unless the model alone was asked for.
+fn effort(arguments: &Arguments, model: &Model, domain: Domain) -> Result<Effort> {
+    let alone = arguments.one_pass || arguments.halt.is_some();
+    let searches = !alone && (domain.has_rules() || arguments.search);
+    let usual = if searches { chain_steps(model) } else { model.config().supervision_steps };
+    let (steps, batch) = (arguments.steps.unwrap_or(usual), arguments.batch);
+    if steps == 0 || batch == 0 {
+        bail!("--steps and --batch must be at least 1");
+    }
+    if searches {
+        return Ok(Effort::Judged(arguments.searching.options(steps, batch)?));
+    }
+    match arguments.searching.first_given() {
+        Some(name) if alone => bail!("--{name} is for a search: leave out --one-pass and --halt"),
+        Some(name) => bail!("--{name} is for a search, and {domain} has no rules: give --search"),
+        None => {}
+    }
+    let halt = Some(arguments.halt.unwrap_or(Limits::CAREFUL_HALT));
+    Ok(Effort::OnePass(Limits { steps, batch, halt }))
 }
 
 /// Puzzles, who they are, and their answers where a data set has them.
@@ -251,33 +229,10 @@ fn questions(domain: Domain, place: &str, text: &str) -> Result<Vec<Vec<u8>>> {
     Ok(questions)
 }
 
+/// Adds whether the answer is the recorded one, if there is one.
 fn with_comparison(mut json: Value, is_recorded: Option<bool>) -> Value {
     if let Some(is_recorded) = is_recorded {
         json["recorded"] = is_recorded.into();
     }
     json
-}
-
-fn as_json(domain: Domain, trail: &Trail) -> Value {
-    let steps: Vec<Value> = trail
-        .steps
-        .iter()
-        .enumerate()
-        .map(|(i, step)| {
-            json!({
-                "step": i + 1,
-                "answer": domain.format_line(&step.answer),
-                "halt_probability": step.halt_probability,
-                "changed": step.changed,
-                "solved": step.verdict.decision(),
-            })
-        })
-        .collect();
-    json!({
-        "question": domain.format_line(&trail.question),
-        "answer": domain.format_line(&trail.last().answer),
-        "solved": trail.last().verdict.decision(),
-        "verdict": trail.last().verdict.to_string(),
-        "steps": steps,
-    })
 }

@@ -48,6 +48,15 @@ pub trait Rules {
         false
     }
 
+    /// Puts the cells that a question keeps ([`is_given`](Rules::is_given)) back into a draft.
+    fn restore_givens(&self, question: &[u8], draft: &mut [u8]) {
+        for (cell, token) in draft.iter_mut().zip(question) {
+            if self.is_given(*token) {
+                *cell = *token;
+            }
+        }
+    }
+
     /// How many tokens make a puzzle.
     fn seq_len(&self) -> usize;
 
@@ -68,15 +77,14 @@ pub trait Rules {
     /// The puzzle drawn for a terminal, each cell passed through `paint`.
     fn render(&self, tokens: &[u8], paint: Paint<'_>) -> String;
 
+    /// Whether there are rules, so that [`verify`](Rules::verify) decides.
+    fn has_rules(&self) -> bool {
+        false
+    }
+
     /// Judges an answer by the rules of the puzzle, where there are any.
     fn verify(&self, _question: &[u8], _answer: &[u8]) -> Verdict {
         Verdict::Unchecked
-    }
-
-    /// Whether a draft is right by the rules alone, nothing being solved for it; `None` where they cannot
-    /// decide.
-    fn decide(&self, question: &[u8], draft: &[u8]) -> Option<bool> {
-        self.verify(question, draft).decision()
     }
 
     /// Whether a question with this token in a cell could as well have a token of its answer there.
@@ -262,6 +270,29 @@ mod tests {
             panic!("Sudoku is made of constraints")
         };
         assert_eq!((verdict.blanks, verdict.violations), (1, 3));
+    }
+
+    #[test]
+    fn givens_are_restored_and_nothing_else() {
+        let domain = Domain::Sudoku(Shape::Four);
+        let question = domain.parse(QUESTION).unwrap();
+        let mut draft = [5; 16];
+        domain.restore_givens(&question, &mut draft);
+        assert_eq!(domain.format_line(&draft), "1444443444444442");
+        let maze: Domain = "maze3x1".parse().unwrap();
+        let mut draft = [5; 3];
+        maze.restore_givens(&maze.parse("S.G").unwrap(), &mut draft);
+        assert_eq!(maze.format_line(&draft), "SoG");
+    }
+
+    #[test]
+    fn a_domain_has_rules_exactly_where_it_decides() {
+        for name in ["sudoku4", "sudoku6", "sudoku9", "maze5x5", "arc", "grid:2x2:ab"] {
+            let domain: Domain = name.parse().unwrap();
+            let tokens = vec![1; domain.seq_len()];
+            let decides = domain.verify(&tokens, &tokens).decision().is_some();
+            assert_eq!(domain.has_rules(), decides, "{name}");
+        }
     }
 
     #[test]

@@ -6,8 +6,7 @@ use crate::evaluate::check_fit;
 use rand::Rng;
 use serde::Serialize;
 use std::time::{Duration, Instant};
-use trm::{Found, Judgement, Model, Question, Referee, Search, Solver, Undo};
-use trm_ops::DType;
+use trm::{Found, Judgement, News, Question, Referee, Search, Solver, Undo};
 use trm_puzzles::Domain;
 
 /// The rules of a domain as the judge of a search. Without a domain nothing is decided by rules.
@@ -16,10 +15,20 @@ pub struct DomainReferee(pub Option<Domain>);
 
 impl Referee for DomainReferee {
     fn judge(&self, question: &[u8], draft: &[u8]) -> Judgement {
-        match self.0.and_then(|domain| domain.decide(question, draft)) {
+        match self.0.and_then(|domain| domain.verify(question, draft).decision()) {
             None => Judgement::Unknown,
             Some(true) => Judgement::Right,
             Some(false) => Judgement::Wrong,
+        }
+    }
+
+    fn can_approve(&self) -> bool {
+        self.0.is_some_and(|domain| domain.has_rules())
+    }
+
+    fn restore_givens(&self, question: &[u8], draft: &mut [u8]) {
+        if let Some(domain) = self.0 {
+            domain.restore_givens(question, draft);
         }
     }
 
@@ -39,8 +48,6 @@ pub struct SearchOptions {
     pub search: Search,
     /// Time per puzzle: all searches end when it has passed once for every puzzle.
     pub time: Option<Duration>,
-    /// Number format of activations.
-    pub dtype: DType,
 }
 
 impl SearchOptions {
@@ -82,11 +89,12 @@ pub struct SearchReport {
 /// # Errors
 /// If the data do not fit the model, or the options are out of range.
 pub fn search(
-    model: &Model,
+    solver: Solver<'_>,
     data: &Dataset,
     options: &SearchOptions,
     progress: &mut dyn FnMut(usize),
 ) -> Result<SearchReport, Error> {
+    let model = solver.model();
     check_fit(model, data)?;
     let identifiers = data.example_identifiers();
     let question = Question { tokens: &data.inputs, puzzles: &identifiers };
@@ -94,11 +102,12 @@ pub fn search(
     let started = Instant::now();
     let mut stop = options.clock(data.len());
     let mut found = Vec::new();
-    let mut hear = |outcome: Found| {
-        found.push(outcome);
-        progress(found.len());
+    let mut hear = |news| {
+        if let News::Found(outcome) = news {
+            found.push(outcome);
+            progress(found.len());
+        }
     };
-    let solver = Solver::new(model, options.dtype);
     solver.search(question, &referee, &options.search, &mut stop, &mut hear)?;
     Ok(SearchReport { seconds: started.elapsed().as_secs_f64(), ..report(&found, data) })
 }

@@ -1,6 +1,7 @@
 use crate::Error;
-use std::collections::BTreeMap;
-use trm::{Limits, Model, Question, Solver, Thought, Thoughts};
+use crate::in_order::InOrder;
+use crate::search::{DomainReferee, SearchOptions};
+use trm::{Found, Limits, Model, News, Question, Search, Solver};
 use trm_ops::DType;
 use trm_puzzles::{Domain, Verdict};
 
@@ -9,13 +10,17 @@ use trm_puzzles::{Domain, Verdict};
 pub struct Trail {
     /// `[S]` tokens of the question.
     pub question: Vec<u8>,
-    /// The drafts, one per supervision step; at least one.
+    /// The drafts, one per supervision step; at least one. The last one is the answer.
     pub steps: Vec<TrailStep>,
 }
 
 /// One draft.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrailStep {
+    /// The chain of thought, from 1, which is the model's own; others are a search's.
+    pub chain: usize,
+    /// Supervision steps of that chain, from 1.
+    pub step: usize,
     /// `[S]` tokens.
     pub answer: Vec<u8>,
     /// The model's belief that the draft is right.
@@ -26,9 +31,117 @@ pub struct TrailStep {
     pub verdict: Verdict,
 }
 
+/// How to think about puzzles.
+#[derive(Clone, Copy, Debug)]
+pub enum Effort {
+    /// The model alone, as the paper has it: drafts are what it says, and it stops by its own belief.
+    OnePass(Limits),
+    /// Drafts keep what the question says for certain. The first that the rules approve is the answer, and none that
+    /// they refute ends the thinking: it goes on as a search, within these options. Where there are no rules the
+    /// model's belief ends a chain.
+    Judged(SearchOptions),
+}
+
+/// What is told of a puzzle that is thought about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// A draft of the model's own chain, or the answer where a search found another.
+    Step(TrailStep),
+    /// The last step has been told; the outcome of the search if there was one.
+    End(Option<Found>),
+}
+
+/// Lets a model think about many puzzles and tells what it does: of one puzzle after the other in the order of the
+/// question, of the first that has not ended step by step.
+///
+/// # Errors
+/// If the model does not read questions of this domain, or a threshold is no probability above 0.
+pub fn think(
+    solver: Solver<'_>,
+    domain: Domain,
+    question: Question<'_>,
+    effort: Effort,
+    tell: &mut dyn FnMut(usize, Told),
+) -> Result<(), Error> {
+    let drafts = vec![Vec::new(); question.puzzles.len()];
+    let mut teller = Teller { domain, question, drafts, order: InOrder::new(), tell };
+    match effort {
+        Effort::OnePass(limits) => {
+            for thought in solver.solve_all(question, limits)? {
+                let (puzzle, sure) = (thought.puzzle, thought.halt_probability());
+                teller.step(puzzle, (1, thought.step), thought.answer, sure);
+                if thought.last {
+                    teller.end(puzzle, None);
+                }
+            }
+        }
+        Effort::Judged(options) => {
+            let mut stop = options.clock(question.puzzles.len());
+            let mut hear = |news| match news {
+                News::Draft { puzzle, step, answer, halt_logit } => {
+                    teller.step(puzzle, (1, step), answer, probability(halt_logit));
+                }
+                News::Found(found) => teller.found(found),
+            };
+            let referee = DomainReferee(Some(domain));
+            solver.search(question, &referee, &options.search, &mut stop, &mut hear)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes steps of drafts and tells them in order.
+struct Teller<'a> {
+    domain: Domain,
+    question: Question<'a>,
+    /// By puzzle, its last draft.
+    drafts: Vec<Vec<u8>>,
+    order: InOrder<Told>,
+    tell: &'a mut dyn FnMut(usize, Told),
+}
+
+impl Teller<'_> {
+    fn step(
+        &mut self,
+        puzzle: usize,
+        (chain, step): (usize, usize),
+        answer: Vec<u8>,
+        halt_probability: f64,
+    ) {
+        let question = &self.question.tokens[puzzle * answer.len()..][..answer.len()];
+        let before = std::mem::replace(&mut self.drafts[puzzle], answer.clone());
+        let changed = match before.is_empty() {
+            true => Vec::new(),
+            false => changed(self.domain, &before, &answer),
+        };
+        let verdict = self.domain.verify(question, &answer);
+        let told =
+            Told::Step(TrailStep { chain, step, answer, halt_probability, changed, verdict });
+        self.order.tell(puzzle, told, false, self.tell);
+    }
+
+    fn found(&mut self, found: Found) {
+        let Found { puzzle, chain, chain_steps, halt_logit, .. } = found;
+        if self.drafts[puzzle] != found.answer {
+            let origin = (chain, chain_steps);
+            self.step(puzzle, origin, found.answer.clone(), probability(halt_logit));
+        }
+        self.end(puzzle, Some(found));
+    }
+
+    fn end(&mut self, puzzle: usize, found: Option<Found>) {
+        self.order.tell(puzzle, Told::End(found), true, self.tell);
+    }
+}
+
+/// The logistic function.
+fn probability(halt_logit: f32) -> f64 {
+    1.0 / (1.0 + (-f64::from(halt_logit)).exp())
+}
+
 impl Trail {
-    /// Lets a model think about a question until it is sure of its answer
-    /// ([`Limits::CAREFUL_HALT`]), at most `max_steps` supervision steps.
+    /// Lets a model think about a question, at most `max_steps` supervision steps: until the rules approve a draft,
+    /// or, where there are none, until the model is sure ([`Limits::CAREFUL_HALT`]).
     ///
     /// # Errors
     /// If the model does not read questions of this domain.
@@ -40,39 +153,37 @@ impl Trail {
         max_steps: usize,
     ) -> Result<Trail, Error> {
         let question = Question { tokens: question, puzzles: &[0] };
-        let limits = Limits { steps: max_steps, batch: 1, halt: Some(Limits::CAREFUL_HALT) };
-        let mut trails = Trail::follow_all(Solver::new(model, dtype), domain, question, limits)?;
-        Ok(trails.next().expect("one trail per puzzle"))
+        let search = Search { steps: max_steps, rollouts: 1, batch: 1, ..Search::default() };
+        let effort = Effort::Judged(SearchOptions { search, time: None });
+        let trails = Trail::follow_all(Solver::new(model, dtype), domain, question, effort)?;
+        Ok(trails.into_iter().next().expect("one trail per puzzle"))
     }
 
-    /// Lets a model think about many puzzles, `limits.batch` at a time. The trails come in the
-    /// order of the question, each as soon as it and those before it are complete.
+    /// The trails of many puzzles, in the order of the question.
     ///
     /// # Errors
-    /// If the model does not read questions of this domain, or `limits.halt` is no probability
-    /// above 0.
-    pub fn follow_all<'m, 'q>(
-        solver: Solver<'m>,
+    /// Those of [`think`].
+    pub fn follow_all(
+        solver: Solver<'_>,
         domain: Domain,
-        question: Question<'q>,
-        limits: Limits,
-    ) -> Result<Trails<'m, 'q>, Error> {
-        let thoughts = solver.solve_all(question, limits)?;
-        Ok(Trails { thoughts, domain, question, next: 0, begun: BTreeMap::new() })
+        question: Question<'_>,
+        effort: Effort,
+    ) -> Result<Vec<Trail>, Error> {
+        let cells = question.tokens.len() / question.puzzles.len().max(1);
+        let questions = question.tokens.chunks_exact(cells.max(1));
+        let mut trails: Vec<Trail> =
+            questions.map(|q| Trail { question: q.to_vec(), steps: Vec::new() }).collect();
+        think(solver, domain, question, effort, &mut |puzzle, told| {
+            if let Told::Step(step) = told {
+                trails[puzzle].steps.push(step);
+            }
+        })?;
+        Ok(trails)
     }
 
     /// The last draft.
     pub fn last(&self) -> &TrailStep {
         &self.steps[self.steps.len() - 1]
-    }
-
-    fn add(&mut self, domain: Domain, thought: Thought) {
-        let halt_probability = thought.halt_probability();
-        let answer = thought.answer;
-        let before = self.steps.last().map_or(&answer, |step| &step.answer);
-        let changed = changed(domain, before, &answer);
-        let verdict = domain.verify(&self.question, &answer);
-        self.steps.push(TrailStep { answer, halt_probability, changed, verdict });
     }
 }
 
@@ -84,37 +195,6 @@ fn changed(domain: Domain, before: &[u8], after: &[u8]) -> Vec<usize> {
         extents.iter().any(|(width, height)| i % columns < *width && i / columns < *height)
     };
     (0..after.len()).filter(|i| before[*i] != after[*i] && is_drawn(*i)).collect()
-}
-
-/// Trails of many puzzles, from [`Trail::follow_all`].
-pub struct Trails<'m, 'q> {
-    thoughts: Thoughts<'m, 'q>,
-    domain: Domain,
-    question: Question<'q>,
-    next: usize,
-    /// By puzzle, trails that have not been given yet, and whether they are complete.
-    begun: BTreeMap<usize, (Trail, bool)>,
-}
-
-impl Iterator for Trails<'_, '_> {
-    type Item = Trail;
-
-    fn next(&mut self) -> Option<Trail> {
-        loop {
-            if let Some((_, true)) = self.begun.get(&self.next) {
-                let (trail, _) = self.begun.remove(&self.next)?;
-                self.next += 1;
-                return Some(trail);
-            }
-            let thought = self.thoughts.next()?;
-            let cells = thought.answer.len();
-            let question = &self.question.tokens[thought.puzzle * cells..][..cells];
-            let new = || (Trail { question: question.to_vec(), steps: Vec::new() }, false);
-            let (trail, complete) = self.begun.entry(thought.puzzle).or_insert_with(new);
-            *complete = thought.last;
-            trail.add(self.domain, thought);
-        }
-    }
 }
 
 #[cfg(test)]

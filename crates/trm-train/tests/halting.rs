@@ -3,12 +3,13 @@
 
 use rand::RngExt;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
-use trm::{Config, Limits, Mix, Model, Network, Positions, Question, Solver};
+use trm::{Config, Limits, Mix, Model, Network, Positions, Question, Search, Solver};
 use trm_ops::{DType, Device, Tensor};
 use trm_puzzles::Domain;
 use trm_puzzles::sudoku::{Givens, Shape};
 use trm_train::{
-    Dataset, EvalOptions, Evaluation, Generated, Kind, Score, Trail, evaluate, generate_sudoku,
+    Dataset, Effort, EvalOptions, Evaluation, Generated, Kind, Score, SearchOptions, Trail,
+    evaluate, generate_sudoku,
 };
 
 const PUZZLES: usize = 23;
@@ -183,22 +184,47 @@ fn evaluation_on_a_refilled_batch_equals_that_on_a_whole_one() {
 #[test]
 fn trails_of_many_puzzles_are_those_of_each_in_their_order() {
     let domain: Domain = "sudoku4".parse().unwrap();
-    all(|solver, model, dtype| {
+    all(|solver, _, dtype| {
         let data = data(solver);
-        let follow =
-            |puzzle| Trail::follow(model, dtype, domain, data.input(puzzle), STEPS).unwrap();
-        let wanted: Vec<Trail> = (0..PUZZLES).map(follow).collect();
-        assert!(wanted.iter().any(|trail| trail.steps.len() > 1));
         let question = Question { tokens: &data.inputs, puzzles: &[0; PUZZLES] };
-        for batch in [1, 4, PUZZLES + 5] {
+        let efforts = |batch| {
             let limits = Limits { steps: STEPS, batch, halt: Some(Limits::CAREFUL_HALT) };
-            let trails = Trail::follow_all(solver, domain, question, limits).unwrap();
-            assert!(trails.eq(wanted.iter().cloned()), "{dtype}, batch {batch}");
+            let search = Search { steps: STEPS, batch, rollouts: 1, ..Search::default() };
+            [Effort::OnePass(limits), Effort::Judged(SearchOptions { search, time: None })]
+        };
+        for kind in [0, 1] {
+            let follow = |question, batch| {
+                Trail::follow_all(solver, domain, question, efforts(batch)[kind]).unwrap()
+            };
+            let alone = |puzzle| {
+                follow(Question { tokens: data.input(puzzle), puzzles: &[0] }, 1).remove(0)
+            };
+            let wanted: Vec<Trail> = (0..PUZZLES).map(alone).collect();
+            assert!(wanted.iter().any(|trail| trail.steps.len() > 1));
+            for batch in [1, 4, PUZZLES + 5] {
+                assert_eq!(follow(question, batch), wanted, "{dtype}, batch {batch}");
+            }
         }
         let short = Question { tokens: &data.inputs[1..], ..question };
-        let limits = Limits { steps: STEPS, batch: 4, halt: None };
-        assert!(Trail::follow_all(solver, domain, short, limits).is_err());
+        assert!(Trail::follow_all(solver, domain, short, efforts(4)[0]).is_err());
     });
+}
+
+#[test]
+fn judged_thinking_keeps_givens_and_ends_where_the_rules_approve() {
+    let domain: Domain = "sudoku4".parse().unwrap();
+    let model = model(Mix::Mixer);
+    for blanks in [0, 1, 16] {
+        let mut question = domain.parse("1324423124133142").unwrap();
+        question[..blanks].fill(1);
+        let trail = Trail::follow(&model, DType::F32, domain, &question, STEPS).unwrap();
+        for step in &trail.steps {
+            assert_eq!(step.answer[blanks..], question[blanks..]);
+        }
+        let approved = trail.steps.iter().position(|step| step.verdict.is_solved());
+        assert_eq!(trail.steps.len(), approved.map_or(STEPS, |last| last + 1));
+        assert!(blanks > 0 || trail.last().verdict.is_solved(), "nothing was left to solve");
+    }
 }
 
 #[test]

@@ -36,5 +36,5 @@ pub use error::{ConfigError, Error, InputError, WeightsError};
 pub use model::{Model, Question, State, Step};
 pub use network::Network;
 pub use queue::{Limits, Thought, Thoughts};
-pub use search::{Found, Judgement, Referee, Search, Undo};
+pub use search::{Found, Judgement, News, Referee, Search, Undo};
 pub use solver::{Draft, Session, Solver};

@@ -2,7 +2,8 @@
 //!
 //! The first chain is the model's own; the others differ by noise, by their start, by looking at an image
 //! of the puzzle or by what they suppose. Nothing here knows an answer: a referee says whether a draft satisfies the
-//! rules, and where it cannot say, the model's belief and the votes of the chains decide.
+//! rules, and where it cannot say, the model's belief and the votes of the chains decide. What a question says for
+//! certain is put back into every draft before it is judged.
 
 use crate::error::Error;
 use crate::model::Question;
@@ -80,6 +81,16 @@ pub trait Referee {
     /// Judges a draft by the rules alone.
     fn judge(&self, question: &[u8], draft: &[u8]) -> Judgement;
 
+    /// Whether [`judge`](Referee::judge) can approve a draft. Without that there is nothing to search for but votes.
+    fn can_approve(&self) -> bool {
+        true
+    }
+
+    /// Puts back into a draft what the question says for certain: the givens of a Sudoku.
+    fn restore_givens(&self, question: &[u8], draft: &mut [u8]) {
+        let _ = (question, draft);
+    }
+
     /// Replaces a question by a random image of the same difficulty; `None` leaves it as it is.
     fn disguise(&self, question: &mut [u8], rng: &mut dyn Rng) -> Option<Undo>;
 
@@ -108,6 +119,26 @@ pub struct Found {
     pub chain: usize,
     /// Steps of that chain.
     pub chain_steps: usize,
+    /// The model's halting logit for the answer.
+    pub halt_logit: f32,
+}
+
+/// What a search tells while it goes on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    /// A draft of a puzzle's first chain, which is the model's own thinking.
+    Draft {
+        /// Which puzzle: its place in the question.
+        puzzle: usize,
+        /// Supervision steps of the chain, from 1.
+        step: usize,
+        /// `[S]`: the draft, with its givens restored.
+        answer: Vec<u8>,
+        /// Above 0 the model holds the draft rather to be right than wrong.
+        halt_logit: f32,
+    },
+    /// A puzzle's outcome.
+    Found(Found),
 }
 
 impl Solver<'_> {
@@ -116,7 +147,7 @@ impl Solver<'_> {
     /// the places of all its chains at once. When `stop` says so, after some step, all searches end with
     /// what they have.
     ///
-    /// `found` hears every outcome as soon as it is known.
+    /// `hear` is told every draft of a first chain, and every outcome as soon as it is known.
     ///
     /// # Errors
     /// If tokens or identifiers do not fit the model, or `search.halt` is no probability above 0.
@@ -126,7 +157,7 @@ impl Solver<'_> {
         referee: &dyn Referee,
         search: &Search,
         stop: &mut dyn FnMut() -> bool,
-        found: &mut dyn FnMut(Found),
+        hear: &mut dyn FnMut(News),
     ) -> Result<(), Error> {
         Limits { steps: search.steps, batch: 1, halt: Some(search.halt) }.check()?;
         self.model().check(question)?;
@@ -154,6 +185,9 @@ impl Solver<'_> {
             }
             let draft = session.step();
             judge(&mut puzzles, &mut chains, &draft, (question, referee, search));
+            for chain in chains.iter().filter(|chain| chain.rollout == 0) {
+                hear(chain.news());
+            }
             for (row, chain) in chains.iter_mut().enumerate() {
                 if chain.is_impatient(search.patience) {
                     suppose(&mut session, row, &draft, referee, &mut chain.rng);
@@ -162,7 +196,7 @@ impl Solver<'_> {
             if stop() {
                 puzzles.give_up(&chains);
             }
-            puzzles.report(found);
+            puzzles.report(hear);
             let keep: Vec<bool> =
                 chains.iter().map(|chain| !chain.over && !puzzles.is_done(chain.puzzle)).collect();
             session.retain(&keep);
@@ -205,7 +239,9 @@ fn judge(
         if let Some(undo) = &chain.undo {
             undo(&mut answer);
         }
-        let judgement = referee.judge(question_of(question, chain.puzzle), &answer);
+        let asked = question_of(question, chain.puzzle);
+        referee.restore_givens(asked, &mut answer);
+        let judgement = referee.judge(asked, &answer);
         let sure =
             judgement == Judgement::Unknown && crate::queue::is_sure(halt_logit, search.halt);
         chain.over = sure || chain.steps >= search.steps;

@@ -87,7 +87,8 @@ impl<'m> Solver<'m> {
         Ok(Thoughts::new(self.empty(), question, limits))
     }
 
-    pub(crate) fn model(&self) -> &'m Model {
+    /// The model.
+    pub fn model(&self) -> &'m Model {
         self.model
     }
 

@@ -4,7 +4,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use std::cell::{Cell, RefCell};
-use trm::{Config, Found, Judgement, Model, Question, Referee, Search, Solver, Undo};
+use trm::{Config, Found, Judgement, Model, News, Question, Referee, Search, Solver, Undo};
 use trm_ops::{DType, Device};
 
 const CELLS: usize = 16;
@@ -36,8 +36,13 @@ fn run(referee: &dyn Referee, search: &Search, puzzles: usize, stop_after: usize
         steps += 1;
         steps >= stop_after
     };
+    let mut hear = |news| {
+        if let News::Found(outcome) = news {
+            found.push(outcome);
+        }
+    };
     let solver = Solver::new(&model, DType::F32);
-    solver.search(question, referee, search, &mut stop, &mut |f| found.push(f)).unwrap();
+    solver.search(question, referee, search, &mut stop, &mut hear).unwrap();
     found.sort_by_key(|f| f.puzzle);
     found
 }
@@ -208,4 +213,44 @@ fn later_chains_suppose_what_they_doubt_when_their_patience_ends() {
     run(&closed, &search, 1, usize::MAX);
     let judged = closed.judged.borrow();
     assert_eq!(judged[..6], judged[6..12], "nothing is open to be supposed");
+}
+
+/// Approves drafts that begin with their question's first cells, which only restoring them can make sure of.
+struct Givens;
+
+impl Referee for Givens {
+    fn judge(&self, question: &[u8], draft: &[u8]) -> Judgement {
+        match question[..8] == draft[..8] {
+            true => Judgement::Right,
+            false => Judgement::Wrong,
+        }
+    }
+
+    fn restore_givens(&self, question: &[u8], draft: &mut [u8]) {
+        draft[..8].copy_from_slice(&question[..8]);
+    }
+
+    fn disguise(&self, _: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
+        None
+    }
+}
+
+#[test]
+fn givens_are_restored_before_a_draft_is_judged_told_or_found() {
+    let (model, tokens, mut told) = (model(), tokens(3), Vec::new());
+    let question = Question { tokens: &tokens, puzzles: &[0; 3] };
+    let solver = Solver::new(&model, DType::F32);
+    let raw = solver.start(&tokens, &[0; 3]).unwrap().step().answers;
+    assert_ne!(raw[..8], tokens[..8], "the model alone changes givens");
+    solver.search(question, &Givens, &SEARCH, &mut || false, &mut |news| told.push(news)).unwrap();
+    for puzzle in 0..3 {
+        let kept = [&tokens[puzzle * CELLS..][..8], &raw[puzzle * CELLS + 8..][..8]].concat();
+        let News::Draft { puzzle: of, step: 1, answer, halt_logit } = &told[puzzle] else {
+            panic!("the first chains' drafts come first: {told:?}")
+        };
+        assert_eq!((*of, answer), (puzzle, &kept));
+        let News::Found(found) = &told[3 + puzzle] else { panic!("{told:?}") };
+        assert_eq!((&found.answer, found.verified, found.steps), (&kept, true, 1));
+        assert_eq!(found.halt_logit, *halt_logit);
+    }
 }

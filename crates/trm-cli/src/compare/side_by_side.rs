@@ -4,7 +4,7 @@ use super::study::{Entry, Sizes};
 use crate::report::{grids as draw, worth_watching};
 use anyhow::Result;
 use std::path::Path;
-use trm::{Autoregressive, Limits, Network, Sampling, Solver};
+use trm::{Autoregressive, Network, Sampling, Solver};
 use trm_ops::{DType, Device};
 use trm_puzzles::Domain;
 use trm_train::report::Thinking;
@@ -33,9 +33,8 @@ pub(crate) fn grids(
     };
     let model = load_model(&folder(first), device)?;
     let steps = model.config().supervision_steps;
-    let limits = Limits { steps, batch: LOOKED_AT, halt: Some(Limits::CAREFUL_HALT) };
     let solver = Solver::new(&model, DType::F32);
-    let (puzzle, trail) = worth_watching(solver, test, LOOKED_AT, limits)?;
+    let (puzzle, trail) = worth_watching(solver, test, LOOKED_AT, (steps, LOOKED_AT))?;
     let one = test.select_groups(&[puzzle]);
     let note = |(i, step): (usize, &TrailStep)| {
         let sure = format!("sure to {:.1} %", 100.0 * step.halt_probability);
@@ -79,7 +78,8 @@ fn written(
         let changed = (0..answer.len()).filter(|i| answer[*i] != before[*i]).collect();
         let verdict = domain.verify(question, &answer);
         notes.push((format!("{count} of {cells} cells"), verdict.to_string()));
-        trail.steps.push(TrailStep { answer, halt_probability: 0.0, changed, verdict });
+        let (chain, step, halt_probability) = (1, stage, 0.0);
+        trail.steps.push(TrailStep { chain, step, answer, halt_probability, changed, verdict });
     }
     Ok(Thinking {
         title: format!("A sequence being written: {}", entry.name),

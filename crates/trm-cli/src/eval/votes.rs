@@ -14,10 +14,7 @@ pub(super) fn run(
     data: &Dataset,
     steps: usize,
 ) -> Result<Outcome> {
-    if arguments.search.is_asked_for()
-        || arguments.save_outputs.is_some()
-        || arguments.figure.is_some()
-    {
+    if arguments.search || arguments.save_outputs.is_some() || arguments.figure.is_some() {
         bail!(
             "tasks of ARC are voted on: --search, --save-outputs and --figure are for other puzzles"
         );

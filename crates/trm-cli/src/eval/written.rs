@@ -24,7 +24,7 @@ pub(super) fn run(
         arguments.batch,
         Precision::from(arguments.precision),
         &[
-            ("search", arguments.search.is_asked_for()),
+            ("search", arguments.search),
             ("steps", arguments.steps.is_some()),
             ("halt", arguments.halt.is_some()),
             ("save-outputs", arguments.save_outputs.is_some()),

@@ -21,7 +21,8 @@ pub(super) fn run(
         arguments.batch,
         Precision::from(arguments.precision),
         &[
-            ("search", arguments.search.is_asked_for()),
+            ("search", arguments.search),
+            ("one-pass", arguments.one_pass),
             ("steps", arguments.steps.is_some()),
             ("halt", arguments.halt.is_some()),
         ],

@@ -38,11 +38,13 @@ fn halting_and_batches_change_no_answer() {
     let puzzles: Vec<String> = (0..5).map(|i| domain.format_line(data.input(i))).collect();
     session.write("puzzles.txt", &puzzles.join("\n"));
     let solve = |batch: &str| {
-        let file = ["solve", "run", "--file", "puzzles.txt", "--json", "--batch", batch];
+        let file =
+            ["solve", "run", "--file", "puzzles.txt", "--one-pass", "--json", "--batch", batch];
         String::from_utf8(session.run(&file).stdout).unwrap()
     };
-    let alone =
-        puzzles.iter().map(|puzzle| session.run(&["solve", "run", puzzle, "--json"]).stdout);
+    let alone = puzzles
+        .iter()
+        .map(|puzzle| session.run(&["solve", "run", puzzle, "--one-pass", "--json"]).stdout);
     let alone = String::from_utf8(alone.collect::<Vec<_>>().concat()).unwrap();
     assert_eq!(alone.lines().count(), puzzles.len());
     assert!(["1", "2", "16"].iter().all(|batch| solve(batch) == alone));
@@ -65,7 +67,7 @@ fn solving_stops_at_the_threshold_and_bad_ones_are_refused() {
         let stop = all.iter().position(sure).map_or(4, |step| step + 1);
         assert_eq!(drafts(&["--halt", &threshold.to_string()]), all[..stop], "{threshold}");
     }
-    assert_eq!(drafts(&[]), drafts(&["--halt", "0.95"]));
+    assert_eq!(drafts(&["--one-pass"]), drafts(&["--halt", "0.95"]));
 
     for (halt, shown) in [("0", "0"), ("-0.5", "-0.5"), ("1.01", "1.01"), ("nan", "NaN")] {
         let expected = format!("halt = {shown}: must be a probability above 0 and at most 1");

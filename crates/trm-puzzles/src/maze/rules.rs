@@ -2,7 +2,7 @@
 
 use super::grid::{Cell, Maze, MazeError};
 use super::path::label;
-use super::verify::{PathVerdict, judge, path};
+use super::verify::{PathVerdict, judge};
 use crate::hash::fnv;
 use crate::{Dihedral, Error, Layout, Paint, Rules, Undo, Verdict};
 use rand::{Rng, RngExt};
@@ -102,16 +102,13 @@ impl Rules for Size {
         rows.trim_end_matches('\n').to_owned()
     }
 
+    fn has_rules(&self) -> bool {
+        true
+    }
+
     fn verify(&self, question: &[u8], answer: &[u8]) -> Verdict {
         let question = Maze::from_tokens(self.width, question);
         Verdict::Path(question.map_or(PathVerdict::Broken, |question| judge(&question, answer)))
-    }
-
-    /// That a path is a shortest one cannot be seen without solving the maze.
-    fn decide(&self, question: &[u8], draft: &[u8]) -> Option<bool> {
-        let question = Maze::from_tokens(self.width, question);
-        let is_path = question.is_ok_and(|question| path(&question, draft).is_some());
-        (!is_path).then_some(false)
     }
 
     fn layout(&self) -> Layout {
@@ -258,11 +255,9 @@ mod tests {
         for token in 0..=u8::MAX {
             let answer = [token; 4];
             assert!(!domain.verify(&question, &answer).is_solved());
-            assert_eq!(domain.decide(&question, &answer), Some(false));
             domain.render(&answer, &|_, symbol| symbol.to_string());
         }
         let answer = domain.check_question(&question).unwrap().unwrap();
         assert!(domain.verify(&question, &answer).is_solved());
-        assert_eq!(domain.decide(&question, &answer), None, "shortest? the rules cannot say");
     }
 }

@@ -54,7 +54,7 @@ pub fn judge(question: &Maze, answer: &[u8]) -> PathVerdict {
 ///
 /// # Panics
 /// If there are not as many tokens as cells.
-pub(super) fn path(question: &Maze, answer: &[u8]) -> Option<usize> {
+fn path(question: &Maze, answer: &[u8]) -> Option<usize> {
     assert_eq!(answer.len(), question.cells().len(), "a token for every cell");
     let marked = |cell: usize| answer[cell] == Cell::Path as u8;
     let kept = question.cells().iter().zip(answer).all(|(cell, token)| {

@@ -45,6 +45,10 @@ impl Rules for Shape {
         render_tokens(*self, tokens, paint)
     }
 
+    fn has_rules(&self) -> bool {
+        true
+    }
+
     fn verify(&self, question: &[u8], answer: &[u8]) -> Verdict {
         let [question, answer] =
             [question, answer].map(|tokens| Grid::from_prediction(*self, tokens));

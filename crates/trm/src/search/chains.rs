@@ -1,6 +1,6 @@
 //! What is known of the puzzles of a search.
 
-use super::{Found, Judgement, Search, Undo};
+use super::{Found, Judgement, News, Search, Undo};
 use crate::model::Question;
 use rand_chacha::ChaCha8Rng;
 
@@ -24,6 +24,12 @@ impl Chain {
         let waited = patience > 0 && self.steps.is_multiple_of(patience);
         waited && self.rollout > 0 && !self.over
     }
+
+    /// Its last draft.
+    pub(super) fn news(&self) -> News {
+        let (answer, halt_logit) = self.last.clone();
+        News::Draft { puzzle: self.puzzle, step: self.steps, answer, halt_logit }
+    }
 }
 
 /// An answer that chains have ended with.
@@ -31,8 +37,22 @@ struct Vote {
     answer: Vec<u8>,
     /// Sum of the model's belief in it.
     weight: f64,
+    origin: Origin,
+}
+
+/// The draft of a chain that became an answer.
+#[derive(Clone, Copy, Default)]
+struct Origin {
+    /// From 1.
     chain: usize,
     steps: usize,
+    halt_logit: f32,
+}
+
+impl Origin {
+    fn of(chain: &Chain) -> Origin {
+        Origin { chain: chain.rollout + 1, steps: chain.steps, halt_logit: chain.last.1 }
+    }
 }
 
 #[derive(Default)]
@@ -86,7 +106,7 @@ impl Puzzles {
         }
         if judgement == Judgement::Right {
             let answer = chain.last.0.clone();
-            self.finish(chain.puzzle, (answer, true), (chain.rollout + 1, chain.steps));
+            self.finish(chain.puzzle, (answer, true), Origin::of(chain));
         } else if chain.over {
             progress.ended += 1;
             progress.vote(chain);
@@ -109,11 +129,11 @@ impl Puzzles {
     }
 
     /// Tells the outcomes that have become known.
-    pub(super) fn report(&mut self, found: &mut dyn FnMut(Found)) {
+    pub(super) fn report(&mut self, hear: &mut dyn FnMut(News)) {
         for puzzle in std::mem::take(&mut self.news) {
             let Progress { steps, begun, found: outcome, .. } = &mut self.progress[puzzle];
             let outcome = outcome.take().expect("an outcome that is news");
-            found(Found { steps: *steps, rollouts: *begun, ..outcome });
+            hear(News::Found(Found { steps: *steps, rollouts: *begun, ..outcome }));
         }
     }
 
@@ -122,7 +142,7 @@ impl Puzzles {
         let votes = std::mem::take(&mut self.progress[puzzle].votes).into_iter();
         let best = votes.reduce(|best, vote| if vote.weight > best.weight { vote } else { best });
         let (answer, origin) =
-            best.map_or((Vec::new(), (0, 0)), |vote| (vote.answer, (vote.chain, vote.steps)));
+            best.map_or_else(Default::default, |vote| (vote.answer, vote.origin));
         self.finish(puzzle, (answer, false), origin);
     }
 
@@ -130,12 +150,21 @@ impl Puzzles {
         &mut self,
         puzzle: usize,
         (answer, verified): (Vec<u8>, bool),
-        (chain, chain_steps): (usize, usize),
+        Origin { chain, steps: chain_steps, halt_logit }: Origin,
     ) {
         let progress = &mut self.progress[puzzle];
         progress.done = true;
-        let found = Found { puzzle, answer, verified, steps: 0, rollouts: 0, chain, chain_steps };
-        progress.found = Some(found);
+        let (steps, rollouts) = (0, 0); // known when it is reported
+        progress.found = Some(Found {
+            puzzle,
+            answer,
+            verified,
+            steps,
+            rollouts,
+            chain,
+            chain_steps,
+            halt_logit,
+        });
         self.news.push(puzzle);
     }
 }
@@ -146,12 +175,9 @@ impl Progress {
         let weight = 1.0 / (1.0 + (-f64::from(*halt_logit)).exp());
         match self.votes.iter_mut().find(|vote| vote.answer == *answer) {
             Some(vote) => vote.weight += weight,
-            None => self.votes.push(Vote {
-                answer: answer.clone(),
-                weight,
-                chain: chain.rollout + 1,
-                steps: chain.steps,
-            }),
+            None => {
+                self.votes.push(Vote { answer: answer.clone(), weight, origin: Origin::of(chain) })
+            }
         }
     }
 }
