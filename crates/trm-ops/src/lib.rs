@@ -28,14 +28,14 @@
 //! Work is split over outputs: every sum is taken by one thread in one order, and a row's result does
 //! not depend on its neighbours. Results are equal bit for bit for any number of threads.
 
-mod bfloat16;
 mod ceiling;
+mod cpu;
 mod device;
 mod dtype;
 mod fault;
 mod math;
-mod matmul;
 mod ops;
+mod panels;
 mod parameter;
 mod rows;
 mod shared;
@@ -48,6 +48,7 @@ mod update;
 mod testing;
 
 pub use ceiling::ceiling;
+pub use cpu::{CpuCap, CpuLevel, checked_level};
 pub use device::Device;
 pub use dtype::DType;
 pub use fault::FaultFinder;

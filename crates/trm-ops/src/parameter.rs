@@ -1,7 +1,6 @@
-use crate::bfloat16::{PackedRhs, even_rows};
-use crate::dtype::DType;
+use crate::dtype::{DType, Element};
+use crate::panels::{Bf16Pairs, Bf16Wide, F32, Format, PackedRhs, grouped, widen_rows};
 use crate::tensor::Tensor;
-use half::bf16;
 use std::sync::{Arc, OnceLock};
 
 /// A trained tensor: an f32 master with its name, and the forms that products want it in, made when
@@ -11,17 +10,35 @@ pub struct Parameter {
     index: usize,
     name: Arc<str>,
     value: Tensor,
-    forms: Arc<Forms>,
+    forms: Arc<AllForms>,
 }
 
-/// Copies of the master that products read.
+/// Copies of the master that products read, in every format.
 #[derive(Debug, Default)]
-struct Forms {
-    transposed: OnceLock<Tensor>,
-    columns: OnceLock<Vec<PackedRhs>>,
-    rows: OnceLock<PackedRhs>,
+pub(crate) struct AllForms {
+    pub(crate) f32: Forms<F32>,
+    pub(crate) pairs: Forms<Bf16Pairs>,
+    pub(crate) wide: Forms<Bf16Wide>,
+}
+
+/// Those of one format.
+#[derive(Debug)]
+pub(crate) struct Forms<F> {
+    columns: OnceLock<Vec<PackedRhs<F>>>,
+    rows: OnceLock<PackedRhs<F>>,
     left: OnceLock<Tensor>,
     left_transposed: OnceLock<Tensor>,
+}
+
+impl<F> Default for Forms<F> {
+    fn default() -> Forms<F> {
+        Forms {
+            columns: OnceLock::new(),
+            rows: OnceLock::new(),
+            left: OnceLock::new(),
+            left_transposed: OnceLock::new(),
+        }
+    }
 }
 
 impl Parameter {
@@ -78,39 +95,34 @@ impl Parameter {
         &mut self.value
     }
 
-    /// The transposed matrix, `[K, N]`, f32: products with it read memory in order.
-    pub(crate) fn transposed(&self) -> &Tensor {
-        self.forms.transposed.get_or_init(|| transpose(&self.value))
-    }
-
-    /// `Wᵀ` as a right operand in bf16, for `x · Wᵀ`; its columns in `parts` equal parts.
-    pub(crate) fn columns(&self, parts: usize) -> &[PackedRhs] {
+    /// `Wᵀ` as a right operand, for `x · Wᵀ`; its columns in `parts` equal parts.
+    pub(crate) fn columns<F: Format>(&self, parts: usize) -> &[PackedRhs<F>] {
         let [n, k] = self.extent();
-        let pack = || {
-            let rounded = self.value.to_dtype(DType::Bf16);
-            let parts = rounded.slice::<bf16>().chunks_exact(n / parts * k);
+        F::forms(&self.forms).columns.get_or_init(|| {
+            let stored = self.value.to_dtype(F::Stored::DTYPE);
+            let parts = stored.slice::<F::Stored>().chunks_exact(n / parts * k);
             parts.map(|w| PackedRhs::from_columns(self.value.device(), w, w.len() / k, k)).collect()
-        };
-        self.forms.columns.get_or_init(pack)
-    }
-
-    /// `W` as a right operand in bf16, for `dY · W`.
-    pub(crate) fn rows(&self) -> &PackedRhs {
-        let [n, k] = self.extent();
-        self.forms.rows.get_or_init(|| {
-            let rounded = self.value.to_dtype(DType::Bf16);
-            PackedRhs::from_rows(self.value.device(), rounded.slice(), n, k)
         })
     }
 
-    /// `W` as a left operand in bf16, rows padded to an even length, for `W · h`.
-    pub(crate) fn left(&self) -> &Tensor {
-        self.forms.left.get_or_init(|| left_operand(&self.value))
+    /// `W` as a right operand, for `dY · W`.
+    pub(crate) fn rows<F: Format>(&self) -> &PackedRhs<F> {
+        let [n, k] = self.extent();
+        F::forms(&self.forms).rows.get_or_init(|| {
+            let stored = self.value.to_dtype(F::Stored::DTYPE);
+            PackedRhs::from_rows(self.value.device(), stored.slice(), n, k)
+        })
     }
 
-    /// `Wᵀ` as a left operand in bf16, rows padded to an even length, for `Wᵀ · dY`.
-    pub(crate) fn left_transposed(&self) -> &Tensor {
-        self.forms.left_transposed.get_or_init(|| left_operand(&transpose(&self.value)))
+    /// `W` as a left operand, for `W · h`: rows padded to whole groups.
+    pub(crate) fn left<F: Format>(&self) -> &[F::Operand] {
+        F::forms(&self.forms).left.get_or_init(|| left_operand::<F>(&self.value)).slice()
+    }
+
+    /// `Wᵀ` as a left operand, for `Wᵀ · dY`: rows padded to whole groups.
+    pub(crate) fn left_transposed<F: Format>(&self) -> &[F::Operand] {
+        let make = || left_operand::<F>(&transpose(&self.value));
+        F::forms(&self.forms).left_transposed.get_or_init(make).slice()
     }
 
     fn extent(&self) -> [usize; 2] {
@@ -119,13 +131,12 @@ impl Parameter {
     }
 }
 
-fn left_operand(matrix: &Tensor) -> Tensor {
+fn left_operand<F: Format>(matrix: &Tensor) -> Tensor {
     let [rows, k] = *matrix.shape() else { panic!("{:?} is not a matrix", matrix.shape()) };
-    let rounded = matrix.to_dtype(DType::Bf16);
-    let even = even_rows(rounded.slice(), k);
-    let shape = [rows, k.next_multiple_of(2)];
-    let mut padded = Tensor::uninit(matrix.device(), &shape, DType::Bf16);
-    padded.slice_mut::<bf16>().copy_from_slice(&even);
+    let stored = matrix.to_dtype(F::Stored::DTYPE);
+    let shape = [rows, grouped::<F>(k)];
+    let mut padded = Tensor::uninit(matrix.device(), &shape, F::Operand::DTYPE);
+    widen_rows::<F>(stored.slice(), k, padded.slice_mut());
     padded
 }
 
@@ -151,10 +162,12 @@ mod tests {
         let device = Device::cpu(1);
         let value = Tensor::from_f32(&device, &[2, 3], &[1.0, 2.0, 3.0, 4.001, 5.0, 6.0]);
         let mut parameter = Parameter::new(0, "w", value);
-        assert_eq!(parameter.transposed().to_f32_vec(), [1.0, 4.001, 2.0, 5.0, 3.0, 6.0]);
-        assert_eq!(parameter.left().to_f32_vec(), [1.0, 2.0, 3.0, 0.0, 4.0, 5.0, 6.0, 0.0]);
+        assert_eq!(parameter.left::<F32>(), [1.0, 2.0, 3.0, 4.001, 5.0, 6.0]);
+        assert_eq!(parameter.left_transposed::<F32>(), [1.0, 4.001, 2.0, 5.0, 3.0, 6.0]);
+        assert_eq!(parameter.left::<Bf16Wide>(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let padded = parameter.left::<Bf16Pairs>().iter().map(|x| x.to_f32());
+        assert_eq!(padded.collect::<Vec<_>>(), [1.0, 2.0, 3.0, 0.0, 4.0, 5.0, 6.0, 0.0]);
         parameter.set(Tensor::from_f32(&device, &[2, 3], &[9.0; 6]));
-        assert_eq!(parameter.transposed().to_f32_vec(), [9.0; 6]);
-        assert_eq!(parameter.left_transposed().to_f32_vec(), [9.0; 6]);
+        assert_eq!(parameter.left_transposed::<F32>(), [9.0; 6]);
     }
 }

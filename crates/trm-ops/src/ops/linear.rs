@@ -1,11 +1,11 @@
-use crate::bfloat16;
 use crate::dtype::Element;
-use crate::matmul::{Mat, MatMut, parallel_matmul};
 use crate::ops::residual_norm::norm_rows;
+use crate::panels::{
+    Format, add_transposed_product, dispatch_format, row_block, scratch, times, times_block,
+};
 use crate::tape::{Backward, Gradients};
 use crate::tensor::dispatch;
-use crate::{Axis, DType, Parameter, Tape, Tensor};
-use half::bf16;
+use crate::{Axis, Parameter, Tape, Tensor};
 use rayon::prelude::*;
 
 impl Tape {
@@ -18,10 +18,7 @@ impl Tape {
         assert_eq!(x.last_dim(), k, "input width of {}", weight.name());
         self.device().count(x.len() * n);
         let out = self.device().install(|| {
-            let mut out = match x.dtype() {
-                DType::F32 => times(x, weight.transposed()),
-                DType::Bf16 => bfloat16::times(x, &weight.columns(1)[0], n),
-            };
+            let mut out = dispatch_format!(x.dtype(), F => times::<F>(x, &weight.columns(1)[0], n));
             if let Some(bias) = bias {
                 assert_eq!(bias.value().shape(), [n], "{}", bias.name());
                 dispatch!(x.dtype(), T => add_bias::<T>(&mut out, bias));
@@ -38,7 +35,7 @@ impl Tape {
     /// # Shapes
     /// h, output `[B, L, N]`; x `[B, L, K]`, weight `[N, K]`.
     pub fn residual_linear(&self, h: &Tensor, x: &Tensor, weight: &Parameter) -> Tensor {
-        if !self.fuses() || x.dtype() == DType::F32 {
+        if !self.fuses() {
             return self.residual_norm(h, &self.linear(x, weight, None), Axis::Features);
         }
         let (n, k) = (h.last_dim(), x.last_dim());
@@ -46,29 +43,25 @@ impl Tape {
         self.device().count(x.len() * n);
         let mut out = Tensor::uninit(self.device(), h.shape(), h.dtype());
         self.device().install(|| {
-            let (matrix, block) = (&weight.columns(1)[0], bfloat16::row_block(h.len() / n));
-            let (hs, xs) = (h.slice().par_chunks(block * n), x.slice().par_chunks(block * k));
-            out.slice_mut().par_chunks_mut(block * n).zip(hs.zip(xs)).for_each(|(out, (h, x))| {
-                bfloat16::scratch(h.len(), 0, |product, _| {
-                    bfloat16::times_block(x, k, matrix, product, n);
-                    norm_rows::<bf16>(h, product, out, n);
-                });
-            });
+            dispatch_format!(x.dtype(), F => residual_times::<F>(h, x, weight, &mut out));
         });
         out
     }
 }
 
-/// `x · M` for f32 x `[.., K]` and M `[K, N]`.
-pub(super) fn times(x: &Tensor, matrix: &Tensor) -> Tensor {
-    let [k, n] = *matrix.shape() else { panic!("a matrix") };
-    let mut shape = x.shape().to_vec();
-    *shape.last_mut().expect("a dimension") = n;
-    let mut out = Tensor::uninit(x.device(), &shape, DType::F32);
-    let (rows, matrix) = (x.len() / k, Mat::new(matrix.slice(), k, n));
-    let x = Mat::new(x.slice(), rows, k);
-    parallel_matmul(MatMut::new(out.slice_mut(), rows, n), x, matrix, false);
-    out
+/// `out = rms_norm(h + x · Wᵀ)`, block by block.
+fn residual_times<F: Format>(h: &Tensor, x: &Tensor, weight: &Parameter, out: &mut Tensor) {
+    let (n, k) = (h.last_dim(), x.last_dim());
+    let (matrix, block) = (&weight.columns::<F>(1)[0], row_block(h.len() / n));
+    let hs = h.slice::<F::Stored>().par_chunks(block * n);
+    let xs = x.slice::<F::Stored>().par_chunks(block * k);
+    let outs = out.slice_mut::<F::Stored>().par_chunks_mut(block * n);
+    outs.zip(hs.zip(xs)).for_each(|(out, (h, x))| {
+        scratch(h.len(), 0, |product, _| {
+            times_block(x, k, matrix, product, n);
+            norm_rows(h, product, out, n);
+        });
+    });
 }
 
 /// Adds `d_outᵀ · x`, summed over all rows, to the gradient of `weight`; both of one dtype.
@@ -83,16 +76,10 @@ pub(crate) fn add_weight_gradient(
     x.device().count(x.len() * n);
     let (sum, started) = gradients.parameter_sum(weight);
     let sum = sum.slice_mut::<f32>();
-    match x.dtype() {
-        DType::F32 => {
-            let (d_out, x) = (Mat::new(d_out.slice(), rows, n), Mat::new(x.slice(), rows, k));
-            parallel_matmul(MatMut::new(sum, n, k), d_out.t(), x, started);
-        }
-        DType::Bf16 => {
-            let (d_out, inputs) = ((d_out.slice(), n), (x.slice(), k));
-            bfloat16::add_transposed_product(x.device(), sum, d_out, inputs, started);
-        }
-    }
+    dispatch_format!(x.dtype(), F => {
+        let (d_out, inputs) = ((d_out.slice(), n), (x.slice(), k));
+        add_transposed_product::<F>(x.device(), sum, d_out, inputs, started);
+    });
 }
 
 fn add_bias<T: Element>(out: &mut Tensor, bias: &Parameter) {
@@ -114,10 +101,9 @@ impl Backward for Linear {
     fn backward(self: Box<Self>, d_out: Tensor, gradients: &mut Gradients) {
         if gradients.wants(self.x.var()) {
             d_out.device().count(d_out.len() * self.x.last_dim());
-            let d_x = match d_out.dtype() {
-                DType::F32 => times(&d_out, self.weight.value()),
-                DType::Bf16 => bfloat16::times(&d_out, self.weight.rows(), self.x.last_dim()),
-            };
+            let k = self.x.last_dim();
+            let d_x =
+                dispatch_format!(d_out.dtype(), F => times::<F>(&d_out, self.weight.rows(), k));
             gradients.add(self.x.var(), d_x);
         }
         add_weight_gradient(gradients, &self.weight, &d_out, &self.x);

@@ -1,10 +1,10 @@
-mod bfloat16;
-mod float32;
+mod blocks;
 
 use crate::math::{sigmoid, vectorized};
 use crate::ops::linear::add_weight_gradient;
+use crate::panels::dispatch_format;
 use crate::tape::{Backward, Gradients};
-use crate::{Axis, DType, Parameter, Tape, Tensor};
+use crate::{Axis, Parameter, Tape, Tensor};
 
 impl Tape {
     /// `(silu(g) ∘ u) · W_downᵀ` with `[g | u] = x · W_gate_upᵀ`, along the features of each token.
@@ -21,9 +21,10 @@ impl Tape {
         // the pre-activations [g | u] of every row, kept only for the gradient
         let rows = if self.keeps_activations() { x.len() / d } else { 0 };
         let mut pre = Tensor::uninit(self.device(), &[rows, 2 * inner], x.dtype());
-        self.device().install(|| match x.dtype() {
-            DType::F32 => float32::forward(x, gate_up, down, &mut pre, &mut out),
-            DType::Bf16 => bfloat16::forward(x, [gate_up, down], &mut pre, &mut out),
+        self.device().install(|| {
+            dispatch_format!(x.dtype(), F => {
+                blocks::forward::<F>(x, [gate_up, down], &mut pre, &mut out);
+            });
         });
         let (gate_up, down) = (gate_up.clone(), down.clone());
         self.record(out, || Swiglu { x: x.clone(), pre, gate_up, down })
@@ -35,12 +36,16 @@ impl Tape {
     /// # Shapes
     /// As for [`Tape::swiglu`], x `[B, L, D]`.
     pub fn residual_swiglu(&self, x: &Tensor, gate_up: &Parameter, down: &Parameter) -> Tensor {
-        if !self.fuses() || x.dtype() == DType::F32 {
+        if !self.fuses() {
             return self.residual_norm(x, &self.swiglu(x, gate_up, down), Axis::Features);
         }
         self.device().count(3 * x.len() * down.value().last_dim());
         let mut out = Tensor::uninit(self.device(), x.shape(), x.dtype());
-        self.device().install(|| bfloat16::residual_forward(x, [gate_up, down], &mut out));
+        self.device().install(|| {
+            dispatch_format!(x.dtype(), F => {
+                blocks::residual_forward::<F>(x, [gate_up, down], &mut out);
+            });
+        });
         out
     }
 }
@@ -88,19 +93,10 @@ impl Backward for Swiglu {
         };
         let mut act = Tensor::uninit(x.device(), &[rows, inner], x.dtype());
         let mut d_x = Tensor::uninit(x.device(), x.shape(), x.dtype());
-        let weights = [&gate_up, &down];
-        match x.dtype() {
-            DType::F32 => {
-                if recompute.is_some() {
-                    float32::pre_activations(&x, &gate_up, &mut d_pre);
-                }
-                float32::backward(weights, &d_out, &mut d_pre, &mut act, &mut d_x);
-            }
-            DType::Bf16 => {
-                let targets = [&mut d_pre, &mut act, &mut d_x];
-                bfloat16::backward(weights, recompute, &d_out, targets);
-            }
-        }
+        let targets = [&mut d_pre, &mut act, &mut d_x];
+        dispatch_format!(x.dtype(), F => {
+            blocks::backward::<F>([&gate_up, &down], recompute, &d_out, targets);
+        });
         add_weight_gradient(gradients, &down, &d_out, &act);
         add_weight_gradient(gradients, &gate_up, &d_pre, &x);
         gradients.add(x.var(), d_x);
@@ -142,11 +138,13 @@ mod tests {
     fn the_fused_residual_equals_its_parts_bit_for_bit() {
         let device = Device::cpu(2);
         let (d, inner) = (19, 33);
-        let x = random_tensor(&device, &[2, 131, d], 1).to_dtype(DType::Bf16);
-        let gate_up = Parameter::new(0, "gate_up", random_tensor(&device, &[2 * inner, d], 2));
-        let down = Parameter::new(1, "down", random_tensor(&device, &[d, inner], 3));
-        let fused = Tape::off(&device).residual_swiglu(&x, &gate_up, &down);
-        let parts = Tape::recording(&device).residual_swiglu(&x, &gate_up, &down);
-        assert_eq!(fused.to_f32_vec(), parts.to_f32_vec());
+        for dtype in [DType::F32, DType::Bf16] {
+            let x = random_tensor(&device, &[2, 131, d], 1).to_dtype(dtype);
+            let gate_up = Parameter::new(0, "gate_up", random_tensor(&device, &[2 * inner, d], 2));
+            let down = Parameter::new(1, "down", random_tensor(&device, &[d, inner], 3));
+            let fused = Tape::off(&device).residual_swiglu(&x, &gate_up, &down);
+            let parts = Tape::recording(&device).residual_swiglu(&x, &gate_up, &down);
+            assert_eq!(fused.to_f32_vec(), parts.to_f32_vec());
+        }
     }
 }

@@ -2,7 +2,6 @@
 
 mod heads;
 
-use crate::bfloat16;
 use crate::dtype::Element;
 use crate::math::vectorized;
 use crate::ops::linear::{add_weight_gradient, times as times_f32};
@@ -128,12 +127,10 @@ fn multiplications(h: &Tensor, units: Units) -> usize {
 fn times(x: &Tensor, weight: &Parameter, back: bool) -> Tensor {
     let d = x.last_dim();
     assert_eq!(weight.value().shape(), [d, d], "{}", weight.name());
-    match (x.dtype(), back) {
-        (DType::F32, false) => times_f32(x, weight.transposed()),
-        (DType::F32, true) => times_f32(x, weight.value()),
-        (DType::Bf16, false) => bfloat16::times(x, &weight.columns(1)[0], d),
-        (DType::Bf16, true) => bfloat16::times(x, weight.rows(), d),
-    }
+    dispatch_format!(x.dtype(), F => match back {
+        false => panels::times::<F>(x, &weight.columns(1)[0], d),
+        true => panels::times::<F>(x, weight.rows(), d),
+    })
 }
 
 /// Sixteen features at a time: rows are too short for the compiler's longer steps.

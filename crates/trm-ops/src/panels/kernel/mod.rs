@@ -1,0 +1,173 @@
+#![allow(unsafe_code)]
+
+#[cfg(target_arch = "x86_64")]
+mod pairs;
+mod portable;
+#[cfg(target_arch = "x86_64")]
+mod single;
+
+use super::PANEL;
+use crate::cpu::{CpuLevel, level};
+use crate::dtype::Element;
+use half::bf16;
+
+/// What the kernels multiply.
+pub(crate) trait Operand: Element {
+    /// Elements that lie beside each other along the summed axis.
+    const GROUP: usize;
+    /// Rows of a packed tile.
+    const TILE_ROWS: usize;
+}
+
+impl Operand for f32 {
+    const GROUP: usize = 1;
+    const TILE_ROWS: usize = 12;
+}
+
+impl Operand for bf16 {
+    const GROUP: usize = 2;
+    const TILE_ROWS: usize = 14;
+}
+
+/// A left operand: element (row, k) is `data[row * row_stride + k / GROUP * group_stride + k % GROUP]`.
+#[derive(Clone, Copy)]
+pub(crate) struct Lhs<'a, T> {
+    data: &'a [T],
+    rows: usize,
+    groups: usize,
+    row_stride: usize,
+    group_stride: usize,
+}
+
+impl<'a, T: Operand> Lhs<'a, T> {
+    /// A row-major matrix `[rows, k]` with k a multiple of GROUP.
+    pub(crate) fn row_major(data: &'a [T], rows: usize, k: usize) -> Lhs<'a, T> {
+        Lhs::strided(data, rows, k, k)
+    }
+
+    /// The first k columns, a multiple of GROUP, of a row-major matrix `[rows, stride]`.
+    pub(crate) fn strided(data: &'a [T], rows: usize, k: usize, stride: usize) -> Lhs<'a, T> {
+        assert!(k.is_multiple_of(T::GROUP) && k <= stride, "{k} of {stride} columns");
+        assert!(data.len() >= rows * stride, "{rows} x {stride}: {}", data.len());
+        let (groups, group_stride) = (k / T::GROUP, T::GROUP);
+        Lhs { data, rows, groups, row_stride: stride, group_stride }
+    }
+
+    /// A tile of `rows` rows packed group by group: `[groups, TILE_ROWS, GROUP]`.
+    pub(crate) fn tile(data: &'a [T], rows: usize, groups: usize) -> Lhs<'a, T> {
+        let group_stride = T::TILE_ROWS * T::GROUP;
+        assert!(rows <= T::TILE_ROWS && data.len() == groups * group_stride, "a packed tile");
+        Lhs { data, rows, groups, row_stride: T::GROUP, group_stride }
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Offset of the last element, plus one.
+    fn extent(&self) -> usize {
+        (self.rows - 1) * self.row_stride + (self.groups - 1) * self.group_stride + T::GROUP
+    }
+
+    /// Checks the sizes of a product; fills what has nothing to sum. Returns whether there is something left to do.
+    fn is_to_multiply(&self, panel: &[T], out: &mut [f32], accumulate: bool) -> bool {
+        assert_eq!(out.len(), self.rows * PANEL, "a tile of {} rows", self.rows);
+        assert_eq!(panel.len(), self.groups * PANEL * T::GROUP, "a panel of {}", self.groups);
+        let is_empty = self.rows == 0 || self.groups == 0;
+        if is_empty && !accumulate {
+            out.fill(0.0);
+        }
+        assert!(is_empty || self.extent() <= self.data.len(), "a left operand too short");
+        !is_empty
+    }
+}
+
+/// `out = lhs · panel`, or `out += …` when `accumulate`, of single precision: panel `[K, 32]`, out `[rows, 32]`.
+pub(super) fn single(lhs: Lhs<'_, f32>, panel: &[f32], out: &mut [f32], accumulate: bool) {
+    if !lhs.is_to_multiply(panel, out, accumulate) {
+        return;
+    }
+    match level() {
+        // SAFETY: the instructions are there, and the operands hold all elements (checked above).
+        #[cfg(target_arch = "x86_64")]
+        CpuLevel::Avx2 => unsafe { single::avx2::panel_product(lhs, panel, out, accumulate) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        CpuLevel::Avx512 | CpuLevel::Avx512Bf16 => unsafe {
+            single::avx512::panel_product(lhs, panel, out, accumulate);
+        },
+        _ => portable::single(lhs, panel, out, accumulate),
+    }
+}
+
+/// The same of pairs of bf16: panel `[pairs, 32, 2]`.
+pub(super) fn pairs(lhs: Lhs<'_, bf16>, panel: &[bf16], out: &mut [f32], accumulate: bool) {
+    if !lhs.is_to_multiply(panel, out, accumulate) {
+        return;
+    }
+    #[cfg(target_arch = "x86_64")]
+    if level().multiplies_bf16() {
+        // SAFETY: the instructions are there, and the operands hold all elements (checked above).
+        return unsafe { pairs::panel_product(lhs, panel, out, accumulate) };
+    }
+    portable::plain(lhs, panel, out, accumulate);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{close, random_vec};
+
+    fn values<T: Element>(len: usize, seed: u64) -> Vec<T> {
+        random_vec(len, seed).into_iter().map(T::from_f32).collect()
+    }
+
+    fn equals_its_slow_twin<T: Operand>(product: fn(Lhs<'_, T>, &[T], &mut [f32], bool)) {
+        for rows in 1..=31 {
+            for groups in [1, 7, 48, 600] {
+                let k = groups * T::GROUP;
+                let (a, panel) = (values(rows * (k + 2), 1), values(k * PANEL, 2));
+                let lhs = Lhs::strided(&a, rows, k, k + 2);
+                let (mut fast, mut slow) = (vec![0.5; rows * PANEL], vec![0.5; rows * PANEL]);
+                for accumulate in [true, false] {
+                    product(lhs, &panel, &mut fast, accumulate);
+                    portable::plain(lhs, &panel, &mut slow, accumulate);
+                    close(&fast, &slow, 2e-6 * (k as f32).sqrt());
+                }
+                let mut first = vec![0.0; PANEL];
+                product(Lhs::strided(&a, 1, k, k + 2), &panel, &mut first, false);
+                assert_eq!(first, fast[..PANEL], "a row alone");
+            }
+        }
+    }
+
+    #[test]
+    fn kernels_equal_their_slow_twin_on_all_row_counts() {
+        equals_its_slow_twin::<f32>(single);
+        equals_its_slow_twin::<f32>(portable::single);
+        equals_its_slow_twin::<bf16>(pairs);
+    }
+
+    fn tiles_are_read_group_by_group<T: Operand>(product: fn(Lhs<'_, T>, &[T], &mut [f32], bool)) {
+        let (groups, rows) = (5, 9);
+        let packed: Vec<T> = values(groups * T::TILE_ROWS * T::GROUP, 3);
+        let panel = values(groups * PANEL * T::GROUP, 4);
+        let at = |row: usize, k: usize| {
+            (k / T::GROUP * T::TILE_ROWS + row) * T::GROUP + k % T::GROUP
+        };
+        let plain: Vec<T> = (0..rows)
+            .flat_map(|row| (0..groups * T::GROUP).map(move |k| (row, k)))
+            .map(|(row, k)| packed[at(row, k)])
+            .collect();
+        let (mut got, mut want) = (vec![0.0; rows * PANEL], vec![0.0; rows * PANEL]);
+        product(Lhs::tile(&packed, rows, groups), &panel, &mut got, false);
+        product(Lhs::row_major(&plain, rows, groups * T::GROUP), &panel, &mut want, false);
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn packed_tiles_are_read_group_by_group() {
+        tiles_are_read_group_by_group::<f32>(single);
+        tiles_are_read_group_by_group::<bf16>(pairs);
+    }
+}

@@ -1,0 +1,78 @@
+//! Products of pairs of bf16, by AVX-512-BF16.
+
+use super::super::{PANEL, TILE_ROWS};
+use super::Lhs;
+use half::bf16;
+use std::arch::x86_64::{
+    __m512bh, __m512i, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_loadu_si512,
+    _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps,
+};
+use std::mem::transmute;
+
+/// # Safety
+/// AVX-512F and AVX-512-BF16 must be available; `lhs` must reach all its elements, `panel` hold
+/// `pairs * 32 * 2` and `out` `rows * 32`.
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(super) unsafe fn panel_product(
+    lhs: Lhs<'_, bf16>,
+    panel: &[bf16],
+    out: &mut [f32],
+    accumulate: bool,
+) {
+    let mut row = 0;
+    while row < lhs.rows {
+        let rows = TILE_ROWS.min(lhs.rows - row);
+        // SAFETY: the tile is inside the operands, by the caller's promise.
+        unsafe {
+            let a = lhs.data.as_ptr().add(row * lhs.row_stride);
+            let out = out.as_mut_ptr().add(row * PANEL);
+            macro_rules! rows {
+                ($($n:literal)*) => { match rows {
+                    $($n => tile::<$n>(&lhs, a, panel.as_ptr(), out, accumulate),)*
+                    _ => unreachable!("a tile has at most {TILE_ROWS} rows"),
+                } };
+            }
+            rows!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+        }
+        row += rows;
+    }
+}
+
+/// # Safety
+/// As for [`panel_product`], for the `ROWS` rows that begin at `a` and `out`.
+#[target_feature(enable = "avx512f,avx512bf16")]
+unsafe fn tile<const ROWS: usize>(
+    lhs: &Lhs<'_, bf16>,
+    a: *const bf16,
+    panel: *const bf16,
+    out: *mut f32,
+    accumulate: bool,
+) {
+    let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
+    // SAFETY: all addresses are inside the operands, by the caller's promise; none of the loads
+    // and stores needs alignment. __m512i and __m512bh are both 64 plain bytes.
+    unsafe {
+        for pair in 0..lhs.groups {
+            let b = panel.add(pair * 2 * PANEL).cast::<__m512i>();
+            let left = transmute::<__m512i, __m512bh>(_mm512_loadu_si512(b));
+            let right = transmute::<__m512i, __m512bh>(_mm512_loadu_si512(b.add(1)));
+            let a = a.add(pair * lhs.group_stride);
+            for (row, sums) in sums.iter_mut().enumerate() {
+                let word = a.add(row * lhs.row_stride).cast::<i32>().read_unaligned();
+                let word = transmute::<__m512i, __m512bh>(_mm512_set1_epi32(word));
+                sums[0] = _mm512_dpbf16_ps(sums[0], word, left);
+                sums[1] = _mm512_dpbf16_ps(sums[1], word, right);
+            }
+        }
+        for (row, sums) in sums.iter().enumerate() {
+            for (half, sum) in sums.iter().enumerate() {
+                let out = out.add(row * PANEL + 16 * half);
+                let sum = match accumulate {
+                    true => _mm512_add_ps(_mm512_loadu_ps(out), *sum),
+                    false => *sum,
+                };
+                _mm512_storeu_ps(out, sum);
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Products for processors without a kernel of their own, and the slow twin of all kernels.
+
+use super::{Lhs, Operand, PANEL};
+
+/// Single precision by the `gemm` crate.
+pub(super) fn single(lhs: Lhs<'_, f32>, panel: &[f32], out: &mut [f32], accumulate: bool) {
+    if lhs.rows == 1 {
+        // gemm sums single rows in another order: they are taken as two equal ones
+        let twice = Lhs { rows: 2, row_stride: 0, ..lhs };
+        let mut both = [0.0; 2 * PANEL];
+        both[..PANEL].copy_from_slice(out);
+        gemm(twice, panel, &mut both, accumulate);
+        out.copy_from_slice(&both[..PANEL]);
+    } else {
+        gemm(lhs, panel, out, accumulate);
+    }
+}
+
+fn gemm(lhs: Lhs<'_, f32>, panel: &[f32], out: &mut [f32], accumulate: bool) {
+    // SAFETY: the operands hold all their elements (checked by the caller), and `out` is exclusively borrowed.
+    unsafe {
+        gemm::gemm(
+            lhs.rows,
+            PANEL,
+            lhs.groups,
+            out.as_mut_ptr(),
+            1,
+            PANEL as isize,
+            accumulate,
+            lhs.data.as_ptr(),
+            lhs.group_stride as isize,
+            lhs.row_stride as isize,
+            panel.as_ptr(),
+            1,
+            PANEL as isize,
+            1.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}
+
+/// The sums of the definition, one after the other.
+pub(super) fn plain<T: Operand>(lhs: Lhs<'_, T>, panel: &[T], out: &mut [f32], accumulate: bool) {
+    for (row, out) in out.chunks_exact_mut(PANEL).enumerate() {
+        let mut sums = [0.0f32; PANEL];
+        for (group, b) in panel.chunks_exact(PANEL * T::GROUP).enumerate() {
+            let a = &lhs.data[row * lhs.row_stride + group * lhs.group_stride..][..T::GROUP];
+            for (sum, b) in sums.iter_mut().zip(b.chunks_exact(T::GROUP)) {
+                *sum += a.iter().zip(b).map(|(a, b)| a.to_f32() * b.to_f32()).sum::<f32>();
+            }
+        }
+        for (out, sum) in out.iter_mut().zip(sums) {
+            *out = if accumulate { *out + sum } else { sum };
+        }
+    }
+}

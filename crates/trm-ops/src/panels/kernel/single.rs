@@ -1,0 +1,106 @@
+//! Products of single precision, one kernel for two widths of vectors.
+//!
+//! A micro-tile holds the sums of some rows and two vectors of columns in registers, and takes one element of each
+//! row and two vectors of the panel at a time. The summed axis is cut into runs whose part of the panel stays in
+//! the first cache while all rows pass by.
+
+use super::{Lhs, PANEL};
+
+/// Elements of the summed axis that one pass over the rows takes.
+const RUN: usize = 256;
+
+/// The kernel for vectors of `$lanes` elements and micro-tiles of at most `$rows` rows.
+macro_rules! kernel {
+    (
+        $name:ident, $features:literal, $lanes:literal, $rows:literal: $($n:literal)*,
+        $zero:ident, $load:ident, $spread:ident, $multiply_add:ident, $add:ident, $store:ident
+    ) => {
+        pub(super) mod $name {
+            use super::{Lhs, PANEL, RUN};
+            use std::arch::x86_64::{$add, $load, $multiply_add, $spread, $store, $zero};
+
+            /// # Safety
+            /// The instructions must be available; `lhs` must reach all its elements, `panel` hold `groups * 32` and
+            /// `out` `rows * 32`.
+            #[target_feature(enable = $features)]
+            pub(in super::super) unsafe fn panel_product(
+                lhs: Lhs<'_, f32>,
+                panel: &[f32],
+                out: &mut [f32],
+                accumulate: bool,
+            ) {
+                let tiles = lhs.rows.div_ceil($rows);
+                for column in (0..PANEL).step_by(2 * $lanes) {
+                    for first in (0..lhs.groups).step_by(RUN) {
+                        let run = RUN.min(lhs.groups - first);
+                        let mut row = 0;
+                        for tile in 0..tiles {
+                            // as equal as possible: a tile of few rows waits for its own sums
+                            let rows = (lhs.rows - row).div_ceil(tiles - tile);
+                            // SAFETY: the tile is inside the operands, by the caller's promise.
+                            unsafe {
+                                let at = row * lhs.row_stride + first * lhs.group_stride;
+                                let a = lhs.data.as_ptr().add(at);
+                                let b = panel.as_ptr().add(first * PANEL + column);
+                                let out = out.as_mut_ptr().add(row * PANEL + column);
+                                let adds = accumulate || first > 0;
+                                match rows {
+                                    $($n => micro_tile::<$n>(&lhs, a, (b, run), out, adds),)*
+                                    _ => unreachable!("a tile has at most {} rows", $rows),
+                                }
+                            }
+                            row += rows;
+                        }
+                    }
+                }
+            }
+
+            /// # Safety
+            /// As for [`panel_product`], for `ROWS` rows and two vectors of columns that begin at `a`, `b`, `out`.
+            #[target_feature(enable = $features)]
+            unsafe fn micro_tile<const ROWS: usize>(
+                lhs: &Lhs<'_, f32>,
+                a: *const f32,
+                (b, run): (*const f32, usize),
+                out: *mut f32,
+                accumulate: bool,
+            ) {
+                let mut sums = [[$zero(); 2]; ROWS];
+                let (row_stride, group_stride) = (lhs.row_stride, lhs.group_stride);
+                // SAFETY: all addresses are inside the operands, by the caller's promise; none of the loads and
+                // stores needs alignment.
+                unsafe {
+                    for k in 0..run {
+                        let b = b.add(k * PANEL);
+                        let (left, right) = ($load(b), $load(b.add($lanes)));
+                        let a = a.add(k * group_stride);
+                        for (row, sums) in sums.iter_mut().enumerate() {
+                            let x = $spread(*a.add(row * row_stride));
+                            sums[0] = $multiply_add(x, left, sums[0]);
+                            sums[1] = $multiply_add(x, right, sums[1]);
+                        }
+                    }
+                    for (row, sums) in sums.iter().enumerate() {
+                        for (vector, sum) in sums.iter().enumerate() {
+                            let out = out.add(row * PANEL + vector * $lanes);
+                            let sum = match accumulate {
+                                true => $add($load(out), *sum),
+                                false => *sum,
+                            };
+                            $store(out, sum);
+                        }
+                    }
+                }
+            }
+        }
+    };
+}
+
+kernel!(
+    avx2, "avx2,fma", 8, 6: 1 2 3 4 5 6,
+    _mm256_setzero_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_add_ps, _mm256_storeu_ps
+);
+kernel!(
+    avx512, "avx512f", 16, 12: 1 2 3 4 5 6 7 8 9 10 11 12,
+    _mm512_setzero_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_add_ps, _mm512_storeu_ps
+);

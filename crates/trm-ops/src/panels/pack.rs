@@ -1,0 +1,264 @@
+use super::kernel::{Lhs, Operand};
+use super::products::scratch;
+use super::{Format, PANEL};
+use crate::dtype::Element;
+use crate::math::vectorized;
+use crate::{Device, Tensor};
+use rayon::prelude::*;
+use bytemuck::Zeroable;
+use std::marker::PhantomData;
+use std::ops::Range;
+
+/// `n`, made a multiple of the elements that operands hold beside each other.
+pub(crate) fn grouped<F: Format>(n: usize) -> usize {
+    n.next_multiple_of(F::Operand::GROUP)
+}
+
+/// A right operand `[K, N]` as panels of 32 columns, `[panels, K / GROUP, 32, GROUP]`, padded with zeros.
+#[derive(Debug)]
+pub(crate) struct PackedRhs<F> {
+    data: Tensor,
+    panel: usize,
+    cols: usize,
+    format: PhantomData<F>,
+}
+
+impl<F: Format> PackedRhs<F> {
+    fn uninit(device: &Device, k: usize, cols: usize) -> PackedRhs<F> {
+        let panel = grouped::<F>(k) * PANEL;
+        let shape = [cols.div_ceil(PANEL), panel];
+        let data = Tensor::uninit(device, &shape, F::Operand::DTYPE);
+        PackedRhs { data, panel, cols, format: PhantomData }
+    }
+
+    /// From a row-major `[K, N]`.
+    pub(crate) fn from_rows(device: &Device, matrix: &[F::Stored], k: usize, n: usize) -> Self {
+        let mut packed = PackedRhs::uninit(device, k, n);
+        let panels = packed.data.slice_mut::<F::Operand>().par_chunks_exact_mut(packed.panel);
+        panels.enumerate().for_each(|(i, panel)| {
+            let cols = i * PANEL..((i + 1) * PANEL).min(n);
+            pack_rows::<_, _, PANEL>(matrix, n, cols, panel, F::widen);
+        });
+        packed
+    }
+
+    /// From the transpose of a row-major `[N, K]`.
+    pub(crate) fn from_columns(device: &Device, matrix: &[F::Stored], n: usize, k: usize) -> Self {
+        let mut packed = PackedRhs::uninit(device, k, n);
+        let panels = packed.data.slice_mut::<F::Operand>().par_chunks_exact_mut(packed.panel);
+        panels.zip(matrix.par_chunks(PANEL * k)).for_each(|(panel, rows)| {
+            pack_columns(rows, k, panel, F::widen);
+        });
+        packed
+    }
+
+    /// Panels with the columns they cover.
+    pub(crate) fn panels(&self) -> impl Iterator<Item = (Range<usize>, &[F::Operand])> {
+        let cols = self.cols;
+        let panels = self.data.slice::<F::Operand>().chunks_exact(self.panel).enumerate();
+        panels.map(move |(i, panel)| (i * PANEL..((i + 1) * PANEL).min(cols), panel))
+    }
+}
+
+/// Packs the transpose of at most 32 rows of length k into one panel `[K / GROUP, 32, GROUP]`.
+pub(crate) fn pack_columns<S: Copy, T: Operand>(
+    rows: &[S],
+    k: usize,
+    panel: &mut [T],
+    widen: impl Fn(S) -> T,
+) {
+    if rows.len() < PANEL * k || !k.is_multiple_of(T::GROUP) {
+        panel.fill(T::zeroed());
+    }
+    for (col, row) in rows.chunks_exact(k).enumerate() {
+        for (group, values) in row.chunks(T::GROUP).enumerate() {
+            let target = &mut panel[(group * PANEL + col) * T::GROUP..][..T::GROUP];
+            for (target, value) in target.iter_mut().zip(values) {
+                *target = widen(*value);
+            }
+        }
+    }
+}
+
+/// Packs some columns, at most W, of a row-major matrix `[.., stride]` into one panel `[K / GROUP, W, GROUP]`;
+/// what the matrix does not cover becomes zero.
+pub(crate) fn pack_rows<S: Copy, T: Operand, const W: usize>(
+    matrix: &[S],
+    stride: usize,
+    cols: Range<usize>,
+    panel: &mut [T],
+    widen: impl Fn(S) -> T,
+) {
+    let row = |k: usize| matrix.get(k * stride + cols.start..k * stride + cols.end);
+    vectorized!({
+        for (group, panel) in panel.chunks_exact_mut(W * T::GROUP).enumerate() {
+            for part in 0..T::GROUP {
+                let row = row(group * T::GROUP + part);
+                match row.map(<&[S; W]>::try_from) {
+                    Some(Ok(row)) => {
+                        for i in 0..W {
+                            panel[i * T::GROUP + part] = widen(row[i]); // of a length known to the compiler
+                        }
+                    }
+                    _ => {
+                        for i in 0..W {
+                            let value = row.and_then(|row| row.get(i));
+                            panel[i * T::GROUP + part] = value.map_or(T::zeroed(), |x| widen(*x));
+                        }
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// Turns a tile `[K, 32]` into a panel `[K / GROUP, 32, GROUP]`, rounded as the format stores.
+pub(crate) fn interleave<F: Format>(tile: &[f32], panel: &mut [F::Operand]) {
+    let group = F::Operand::GROUP;
+    vectorized!({
+        for (rows, panel) in tile.chunks(group * PANEL).zip(panel.chunks_exact_mut(group * PANEL)) {
+            for part in 0..group {
+                for i in 0..PANEL {
+                    let x = rows.get(part * PANEL + i).copied().unwrap_or(0.0);
+                    panel[i * group + part] = F::round(x);
+                }
+            }
+        }
+    });
+}
+
+/// A left operand that is the transpose of a row-major `[K, N]`: N rows as tiles
+/// `[tiles, K / GROUP, TILE_ROWS, GROUP]`, padded with zeros.
+pub(crate) struct PackedLhs<F: Format> {
+    data: Tensor,
+    groups: usize,
+    rows: usize,
+    format: PhantomData<F>,
+}
+
+impl<F: Format> PackedLhs<F> {
+    /// From a row-major `[K, N]`, of which the left operand is the transpose.
+    pub(crate) fn from_transposed(device: &Device, matrix: &[F::Stored], k: usize, n: usize) -> Self {
+        let tile = F::Operand::TILE_ROWS;
+        let size = grouped::<F>(k) * tile;
+        let mut data = Tensor::uninit(device, &[n.div_ceil(tile), size], F::Operand::DTYPE);
+        let targets = data.slice_mut::<F::Operand>().par_chunks_exact_mut(size).enumerate();
+        targets.for_each(|(i, target)| {
+            let cols = i * tile..((i + 1) * tile).min(n);
+            match tile {
+                12 => pack_rows::<_, _, 12>(matrix, n, cols, target, F::widen),
+                14 => pack_rows::<_, _, 14>(matrix, n, cols, target, F::widen),
+                _ => unreachable!("tiles of {tile} rows"),
+            }
+        });
+        let groups = grouped::<F>(k) / F::Operand::GROUP;
+        PackedLhs { data, groups, rows: n, format: PhantomData }
+    }
+
+    /// Number of tiles.
+    #[cfg(test)]
+    pub(crate) fn tiles(&self) -> usize {
+        self.rows.div_ceil(F::Operand::TILE_ROWS)
+    }
+
+    /// One tile as a left operand.
+    pub(crate) fn tile(&self, i: usize) -> Lhs<'_, F::Operand> {
+        let tile = F::Operand::TILE_ROWS;
+        let size = self.groups * tile * F::Operand::GROUP;
+        let rows = tile.min(self.rows - i * tile);
+        Lhs::tile(&self.data.slice::<F::Operand>()[i * size..][..size], rows, self.groups)
+    }
+}
+
+/// Calls `f` with the rows of a row-major `[rows, k]` as a left operand: as they lie where that is possible, else
+/// converted and padded.
+pub(crate) fn with_rows<F: Format, R>(
+    matrix: &[F::Stored],
+    k: usize,
+    f: impl FnOnce(Lhs<'_, F::Operand>) -> R,
+) -> R {
+    let (rows, padded) = (matrix.len() / k, grouped::<F>(k));
+    if let Some(operands) = F::as_operands(matrix).filter(|_| padded == k) {
+        return f(Lhs::row_major(operands, rows, k));
+    }
+    scratch::<F::Operand, R>(rows * padded, 0, |target, _| {
+        widen_rows::<F>(matrix, k, target);
+        f(Lhs::row_major(target, rows, padded))
+    })
+}
+
+/// Copies a row-major `[rows, k]` as operands, every row padded with zeros to a multiple of the group.
+pub(crate) fn widen_rows<F: Format>(matrix: &[F::Stored], k: usize, target: &mut [F::Operand]) {
+    vectorized!({
+        for (target, row) in target.chunks_exact_mut(grouped::<F>(k)).zip(matrix.chunks_exact(k)) {
+            for (target, x) in target.iter_mut().zip(row) {
+                *target = F::widen(*x);
+            }
+            target[k..].fill(F::Operand::zeroed());
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::panels::{Bf16Pairs, Bf16Wide, F32};
+    use crate::testing::{close, random_vec};
+
+    fn values<T: Element>(len: usize, seed: u64) -> Vec<T> {
+        random_vec(len, seed).into_iter().map(T::from_f32).collect()
+    }
+
+    /// `a · b` for row-major `[m, k]` and `[k, n]`.
+    fn slow<T: Element>(a: &[T], b: &[T], [m, k, n]: [usize; 3]) -> Vec<f32> {
+        let term = |i: usize, j: usize, l: usize| a[i * k + l].to_f32() * b[l * n + j].to_f32();
+        let cells = (0..m).flat_map(|i| (0..n).map(move |j| (i, j)));
+        cells.map(|(i, j)| (0..k).map(|l| term(i, j, l)).sum()).collect()
+    }
+
+    fn transposed<T: Copy>(matrix: &[T], rows: usize, cols: usize) -> Vec<T> {
+        let cells = (0..cols).flat_map(|j| (0..rows).map(move |i| (i, j)));
+        cells.map(|(i, j)| matrix[i * cols + j]).collect()
+    }
+
+    fn every_packing_gives_the_same_product<F: Format>() {
+        for [m, k, n] in [[3, 6, 5], [20, 7, 33], [29, 97, 70], [14, 32, 64]] {
+            let (a, b) = (values::<F::Stored>(m * k, 1), values::<F::Stored>(k * n, 2));
+            let want = slow(&a, &b, [m, k, n]);
+            let device = Device::cpu(2);
+            let packed_a =
+                PackedLhs::<F>::from_transposed(&device, &transposed(&a, m, k), k, m);
+            let rhs = [
+                PackedRhs::<F>::from_rows(&device, &b, k, n),
+                PackedRhs::<F>::from_columns(&device, &transposed(&b, k, n), n, k),
+            ];
+            for rhs in rhs {
+                for (cols, panel) in rhs.panels() {
+                    let mut whole = vec![0.0; m * PANEL];
+                    with_rows::<F, _>(&a, k, |lhs| {
+                        F::panel_product(lhs, panel, &mut whole, false);
+                    });
+                    let mut tiled = Vec::new();
+                    for i in 0..packed_a.tiles() {
+                        let lhs = packed_a.tile(i);
+                        let mut tile = vec![0.0; lhs.rows() * PANEL];
+                        F::panel_product(lhs, panel, &mut tile, false);
+                        tiled.extend(tile);
+                    }
+                    assert_eq!(whole, tiled);
+                    for (row, got) in whole.chunks_exact(PANEL).enumerate() {
+                        let want = &want[row * n + cols.start..row * n + cols.end];
+                        close(&got[..cols.len()], want, 1e-5);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_packing_gives_the_same_product_on_odd_sizes() {
+        every_packing_gives_the_same_product::<F32>();
+        every_packing_gives_the_same_product::<Bf16Pairs>();
+        every_packing_gives_the_same_product::<Bf16Wide>();
+    }
+}
