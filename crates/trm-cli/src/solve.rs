@@ -216,7 +216,11 @@ fn questions(domain: Domain, place: &str, text: &str) -> Result<Vec<Vec<u8>>> {
     let lines: Vec<(usize, &str)> =
         (1..).zip(text.lines()).filter(|l| !l.1.trim().is_empty()).collect();
     let several = lines.len() > 1 && lines.iter().any(|(_, line)| domain.parse(line).is_ok());
-    let parts = if several { lines } else { vec![(0, text)] };
+    let is_puzzle = |line: &(usize, &str)| !domain.is_comment(line.1);
+    let parts: Vec<_> = match several {
+        true => lines.into_iter().filter(is_puzzle).collect(),
+        false => vec![(0, text)],
+    };
     let mut questions = Vec::new();
     for (line, part) in parts {
         let place = if line > 0 { format!("{place}, line {line}") } else { place.to_owned() };
