@@ -206,6 +206,9 @@ fn text(arguments: &Arguments, puzzle: Option<&str>) -> Result<(String, String)>
             std::io::stdin().read_to_string(&mut text).context("standard input: not text")?;
             Ok(("standard input".into(), text))
         }
+        (None, Some(name)) if Path::new(name).is_file() => {
+            bail!("the puzzle: `{name}` is a file: give it with --file")
+        }
         (None, puzzle) => Ok(("the puzzle".into(), puzzle.unwrap_or_default().into())),
     }
 }

@@ -32,7 +32,10 @@ pub struct Progress {
     pub best_step: u64,
     /// Its exact accuracy; negative before the first validation.
     pub best_exact: f64,
-    /// Validations since then.
+    /// Its share of right cells, which decides where the exact accuracy is the same.
+    #[serde(default)]
+    pub best_cells: f64,
+    /// Validations since the last one that was better.
     pub stale: u64,
     /// Times that the run went back because a step was not finite.
     pub rollbacks: u64,

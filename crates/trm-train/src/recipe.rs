@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::dataset::Dataset;
 use crate::files::read_text;
+use crate::text::foreign;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
@@ -155,6 +156,9 @@ fn known_keys() -> Vec<String> {
     crate::keys::paths(&Table::try_from(recipe).expect("a recipe is a table"))
 }
 
+/// Most parts of a key that `--set` looks at.
+const DEEPEST: usize = 8;
+
 /// Applies one `key=value`; the value is TOML, or a plain string.
 fn set(table: &mut Table, setting: &str) -> Result<(), String> {
     let Some((key, value)) = setting.split_once('=') else {
@@ -165,6 +169,9 @@ fn set(table: &mut Table, setting: &str) -> Result<(), String> {
     let value = parsed.unwrap_or_else(|| Value::String(value.into()));
     let mut place = table;
     let mut parts: Vec<&str> = key.split('.').collect();
+    if parts.len() > DEEPEST {
+        return Err(format!("--set {}: no key has so many parts", foreign(key)));
+    }
     let last = parts.pop().unwrap_or_default();
     for part in parts {
         let next = place.entry(part).or_insert_with(|| Value::Table(Table::new()));
@@ -181,6 +188,18 @@ mod tests {
 
     fn message(text: &str) -> String {
         Recipe::parse(text, &[]).unwrap_err()
+    }
+
+    #[test]
+    fn keys_of_endless_parts_and_endless_cycles_are_refused_in_one_line() {
+        let deep = format!("{}b=1", "a.".repeat(20_000));
+        let error = Recipe::parse("", &[deep]).unwrap_err();
+        assert!(error.contains("no key has so many parts") && error.len() < 300, "{error}");
+        for setting in ["cycles=1000000000", "recursions=9223372036854775807"] {
+            let recipe = Recipe::parse("", &[format!("model.{setting}")]);
+            let config = recipe.map(|recipe| recipe.model.check());
+            assert!(!matches!(config, Ok(Ok(()))), "{setting}");
+        }
     }
 
     #[test]

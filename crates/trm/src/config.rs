@@ -4,6 +4,8 @@ use trm_ops::Units;
 
 /// Far beyond what any published search uses, and small enough for every counter.
 const MAX_STEPS: usize = 1 << 20;
+/// Most calls of the network in a supervision step: published models have 21.
+const MAX_CALLS: usize = 1 << 14;
 
 /// Sizes and choices of a tiny recursive model. Defaults are the public preset for Sudoku except
 /// for `vocab_size` and `seq_len`, which follow from the data.
@@ -186,6 +188,11 @@ impl Config {
         }
         if self.supervision_steps > MAX_STEPS {
             return Err(ConfigError::TooManySteps(self.supervision_steps));
+        }
+        let calls = self.cycles.saturating_mul(self.recursions.saturating_add(1));
+        if calls > MAX_CALLS {
+            let (cycles, recursions) = (self.cycles, self.recursions);
+            return Err(ConfigError::TooDeep { cycles, recursions });
         }
         if self.vocab_size > 256 {
             return Err(ConfigError::Vocabulary(self.vocab_size));

@@ -109,6 +109,16 @@ pub enum ConfigError {
     /// More supervision steps than counters are made for.
     #[error("supervision_steps = {0}: at most 1048576")]
     TooManySteps(usize),
+    /// More calls of the network in a supervision step than anybody waits for.
+    #[error(
+        "cycles = {cycles} with recursions = {recursions}: cycles · (recursions + 1) must be at most 16384"
+    )]
+    TooDeep {
+        /// Number of cycles.
+        cycles: usize,
+        /// Recursions of each.
+        recursions: usize,
+    },
     /// Tokens are single bytes.
     #[error("vocab_size = {0}: tokens are bytes, so at most 256")]
     Vocabulary(usize),

@@ -100,20 +100,28 @@ impl<L: Learner> Loop<'_, L> {
         Ok(Ending::Finished)
     }
 
-    /// Evaluates the averaged model on the held-out groups and keeps it if it is the best so far.
+    /// Evaluates the averaged model on the held-out groups and keeps it if none was better: in exact accuracy,
+    /// then in right cells.
     fn validate(&mut self) -> Result<f64, Error> {
         let run = &mut *self.run;
         let model = run.trainer.core().averaged();
         let evaluation = L::evaluate(&model, &run.validation, run.eval_options(), &mut |_| ())?;
         let (step, exact) = (run.progress.step, evaluation.exact());
-        let best = exact > run.progress.best_exact;
+        let cells = evaluation.steps.last().map_or(0.0, |last| last.cells);
+        let Progress { best_exact, best_cells, stale, .. } = run.progress;
+        // of equals the later one is kept, though it is no improvement
+        let best = (exact, cells) >= (best_exact, best_cells);
+        let stale = if (exact, cells) > (best_exact, best_cells) { 0 } else { stale + 1 };
+        run.progress.stale = stale;
         if best {
-            run.progress =
-                Progress { best_step: step, best_exact: exact, stale: 0, ..run.progress.clone() };
+            run.progress = Progress {
+                best_step: step,
+                best_exact: exact,
+                best_cells: cells,
+                ..run.progress.clone()
+            };
             let files = model_files(&model, &run.recipe, &run.provenance(&model));
             save_files(&run.folder.join("best"), &files)?;
-        } else {
-            run.progress.stale += 1;
         }
         self.log.validation(step, &evaluation, run.progress.seconds)?;
         (self.on)(Event::Validation { step, evaluation: &evaluation, best });
