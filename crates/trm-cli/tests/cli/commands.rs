@@ -92,7 +92,7 @@ fn bad_puzzles_are_refused_in_one_line() {
     session.trained();
     let cases = [
         ("1.....3..4.....", "15 cells"),
-        ("1.....3..4.x...2", "unexpected 'x'"),
+        ("1.....3..4.y...2", "unexpected 'y'"),
         ("1.....3..4.....9", "9"),
         ("11....3..4.....2", "row 1"),
         ("1...............", "solution"),
