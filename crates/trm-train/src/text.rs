@@ -10,7 +10,7 @@ const SHOWN: usize = 80;
 /// use trm_train::text::foreign;
 ///
 /// assert_eq!(foreign("a\u{1b}[2Jb\n"), "a\\u{1b}[2Jb\\n");
-/// assert_eq!(foreign(&"x".repeat(500)).chars().count(), 110);
+/// assert_eq!(foreign(&"x".repeat(500)).chars().count(), 107);
 /// ```
 pub fn foreign(text: &str) -> String {
     let count = text.chars().count();

@@ -109,9 +109,9 @@ impl<L: Learner> Loop<'_, L> {
         let (step, exact) = (run.progress.step, evaluation.exact());
         let cells = evaluation.steps.last().map_or(0.0, |last| last.cells);
         let Progress { best_exact, best_cells, stale, .. } = run.progress;
-        // of equals the later one is kept, though it is no improvement
+        // of equals the later one is kept; only a better exact accuracy ends the waiting
         let best = (exact, cells) >= (best_exact, best_cells);
-        let stale = if (exact, cells) > (best_exact, best_cells) { 0 } else { stale + 1 };
+        let stale = if exact > best_exact { 0 } else { stale + 1 };
         run.progress.stale = stale;
         if best {
             run.progress = Progress {
