@@ -77,11 +77,18 @@ fn train<L: Reported>(arguments: &Arguments, recipe: Recipe) -> Result<Outcome> 
             Run::create(&folder, recipe, &data, &device)?
         }
     };
-    describe(&run);
-    let ending = supervise(&mut run)?;
-    conclude(&run, ending, started.elapsed().as_secs_f64());
-    if ending == Ending::Interrupted {
-        return Ok(Outcome::Interrupted);
+    if let Some(ending) = run.ending() {
+        say_finished(&run, ending);
+        if run.folder.join("report.html").exists() {
+            return Ok(Outcome::Done);
+        }
+    } else {
+        describe(&run);
+        let ending = supervise(&mut run)?;
+        conclude(&run, ending, started.elapsed().as_secs_f64());
+        if ending == Ending::Interrupted {
+            return Ok(Outcome::Interrupted);
+        }
     }
     let command = format!("trm train {}/recipe.toml --out NEW-FOLDER", run.folder.display());
     let path = L::report(&run, &command)?;
@@ -273,15 +280,31 @@ impl Display {
     }
 }
 
-fn conclude<L: Learner>(run: &Run<L>, ending: Ending, seconds: f64) {
-    let (progress, folder) = (run.progress(), run.folder.display());
-    let why = match ending {
+/// Of a run that has nothing left to do.
+fn say_finished<L: Learner>(run: &Run<L>, ending: Ending) {
+    let (step, folder) = (run.progress().step, run.folder.display());
+    let setting = match ending {
+        Ending::Target => "train.target=0".to_owned(),
+        Ending::Patience => "train.patience=0".to_owned(),
+        Ending::Finished | Ending::Interrupted => format!("train.steps={}", 2 * step),
+    };
+    note!("{folder} is finished: {} at step {step}", why(ending));
+    note!("weights    {}", weight_digest(&run.trainer().core().averaged()));
+    note!("go on with trm train --resume {folder} --set {setting}");
+}
+
+fn why(ending: Ending) -> &'static str {
+    match ending {
         Ending::Finished => "all steps taken",
         Ending::Target => "target accuracy reached",
         Ending::Patience => "no improvement any more",
         Ending::Interrupted => "interrupted",
-    };
-    heading(&format!("{why} at step {} after {}", progress.step, duration(seconds)));
+    }
+}
+
+fn conclude<L: Learner>(run: &Run<L>, ending: Ending, seconds: f64) {
+    let (progress, folder) = (run.progress(), run.folder.display());
+    heading(&format!("{} at step {} after {}", why(ending), progress.step, duration(seconds)));
     if progress.best_exact >= 0.0 {
         let best = percent(progress.best_exact);
         note!(

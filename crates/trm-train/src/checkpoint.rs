@@ -35,6 +35,9 @@ pub struct Progress {
     /// Its share of right cells, which decides where the exact accuracy is the same.
     #[serde(default)]
     pub best_cells: f64,
+    /// Its loss, which decides where these are the same.
+    #[serde(default)]
+    pub best_loss: f64,
     /// Validations since the last one with a better exact accuracy.
     pub stale: u64,
     /// Times that the run went back because a step was not finite.

@@ -39,6 +39,10 @@ pub struct Evaluation {
     pub mean_halt_step: f64,
     /// Mean number of supervision steps that were computed for a puzzle.
     pub mean_steps: f64,
+    /// Mean cross-entropy of a cell in the last draft, where a model gives every cell a probability of
+    /// its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
     /// Wall time of the forward passes.
     pub seconds: f64,
     /// Outputs of every puzzle's last step, if asked for.
@@ -199,8 +203,16 @@ pub(crate) struct Tally<'d> {
     pub(crate) evaluation: Evaluation,
     /// First step at which the model was sure of each puzzle.
     first_halt: Vec<Option<usize>>,
-    /// Each puzzle's last halting probability, and whether its last draft is right.
-    last: Vec<(f64, bool)>,
+    /// Each puzzle's last draft.
+    last: Vec<Last>,
+}
+
+/// What is kept of a puzzle's last draft.
+#[derive(Clone, Default)]
+struct Last {
+    halt_probability: f64,
+    exact: bool,
+    loss: Option<f64>,
 }
 
 impl<'d> Tally<'d> {
@@ -218,10 +230,11 @@ impl<'d> Tally<'d> {
             calibration: vec![Bin::default(); 10],
             mean_halt_step: 0.0,
             mean_steps: 0.0,
+            loss: None,
             seconds: 0.0,
             outputs: options.keep_outputs.then(outputs),
         };
-        Tally { data, evaluation, first_halt: vec![None; n], last: vec![(0.0, false); n] }
+        Tally { data, evaluation, first_halt: vec![None; n], last: vec![Last::default(); n] }
     }
 
     pub(crate) fn add(&mut self, thought: &Thought) {
@@ -242,7 +255,9 @@ impl<'d> Tally<'d> {
         }
         if thought.last {
             self.evaluation.mean_steps += thought.step as f64;
-            self.last[thought.puzzle] = (thought.halt_probability(), exact);
+            let (halt_probability, loss) =
+                (thought.halt_probability(), cross_entropy(&thought.logits, label, ignore));
+            self.last[thought.puzzle] = Last { halt_probability, exact, loss };
             self.keep_outputs(thought);
         }
     }
@@ -259,17 +274,20 @@ impl<'d> Tally<'d> {
     /// From sums to means.
     pub(crate) fn finish(mut self) -> Evaluation {
         let evaluation = &mut self.evaluation;
-        for (probability, exact) in &self.last {
-            let bin = &mut evaluation.calibration[((probability * 10.0) as usize).min(9)];
+        for last in &self.last {
+            let place = (last.halt_probability * 10.0) as usize;
+            let bin = &mut evaluation.calibration[place.min(9)];
             bin.puzzles += 1;
-            bin.probability += *probability;
-            bin.exact += f64::from(u8::from(*exact));
+            bin.probability += last.halt_probability;
+            bin.exact += f64::from(u8::from(last.exact));
         }
         let steps = evaluation.steps.len();
         let halts = self.first_halt.iter().map(|step| step.unwrap_or(steps)).sum::<usize>();
         let puzzles = evaluation.puzzles.max(1) as f64;
         evaluation.mean_halt_step = halts as f64 / puzzles;
         evaluation.mean_steps /= puzzles;
+        let loss: Option<f64> = self.last.iter().map(|last| last.loss).sum();
+        evaluation.loss = loss.map(|sum| sum / puzzles);
         evaluation.steps.iter_mut().for_each(|s| s.cells /= puzzles);
         for bin in &mut evaluation.calibration {
             bin.probability /= bin.puzzles.max(1) as f64;
@@ -279,9 +297,31 @@ impl<'d> Tally<'d> {
     }
 }
 
+/// Mean cross-entropy of the labelled cells of a puzzle; `None` without logits.
+fn cross_entropy(logits: &[f32], label: &[u8], ignore: u8) -> Option<f64> {
+    let cells = logits.chunks_exact((logits.len() / label.len()).max(1)).zip(label);
+    let of_cell = |(logits, token): (&[f32], &u8)| {
+        let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let sum: f64 = logits.iter().map(|x| f64::from(x - largest).exp()).sum();
+        sum.ln() - f64::from(logits[usize::from(*token)] - largest)
+    };
+    let labelled = cells.filter(|(_, token)| **token != ignore);
+    let (count, sum) =
+        labelled.map(of_cell).fold((0, 0.0), |(count, sum), loss| (count + 1, sum + loss));
+    (!logits.is_empty()).then(|| sum / f64::from(count.max(1)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cross_entropy_is_the_textbook_one_over_labelled_cells() {
+        let logits = [0.0, 0.0, 0.0, 3f32.ln(), 9.0, 0.0];
+        let loss = cross_entropy(&logits, &[1, 1, 0], 0).unwrap();
+        assert!((loss - (2f64.ln() + (4.0f64 / 3.0).ln()) / 2.0).abs() < 1e-6, "{loss}");
+        assert_eq!(cross_entropy(&[], &[1, 1], 0), None);
+    }
 
     #[test]
     fn wilson_intervals_are_the_textbook_ones() {

@@ -196,6 +196,9 @@ impl TrainConfig {
         if self.batch > 1 << 20 {
             return refuse("batch", self.batch.to_string(), "at most 1048576");
         }
+        if self.muon_iterations > 100 {
+            return refuse("muon_iterations", self.muon_iterations.to_string(), "at most 100");
+        }
         if let Some((key, value, _)) = shares.iter().find(|(_, v, end)| !(0.0..*end).contains(v)) {
             return refuse(key, value.to_string(), "between 0 and 1");
         }

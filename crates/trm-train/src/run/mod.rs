@@ -14,7 +14,7 @@ use crate::recipe::Recipe;
 use crate::sampler::Images;
 use crate::train::{StepMetrics, Trainer};
 use rand::seq::SliceRandom;
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use trm::Network;
 use trm_ops::Device;
@@ -102,10 +102,20 @@ impl<L: Learner> Run<L> {
             return Err(Error::file(folder, message));
         }
         let mut run = Self::prepare(folder, recipe, data, device)?;
+        let is_new = !folder.exists();
         create_folder(folder)?;
-        run.lock = Some(lock(folder)?);
-        write_atomic(&folder.join("recipe.toml"), run.recipe.to_toml().as_bytes())?;
-        Ok(run)
+        let begun = run.begin().inspect_err(|_| {
+            if is_new {
+                let _ = fs::remove_dir(folder);
+            }
+        });
+        begun.map(|()| run)
+    }
+
+    /// Takes hold of the folder and writes the recipe there.
+    fn begin(&mut self) -> Result<(), Error> {
+        self.lock = Some(lock(&self.folder)?);
+        write_atomic(&self.folder.join("recipe.toml"), self.recipe.to_toml().as_bytes())
     }
 
     /// Takes up the run in `folder` at its newest checkpoint, or at that of the step `from`; later
@@ -189,7 +199,8 @@ impl<L: Learner> Run<L> {
         data: &Dataset,
         device: &Device,
     ) -> Result<Self, Error> {
-        recipe.train.check()?;
+        recipe.check()?;
+        check_blank_identifier(&recipe, data)?;
         let images = match recipe.train.symmetries {
             true if data.augmented.is_some() => Images::Tasks,
             true => Images::Symmetries(domain_of(data)?),
@@ -210,6 +221,18 @@ impl<L: Learner> Run<L> {
             halt: None,
             dtype: self.recipe.train.precision.into(),
             keep_outputs: false,
+        }
+    }
+
+    /// Why there is nothing left to do, if so.
+    pub fn ending(&self) -> Option<Ending> {
+        let (progress, settings) = (&self.progress, &self.recipe.train);
+        if settings.target > 0.0 && progress.best_exact as f32 >= settings.target {
+            Some(Ending::Target)
+        } else if settings.patience > 0 && progress.stale >= settings.patience {
+            Some(Ending::Patience)
+        } else {
+            (progress.step >= settings.steps).then_some(Ending::Finished)
         }
     }
 
@@ -250,6 +273,18 @@ pub fn domain_of(data: &Dataset) -> Result<Domain, Error> {
         )));
     }
     Ok(domain)
+}
+
+/// Refuses to give every puzzle an identifier that there is not.
+fn check_blank_identifier(recipe: &Recipe, data: &Dataset) -> Result<(), Error> {
+    let (blank, count) = (data.metadata.blank_identifier_id, data.metadata.num_puzzle_identifiers);
+    if !recipe.train.blank_identifiers || (blank as usize) < count {
+        return Ok(());
+    }
+    Err(Error::Mismatch(format!(
+        "train.blank_identifiers: dataset.json has blank_identifier_id = {blank}, but there are \
+         {count} puzzle identifiers: correct it there"
+    )))
 }
 
 /// Splits off groups to validate on, chosen by the seed.

@@ -59,7 +59,10 @@ impl<L: Learner> Loop<'_, L> {
         let (images, seed) = (self.run.images, self.run.recipe.seed);
         let mut sampler = Sampler::new(&train, images, seed, self.run.progress.drawn);
         let blank = settings.blank_identifiers.then_some(train.metadata.blank_identifier_id);
-        while self.run.progress.step < settings.steps {
+        loop {
+            if let Some(ending) = self.run.ending() {
+                return Ok(ending);
+            }
             let step = self.run.trainer.step(&mut |_| {
                 let example = sampler.draw();
                 Example { puzzle: blank.unwrap_or(example.puzzle), ..example }
@@ -78,17 +81,11 @@ impl<L: Learner> Loop<'_, L> {
             (self.on)(Event::Step(&metrics));
 
             let last = metrics.step == settings.steps;
-            let validated = due(metrics.step, settings.validate_every) || last;
-            if validated && !self.run.validation.is_empty() {
-                let exact = self.validate()?;
-                if settings.target > 0.0 && exact as f32 >= settings.target {
-                    return Ok(Ending::Target);
-                }
-                if settings.patience > 0 && self.run.progress.stale >= settings.patience {
-                    return Ok(Ending::Patience);
-                }
+            let validates = settings.validate_every > 0 && !self.run.validation.is_empty();
+            if validates && (last || due(metrics.step, settings.validate_every)) {
+                self.validate()?;
             }
-            if due(metrics.step, settings.checkpoint_every) && !last {
+            if self.run.ending().is_none() && due(metrics.step, settings.checkpoint_every) {
                 self.begin_checkpoint()?;
             }
             if stop.load(Ordering::Relaxed) {
@@ -97,20 +94,20 @@ impl<L: Learner> Loop<'_, L> {
             let written = self.writer.poll()?;
             self.written(written)?;
         }
-        Ok(Ending::Finished)
     }
 
     /// Evaluates the averaged model on the held-out groups and keeps it if none was better: in exact accuracy,
-    /// then in right cells.
-    fn validate(&mut self) -> Result<f64, Error> {
+    /// then in right cells, then in loss.
+    fn validate(&mut self) -> Result<(), Error> {
         let run = &mut *self.run;
         let model = run.trainer.core().averaged();
         let evaluation = L::evaluate(&model, &run.validation, run.eval_options(), &mut |_| ())?;
         let (step, exact) = (run.progress.step, evaluation.exact());
         let cells = evaluation.steps.last().map_or(0.0, |last| last.cells);
-        let Progress { best_exact, best_cells, stale, .. } = run.progress;
+        let loss = evaluation.loss.unwrap_or(0.0);
+        let Progress { best_exact, best_cells, best_loss, stale, .. } = run.progress;
         // of equals the later one is kept; only a better exact accuracy ends the waiting
-        let best = (exact, cells) >= (best_exact, best_cells);
+        let best = (exact, cells, -loss) >= (best_exact, best_cells, -best_loss);
         let stale = if exact > best_exact { 0 } else { stale + 1 };
         run.progress.stale = stale;
         if best {
@@ -118,6 +115,7 @@ impl<L: Learner> Loop<'_, L> {
                 best_step: step,
                 best_exact: exact,
                 best_cells: cells,
+                best_loss: loss,
                 ..run.progress.clone()
             };
             let files = model_files(&model, &run.recipe, &run.provenance(&model));
@@ -125,7 +123,7 @@ impl<L: Learner> Loop<'_, L> {
         }
         self.log.validation(step, &evaluation, run.progress.seconds)?;
         (self.on)(Event::Validation { step, evaluation: &evaluation, best });
-        Ok(exact)
+        Ok(())
     }
 
     /// Begins to write a checkpoint of this moment. The log is on disk before it, so that a resumed
