@@ -6,6 +6,7 @@ mod compare;
 mod domains;
 mod download;
 mod halting;
+mod outputs;
 mod reliability;
 mod search;
 mod server;
