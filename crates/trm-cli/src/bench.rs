@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "forward,train")]
     work: Vec<Work>,
     /// Number formats of activations.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "f32,bf16")]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "auto")]
     precision: Vec<PrecisionArgument>,
     /// Threads to compute with; 0 for one per core.
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "0", value_parser = clap::value_parser!(u16).range(..=1024))]

@@ -75,7 +75,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE.svg")]
     figure: Option<PathBuf>,
     /// Number format of activations.
-    #[arg(long, value_enum, default_value = "f32")]
+    #[arg(long, value_enum, default_value = "auto")]
     precision: PrecisionArgument,
     /// Search: where the model's own answer breaks the rules, think again, several times at once, with
     /// noise, from other beginnings, on symmetric variants of the puzzle and with suppositions, until an answer
@@ -181,7 +181,7 @@ fn search(
             "seed": options.search.seed,
             "milliseconds": options.time.map(|time| time.as_millis() as u64),
         });
-        let mut json = identity(arguments, data, model);
+        let mut json = identity(arguments, (data, model), arguments.precision.into());
         json["search"] = options;
         json["report"] = serde_json::to_value(&report)?;
         out!("{}", serde_json::to_string_pretty(&json)?);
@@ -264,7 +264,7 @@ pub(crate) fn print_steps(evaluation: &Evaluation) {
 fn as_json(arguments: &Arguments, evaluation: &Evaluation, data: &Dataset, model: &Model) -> Value {
     let last = evaluation.steps.last().map_or(0, |s| s.exact);
     let (low, high) = wilson(last, evaluation.puzzles);
-    let mut json = identity(arguments, data, model);
+    let mut json = identity(arguments, (data, model), arguments.precision.into());
     json["supervision_steps"] = evaluation.steps.len().into();
     json["rollouts"] = 1.into();
     json["exact_accuracy"] = evaluation.exact().into();
@@ -277,7 +277,11 @@ fn as_json(arguments: &Arguments, evaluation: &Evaluation, data: &Dataset, model
 }
 
 /// What was measured, on what, by what.
-fn identity(arguments: &Arguments, data: &Dataset, model: &impl Network) -> Value {
+fn identity(
+    arguments: &Arguments,
+    (data, model): (&Dataset, &impl Network),
+    precision: Precision,
+) -> Value {
     json!({
         "model": arguments.model,
         "data": arguments.data,
@@ -285,7 +289,7 @@ fn identity(arguments: &Arguments, data: &Dataset, model: &impl Network) -> Valu
         "puzzles": data.len(),
         "data_digest": data.digest(),
         "weight_digest": weight_digest(model),
-        "precision": Precision::from(arguments.precision),
+        "precision": precision,
         "program": program(),
         "machine": Machine::this(),
     })

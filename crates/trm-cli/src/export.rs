@@ -1,7 +1,6 @@
 //! `trm export`: a model folder to give away.
 
 use crate::Outcome;
-use crate::machine::PrecisionArgument;
 use crate::output::out;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
@@ -22,7 +21,15 @@ pub(crate) struct Arguments {
     to: Form,
     /// Number format of the weights in the file; pt-names is always f32.
     #[arg(long, value_enum, default_value = "bf16")]
-    precision: PrecisionArgument,
+    precision: Stored,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Stored {
+    /// Single precision.
+    F32,
+    /// bfloat16.
+    Bf16,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -39,7 +46,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         bail!("{}: exists already: choose another --out", out.display());
     }
     let model = load_any(source, &Device::cpu(1))?;
-    let precision = Precision::from(*precision);
+    let precision = match precision {
+        Stored::F32 => Precision::F32,
+        Stored::Bf16 => Precision::Bf16,
+    };
     let (values, stored) = match (to, &model) {
         (Form::Safetensors, AnyModel::Recursive(model)) => {
             export_model(source, &**model, precision.into(), out)?;

@@ -21,17 +21,21 @@ enum DeviceKind {
 }
 
 /// Number format of activations, as an argument.
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PrecisionArgument {
+    /// The fastest that this machine has: bf16 where the processor multiplies it, else f32.
+    Auto,
     /// Single precision.
     F32,
     /// bfloat16 activations over f32 weights.
     Bf16,
 }
 
+/// The format that is meant, never [`Precision::Auto`].
 impl From<PrecisionArgument> for Precision {
     fn from(argument: PrecisionArgument) -> Precision {
         match argument {
+            PrecisionArgument::Auto => Precision::Auto.chosen(),
             PrecisionArgument::F32 => Precision::F32,
             PrecisionArgument::Bf16 => Precision::Bf16,
         }

@@ -59,7 +59,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     json: bool,
     /// Number format of activations.
-    #[arg(long, value_enum, default_value = "f32")]
+    #[arg(long, value_enum, default_value = "auto")]
     precision: PrecisionArgument,
     #[command(flatten)]
     searching: SearchArguments,

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 use trm::Network;
+use trm_ops::DType;
 use trm_train::{
     AutoregressiveTrainer, Dataset, Ending, Event, Learner, Recipe, Run, StepMetrics, Trainer,
     available_bytes, checkpoint_bytes, weight_digest,
@@ -136,10 +137,11 @@ fn describe<L: Learner>(run: &Run<L>) {
     let model = learner.core().network();
     heading(&format!("training {} in {}", run.validation().metadata.domain, run.folder.display()));
     note!(
-        "{}, {} steps of batch {}, {:?}",
+        "{}, {} steps of batch {} in {}, {:?}",
         learner.describe(),
         settings.steps,
         settings.batch,
+        DType::from(settings.precision),
         model.device()
     );
     let (needed, written) = (learner.training_bytes(), checkpoint_bytes(model));

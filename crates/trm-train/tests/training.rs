@@ -10,6 +10,7 @@ use trm_train::{
 };
 
 const BASE: &[&str] = &[
+    "train.precision=f32",
     "model.hidden=32",
     "model.heads=4",
     "model.inner_multiple=16",
@@ -230,7 +231,7 @@ const KEYS: &[(&str, &str, &[&str])] = &[
     ("model.puzzle_embedding", "4", &[]),
     ("train.steps", "3", &[]),
     ("train.batch", "5", &[]),
-    ("train.precision", "bf16", &[]),
+    ("train.precision", "bf16", &["train.precision=f32"]),
     ("train.optimizer", "adamw", &[]),
     ("train.lr", "2e-2", &[]),
     ("train.weight_decay", "0.5", &[]),

@@ -35,7 +35,7 @@ pub(super) fn run(
         write_atomic(path, &serde_json::to_vec(&report.submission)?)?;
     }
     if arguments.json {
-        let mut json = identity(arguments, data, model);
+        let mut json = identity(arguments, (data, model), arguments.precision.into());
         json["report"] = serde_json::to_value(&report)?;
         out!("{}", serde_json::to_string_pretty(&json)?);
         return Ok(Outcome::Done);

@@ -22,7 +22,7 @@ pub(super) fn run(
     let options = arguments.writing.options(
         &arguments.model,
         arguments.batch,
-        Precision::from(arguments.precision),
+        arguments.precision,
         &[
             ("search", arguments.search),
             ("steps", arguments.steps.is_some()),
@@ -58,7 +58,7 @@ fn greedy(
     let score = &evaluation.steps[0];
     let (low, high) = wilson(score.exact, evaluation.puzzles);
     if arguments.json {
-        let mut json = identity(arguments, data, model);
+        let mut json = identity(arguments, (data, model), Precision::F32);
         json["exact_accuracy"] = evaluation.exact().into();
         json["interval_95"] = json!([low, high]);
         json["cell_accuracy"] = score.cells.into();
@@ -94,7 +94,7 @@ fn best(
     let seconds = started.elapsed().as_secs_f64();
     let SampleOptions { samples, temperature, seed, .. } = options;
     if arguments.json {
-        let mut json = identity(arguments, data, model);
+        let mut json = identity(arguments, (data, model), Precision::F32);
         json["best_of"] = json!(scores);
         json["temperature"] = temperature.into();
         json["seed"] = seed.into();

@@ -87,6 +87,20 @@ fn a_csv_of_real_form_becomes_a_data_set() {
 }
 
 #[test]
+fn a_run_keeps_the_number_format_that_was_chosen_for_it() {
+    let session = Session::new();
+    session.trained();
+    let more = ["--out", "auto", "--precision", "auto", "--set", "train.steps=2"];
+    session.succeed(&[&["train", "recipe.toml"], &more[..]].concat());
+    let recipe = std::fs::read_to_string(session.path("auto/recipe.toml")).unwrap();
+    let fastest = trm_ops::DType::fastest();
+    assert!(recipe.contains(&format!("precision = \"{fastest}\"")), "{recipe}");
+    let eval = ["eval", "auto", "--data", "data", "--limit", "2", "--json"];
+    let json: serde_json::Value = serde_json::from_str(&session.succeed(&eval)).unwrap();
+    assert_eq!(json["precision"], fastest.to_string());
+}
+
+#[test]
 fn bad_puzzles_are_refused_in_one_line() {
     let session = Session::new();
     session.trained();

@@ -1,7 +1,7 @@
 //! Every command with an output that is closed or full.
 
 use crate::session::{PUZZLE, Session};
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::process::{ExitStatus, Stdio};
 
 /// Every verb once, OUT standing for a name not used before, and whether it prints data to standard output.
@@ -38,7 +38,7 @@ enum End {
 fn unwritable(end: &End) -> Stdio {
     match end {
         End::Pipe => std::io::pipe().unwrap().1.into(),
-        End::Disk => File::from(OpenOptions::new().write(true).open("/dev/full").unwrap()).into(),
+        End::Disk => OpenOptions::new().write(true).open("/dev/full").unwrap().into(),
     }
 }
 

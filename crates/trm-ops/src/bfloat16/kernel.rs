@@ -60,11 +60,19 @@ pub(crate) fn panel_product(lhs: Lhs<'_>, panel: &[bf16], out: &mut [f32], accum
     }
     assert!(lhs.extent() <= lhs.data.len(), "a left operand too short");
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16") {
+    if multiplies_bf16() {
         // SAFETY: the instructions are there, and the operands hold all elements (checked above).
         return unsafe { avx512::panel_product(lhs, panel, out, accumulate) };
     }
     portable(lhs, panel, out, accumulate);
+}
+
+/// Whether this processor multiplies bf16; elsewhere the slow twin does.
+pub(crate) fn multiplies_bf16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
 }
 
 /// The slow twin: the same sums, in plain Rust.

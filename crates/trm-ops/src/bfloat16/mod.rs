@@ -9,7 +9,7 @@ mod kernel;
 mod pack;
 mod products;
 
-pub(crate) use kernel::{Lhs, panel_product};
+pub(crate) use kernel::{Lhs, multiplies_bf16, panel_product};
 pub(crate) use pack::{PackedRhs, even_rows, interleave, pack_columns, pack_rows};
 pub(crate) use products::{add_transposed_product, scratch, store_columns, times, times_block};
 

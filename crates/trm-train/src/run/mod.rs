@@ -195,10 +195,11 @@ impl<L: Learner> Run<L> {
 
     fn prepare(
         folder: &Path,
-        recipe: Recipe,
+        mut recipe: Recipe,
         data: &Dataset,
         device: &Device,
     ) -> Result<Self, Error> {
+        recipe.train.precision = recipe.train.precision.chosen();
         recipe.check()?;
         check_blank_identifier(&recipe, data)?;
         let images = match recipe.train.symmetries {
