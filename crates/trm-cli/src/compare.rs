@@ -4,6 +4,7 @@ mod endpoint;
 mod growth;
 mod language;
 mod measure;
+mod names;
 mod page;
 mod side_by_side;
 mod study;

@@ -16,6 +16,7 @@ mod search;
 mod shipped;
 mod solve;
 mod train;
+mod web;
 mod writing;
 
 use clap::{Parser, Subcommand};

@@ -78,7 +78,7 @@ pub(crate) fn ask_all(
         };
         let count = settings.puzzles.min(test.groups());
         let some = test.select_groups(&(0..count).collect::<Vec<_>>());
-        note!("asking {} at {} about {} puzzles", endpoint.model, endpoint.address, some.len());
+        note!("asking {} at {} about {} puzzles", endpoint.model, endpoint.place, some.len());
         let (domain, prompts) = prompts(&some)?;
         let interview = Interview {
             requests: prompts.iter().map(|prompt| endpoint.request(prompt)).collect(),
