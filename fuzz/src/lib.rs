@@ -6,7 +6,7 @@
 use trm::{Config, Model, Network};
 use trm_ops::{DType, Device};
 use trm_puzzles::Domain;
-use trm_puzzles::arc::{decode, encode, read_challenges, read_task};
+use trm_puzzles::arc::{decode, encode, read_challenges, read_tasks};
 use trm_puzzles::grid::{self as grids, Format, Wanted};
 use trm_puzzles::sudoku::{Grid, check_question, read_csv};
 use trm_puzzles::{Dihedral, maze as mazes};
@@ -92,7 +92,7 @@ pub fn maze(data: &[u8]) {
 pub fn arc(data: &[u8]) {
     let tasks = read_challenges(data, None).unwrap_or_default();
     let _ = read_challenges(br#"{"a": {"train": [], "test": []}}"#, Some(data));
-    for task in tasks.iter().chain(&read_task("task", data)) {
+    for task in tasks.iter().chain(&read_tasks("task", data, None)) {
         for pair in task.train.iter().chain(&task.test) {
             assert_eq!(decode(&encode(&pair.input, (0, 0))).as_ref(), Some(&pair.input));
             let (turned, width) = Dihedral::ALL[1].apply(pair.input.cells(), pair.input.width());

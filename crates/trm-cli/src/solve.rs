@@ -143,7 +143,10 @@ impl Asked {
         check(&data)?;
         let ids = data.example_identifiers();
         let examples: Vec<usize> = match &data.augmented {
-            Some(tasks) => (0..ids.len()).filter(|i| tasks.name(ids[*i]) == Some(wanted)).collect(),
+            Some(tasks) => {
+                let is_wanted = |id: u32| tasks.name(id) == Some(wanted) && !tasks.is_image(id);
+                (0..ids.len()).filter(|i| is_wanted(ids[*i])).collect()
+            }
             None => wanted.parse().ok().filter(|i| *i < ids.len()).into_iter().collect(),
         };
         if examples.is_empty() {

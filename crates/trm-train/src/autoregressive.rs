@@ -135,7 +135,7 @@ impl AutoregressiveTrainer {
                 .collect();
             metrics.accuracy +=
                 right.iter().filter(|r| **r).count() as f32 / right.len().max(1) as f32;
-            metrics.exact += u32::from(right.iter().all(|r| *r));
+            metrics.exact += u32::from(!right.is_empty() && right.iter().all(|r| *r));
         }
         metrics
     }

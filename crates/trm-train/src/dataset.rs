@@ -2,63 +2,19 @@
 //! (REFERENCE.md section 4).
 
 use crate::Error;
-use crate::arc_data::ARC;
 use crate::augmented::Augmented;
 use crate::files::{create_folder, read, write_atomic};
+use crate::metadata::Metadata;
 use crate::npy;
-use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use trm_puzzles::Domain;
 
-/// `dataset.json`: the public code's keys, and two of ours.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Metadata {
-    /// Token that means "no cell".
-    pub pad_id: u8,
-    /// Label that is not learned.
-    pub ignore_label_id: Option<u8>,
-    /// Puzzle identifier that means "no particular puzzle".
-    pub blank_identifier_id: u32,
-    /// V.
-    pub vocab_size: usize,
-    /// S.
-    pub seq_len: usize,
-    /// Number of puzzle identifiers.
-    pub num_puzzle_identifiers: usize,
-    /// Number of groups.
-    pub total_groups: usize,
-    /// Examples per puzzle, on average.
-    pub mean_puzzle_examples: f64,
-    /// Number of puzzles.
-    #[serde(default)]
-    pub total_puzzles: usize,
-    /// Names of the sets in the folder.
-    pub sets: Vec<String>,
-    /// What the tokens mean.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub domain: String,
-    /// Where the data come from.
-    #[serde(default, skip_serializing_if = "Origin::is_unknown")]
-    pub origin: Origin,
-}
+/// Names of all puzzle identifiers, beside the splits.
+const IDENTIFIERS: &str = "identifiers.json";
 
-/// Where data come from.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Origin {
-    /// File or generator.
-    pub source: String,
-    /// Seed of the generator.
-    pub seed: u64,
-    /// Digest of the source file, if there was one.
-    pub digest: String,
-}
-
-impl Origin {
-    fn is_unknown(&self) -> bool {
-        *self == Origin::default()
-    }
-}
+/// The one set that is written.
+const SET: &str = "all";
 
 /// One split of a data set, in memory. Group ⊃ puzzle ⊃ example.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,7 +45,7 @@ impl Dataset {
             total_puzzles: count,
             mean_puzzle_examples: 1.0,
             ignore_label_id: Some(0),
-            sets: vec!["all".into()],
+            sets: vec![SET.into()],
             ..metadata
         };
         Dataset {
@@ -194,19 +150,21 @@ impl Dataset {
         selected
     }
 
-    /// Reads one split: `folder/split/`.
+    /// Whether images of tasks are stored, as the public code does, and not drawn.
+    pub fn holds_images(&self) -> bool {
+        let is_image = |augmented: &Arc<Augmented>| {
+            self.puzzle_identifiers.iter().any(|id| augmented.is_image(*id))
+        };
+        self.augmented.as_ref().is_some_and(is_image)
+    }
+
+    /// Reads one split: `folder/split/`. Where no domain is named, that of the public code's data is seen.
     ///
     /// # Errors
     /// If a file is missing, damaged, or does not agree with the others.
     pub fn load(whole: &Path, split: &str) -> Result<Dataset, Error> {
         let folder = whole.join(split);
-        let path = folder.join("dataset.json");
-        let metadata: Metadata = serde_json::from_slice(&read(&path)?)
-            .map_err(|error| Error::file(&path, format!("not a data set description: {error}")))?;
-        if metadata.seq_len == 0 || metadata.sets.is_empty() {
-            return Err(Error::file(&path, "seq_len and sets must not be empty"));
-        }
-        let augmented = (metadata.domain == ARC).then(|| load_augmented(whole, &metadata));
+        let metadata = Metadata::load(&folder.join("dataset.json"))?;
         let mut data = Dataset {
             metadata: metadata.clone(),
             inputs: Vec::new(),
@@ -214,7 +172,7 @@ impl Dataset {
             puzzle_identifiers: Vec::new(),
             puzzle_indices: vec![0],
             group_indices: vec![0],
-            augmented: augmented.transpose()?,
+            augmented: None,
         };
         for set in &metadata.sets {
             let file = |key: &str| folder.join(format!("{set}__{key}.npy"));
@@ -234,12 +192,55 @@ impl Dataset {
             data.group_indices.extend(offsets("group_indices", puzzles)?);
         }
         data.check().map_err(|message| Error::file(&folder, message))?;
+        data.see_domain(whole);
+        if data.metadata.domain == Domain::Arc.name() {
+            data.augmented = Some(load_augmented(whole, &data.metadata)?);
+        } else {
+            data.check_labels().map_err(|message| Error::file(&folder, message))?;
+        }
         Ok(data)
+    }
+
+    /// Names the domain of the public code's data, which name none, if the first puzzle is one of it.
+    fn see_domain(&mut self, whole: &Path) {
+        let Some(domain) =
+            self.metadata.public_domain().filter(|_| self.metadata.domain.is_empty())
+        else {
+            return;
+        };
+        let fits = match domain {
+            Domain::Arc => whole.join(IDENTIFIERS).exists(),
+            _ => {
+                domain.class_hash(self.input(0)).is_ok()
+                    && domain.verify(self.input(0), self.label(0)).decision() == Some(true)
+            }
+        };
+        if fits {
+            self.metadata.domain = domain.name();
+        }
+    }
+
+    /// Refuses examples that have nothing to learn or to score. Only tasks of ARC may have outputs that are
+    /// not known.
+    fn check_labels(&self) -> Result<(), String> {
+        let ignore = self.ignore_label();
+        let labels = self.labels.chunks_exact(self.metadata.seq_len);
+        let mut without =
+            labels.enumerate().filter(|(_, label)| label.iter().all(|t| *t == ignore));
+        let Some((first, _)) = without.next() else { return Ok(()) };
+        let (count, all) = (1 + without.count(), self.len());
+        Err(format!(
+            "every cell of label {first} is ignored (token {ignore}), in {count} of {all} examples: leave such \
+             examples out"
+        ))
     }
 
     /// Whether all parts agree.
     fn check(&self) -> Result<(), String> {
         let Metadata { vocab_size, seq_len, num_puzzle_identifiers, .. } = self.metadata;
+        if self.is_empty() {
+            return Err("no examples".into());
+        }
         if !self.inputs.len().is_multiple_of(seq_len) || self.inputs.len() != self.labels.len() {
             let (inputs, labels) = (self.inputs.len(), self.labels.len());
             return Err(format!("{inputs} input and {labels} label tokens of seq_len = {seq_len}"));
@@ -273,8 +274,8 @@ impl Dataset {
     pub fn save(&self, folder: &Path, split: &str) -> Result<(), Error> {
         let folder = folder.join(split);
         create_folder(&folder)?;
-        let set = self.metadata.sets.first().map_or("all", String::as_str);
-        let file = |key: &str| -> PathBuf { folder.join(format!("{set}__{key}.npy")) };
+        let metadata = Metadata { sets: vec![SET.into()], ..self.metadata.clone() };
+        let file = |key: &str| -> PathBuf { folder.join(format!("{SET}__{key}.npy")) };
         let pairs = [self.len(), self.metadata.seq_len];
         write_array(&file("inputs"), &pairs, self.inputs.iter().copied())?;
         write_array(&file("labels"), &pairs, self.labels.iter().copied())?;
@@ -284,14 +285,14 @@ impl Dataset {
         integers("puzzle_identifiers", &mut self.puzzle_identifiers.iter().map(|i| *i as i32))?;
         integers("puzzle_indices", &mut self.puzzle_indices.iter().map(|i| *i as i32))?;
         integers("group_indices", &mut self.group_indices.iter().map(|i| *i as i32))?;
-        let json = serde_json::to_vec_pretty(&self.metadata).expect("metadata are JSON");
+        let json = serde_json::to_vec_pretty(&metadata).expect("metadata are JSON");
         write_atomic(&folder.join("dataset.json"), &json)
     }
 }
 
 /// The images of ARC tasks, from `identifiers.json` beside the splits.
 fn load_augmented(folder: &Path, metadata: &Metadata) -> Result<Arc<Augmented>, Error> {
-    let path = folder.join("identifiers.json");
+    let path = folder.join(IDENTIFIERS);
     let names: Vec<String> = serde_json::from_slice(&read(&path)?)
         .map_err(|error| Error::file(&path, format!("not a list of names: {error}")))?;
     let wanted = metadata.num_puzzle_identifiers;
@@ -328,6 +329,7 @@ fn check_offsets(name: &str, offsets: &[usize], end: usize) -> Result<(), String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn tiny() -> Dataset {
         let metadata = Metadata { vocab_size: 4, seq_len: 2, ..Metadata::default() };
@@ -363,6 +365,68 @@ mod tests {
         std::fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();
         let error = Dataset::load(folder.path(), "train").unwrap_err().to_string();
         assert!(error.contains("all__inputs.npy: not a readable .npy file"), "{error}");
+    }
+
+    /// The message with which a data set is refused whose description has a key of another value.
+    fn refused(key: &str, value: serde_json::Value) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        tiny().save(folder.path(), "train").unwrap();
+        let path = folder.path().join("train/dataset.json");
+        let mut json: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        json[key] = value;
+        std::fs::write(&path, json.to_string()).unwrap();
+        Dataset::load(folder.path(), "train").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn descriptions_out_of_range_are_refused_by_name() {
+        for name in ["../../outside", "/tmp/x", "", "..", "a\\b", "a\0"] {
+            assert!(refused("sets", json!([name])).contains("sets: `"), "{name}");
+        }
+        assert!(
+            refused("blank_identifier_id", json!(77)).contains("blank_identifier_id = 77, but")
+        );
+        assert!(refused("seq_len", json!(u64::MAX >> 1)).contains("seq_len = "));
+        assert!(refused("vocab_size", json!(1000)).contains("vocab_size = 1000: at most 256"));
+        assert!(refused("num_puzzle_identifiers", json!(u64::MAX >> 1)).contains("at most"));
+    }
+
+    #[test]
+    fn examples_without_labels_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut data = tiny();
+        data.labels[2..4].fill(0);
+        data.save(folder.path(), "train").unwrap();
+        let message = Dataset::load(folder.path(), "train").unwrap_err().to_string();
+        assert!(message.contains("label 1 is ignored (token 0), in 1 of 3 examples"), "{message}");
+        let empty = Dataset::from_pairs(tiny().metadata, Vec::new(), Vec::new());
+        empty.save(folder.path(), "train").unwrap();
+        let message = Dataset::load(folder.path(), "train").unwrap_err().to_string();
+        assert!(message.ends_with("no examples"), "{message}");
+    }
+
+    #[test]
+    fn the_domain_of_the_public_codes_data_is_seen() {
+        let question =
+            "6...2..8..42..536....3.6....95...8.......92...2176..9.8.467.129...8.....2.9..1638";
+        let answer =
+            "613927485942185367587346912395214876768539241421768593854673129136892754279451638";
+        let domain = Domain::Sudoku(trm_puzzles::sudoku::Shape::Nine);
+        let [question, answer] = [question, answer].map(|text| domain.parse(text).unwrap());
+        let metadata = Metadata { vocab_size: 11, seq_len: 81, ..Metadata::default() };
+        let folder = tempfile::tempdir().unwrap();
+        let seen = |answer: &[u8]| {
+            let data = Dataset::from_pairs(metadata.clone(), question.clone(), answer.to_vec());
+            data.save(folder.path(), "train").unwrap();
+            Dataset::load(folder.path(), "train").unwrap().metadata.domain
+        };
+        assert_eq!(seen(&answer), "sudoku9");
+        assert_eq!(
+            seen(&answer[..].iter().rev().copied().collect::<Vec<_>>()),
+            "",
+            "other puzzles"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 use crate::Error;
-use crate::dataset::{Dataset, Metadata};
+use crate::dataset::Dataset;
+use crate::metadata::Metadata;
 use crate::score::Score;
 use serde::{Serialize, Serializer};
 use std::time::Instant;
@@ -154,7 +155,7 @@ pub(crate) fn check_sizes(
     if vocab_size != meta.vocab_size {
         return Err(differs("vocab_size", vocab_size.to_string(), meta.vocab_size.to_string()));
     }
-    if !meta.domain.is_empty() && domain != meta.domain {
+    if ![domain, &meta.domain[..]].contains(&"") && domain != meta.domain {
         return Err(differs("domain", domain.into(), meta.domain.clone()));
     }
     Ok(())

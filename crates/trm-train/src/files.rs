@@ -1,6 +1,7 @@
 //! Files that are either whole or not there: written under a temporary name, synced, renamed.
 
 use crate::Error;
+use crate::text::foreign;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -123,6 +124,22 @@ pub fn lock(folder: &Path) -> Result<File, Error> {
             Err(Error::file(folder, message))
         }
         Err(TryLockError::Error(error)) => Err(Error::io("lock", folder)(error)),
+    }
+}
+
+/// A name out of a file that becomes part of a path: it must name something in a folder, and nothing elsewhere.
+///
+/// # Errors
+/// If it could lead elsewhere, or no file system has room for it.
+pub fn plain_name(name: &str) -> Result<&str, String> {
+    const LONGEST: usize = 100; // of 255 bytes; what is added to a name needs room too
+    let leads_away = |c: char| matches!(c, '/' | '\\' | ':') || c.is_control();
+    match !matches!(name, "" | "." | "..") && !name.contains(leads_away) && name.len() <= LONGEST {
+        true => Ok(name),
+        false => Err(format!(
+            "`{}` is no plain name: at most {LONGEST} bytes, without `/`, `\\`, `:` and control characters",
+            foreign(name)
+        )),
     }
 }
 

@@ -3,6 +3,7 @@
 //! and reports.
 
 mod arc_data;
+mod arc_leaks;
 mod augmented;
 mod autoregressive;
 mod carry;
@@ -21,6 +22,7 @@ mod log;
 mod maze_data;
 mod memory;
 mod merge;
+mod metadata;
 mod model_folder;
 pub mod npy;
 mod optimizer;
@@ -47,6 +49,7 @@ mod votes;
 mod writer;
 
 pub use arc_data::{ARC, ArcTasks, Leaks, arc_splits, read_arc};
+pub use arc_leaks::arc_leaks;
 pub use augmented::Augmented;
 pub use autoregressive::{
     AutoregressiveTrainer, check_fit_autoregressive, evaluate_autoregressive, write_answers,
@@ -54,7 +57,7 @@ pub use autoregressive::{
 pub use carry::{Carry, Example, Halting};
 pub use checkpoint::Progress;
 pub use choosing::{BestOf, Chosen, SampleOptions, best_of, write_best};
-pub use dataset::{Dataset, Metadata, Origin};
+pub use dataset::Dataset;
 pub use error::Error;
 pub use evaluate::{Bin, EvalOptions, Evaluation, Outputs, StepScore, check_fit, evaluate, wilson};
 pub use first_errors::{FirstErrors, first_errors};
@@ -64,6 +67,7 @@ pub use log::{Line, read_log};
 pub use maze_data::{Mazes, generate_mazes, mazes_from_csv};
 pub use memory::{available_bytes, checkpoint_bytes, training_bytes};
 pub use merge::merge;
+pub use metadata::{Metadata, Origin};
 pub use model_folder::{
     AnyModel, export_model, load_any, load_autoregressive, load_model, newest_checkpoint,
     parse_config, save_model,

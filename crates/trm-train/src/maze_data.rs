@@ -1,7 +1,7 @@
 //! Maze data sets: generated or from CSV, with no maze, turned or not, in both splits.
 
 use crate::Error;
-use crate::dataset::Origin;
+use crate::metadata::Origin;
 use crate::parallel::{cores, in_parallel};
 use crate::random::{Purpose, stream};
 use crate::splits::{Pair, Splits, dataset};

@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::dataset::Dataset;
 use crate::evaluate::check_fit;
+use crate::score::Score;
 use rand::Rng;
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -113,7 +114,9 @@ pub fn search(
 }
 
 fn report(found: &[Found], data: &Dataset) -> SearchReport {
-    let is_exact = |outcome: &Found| outcome.answer == data.label(outcome.puzzle);
+    let is_exact = |outcome: &Found| {
+        Score::new(&outcome.answer, data.label(outcome.puzzle), 1, data.ignore_label()).exact[0]
+    };
     let count = |test: &dyn Fn(&Found) -> bool| found.iter().filter(|f| test(f)).count();
     let mean = |of: fn(&Found) -> usize| {
         found.iter().map(of).sum::<usize>() as f64 / found.len().max(1) as f64

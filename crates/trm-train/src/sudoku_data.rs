@@ -1,7 +1,7 @@
 //! Sudoku data sets: generated or from CSV, with no class of puzzles in both splits.
 
 use crate::Error;
-use crate::dataset::Origin;
+use crate::metadata::Origin;
 use crate::parallel::in_parallel;
 use crate::random::{Purpose, stream};
 use crate::splits::{Pair, Splits, dataset, origin_of};

@@ -2,11 +2,13 @@
 //! one evaluation to the next.
 
 use crate::Error;
+use crate::augmented::Augmented;
 use crate::dataset::Dataset;
 use crate::evaluate::check_fit;
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::time::Instant;
 use trm::{Limits, Model, Question, Solver};
 use trm_ops::DType;
@@ -47,7 +49,8 @@ pub struct VoteReport {
     pub submission: Value,
 }
 
-/// Lets images of all tasks of a data set vote. `progress` hears how many test inputs are done.
+/// Lets images of all tasks of a data set vote. `progress` hears how many test inputs are done, of
+/// how many.
 ///
 /// # Errors
 /// If the data do not fit the model, or are not of ARC.
@@ -55,7 +58,7 @@ pub fn vote(
     model: &Model,
     data: &Dataset,
     options: VoteOptions,
-    progress: &mut dyn FnMut(usize),
+    progress: &mut dyn FnMut(usize, usize),
 ) -> Result<VoteReport, Error> {
     check_fit(model, data)?;
     let Some(augmented) = &data.augmented else {
@@ -63,24 +66,30 @@ pub fn vote(
     };
     let (started, mut done, mut voters, mut known) = (Instant::now(), 0, 0, 0);
     let (mut scores, mut submission) = (Vec::new(), Vec::new());
-    for (puzzle, id) in data.puzzle_identifiers.iter().enumerate() {
-        let ids: Vec<u32> = augmented.of_task(*id).take(options.votes.max(1)).collect();
+    let tasks = asked(data, augmented)?;
+    let all = tasks.iter().map(|task| task.examples.len()).sum();
+    for Asked { id, examples } in tasks {
+        let voting = augmented.of_task(id);
+        let voting = &voting[..voting.len().min(options.votes.max(1))];
+        let undo = augmented.image(id).inverse();
         let (mut attempts, mut hits) = (Vec::new(), Vec::new());
-        for example in data.puzzle_indices[puzzle]..data.puzzle_indices[puzzle + 1] {
+        for example in examples {
             let input = decode(data.input(example))
                 .ok_or_else(|| Error::Mismatch(format!("input {example} holds no grid")))?;
-            let ranked = rank(predictions(model, data, (&input, &ids), options)?);
+            let input = undo.apply(&input);
+            let ranked = rank(predictions(model, data, (&input, voting), options)?);
             if let Some(output) = decode(data.label(example)) {
+                let output = undo.apply(&output);
                 hits.push(ranked.iter().position(|grid| *grid == output));
             }
             attempts.push(two_attempts(&ranked));
-            voters += ids.len();
+            voters += voting.len();
             done += 1;
-            progress(done);
+            progress(done, all);
         }
         known += hits.len();
         scores.push(hits);
-        submission.push((augmented.name(*id).unwrap_or_default(), attempts));
+        submission.push((augmented.name(id).unwrap_or_default(), attempts));
     }
     let tasks = scores.len();
     scores.retain(|hits: &Vec<Option<usize>>| !hits.is_empty());
@@ -99,6 +108,31 @@ pub fn vote(
         seconds: started.elapsed().as_secs_f64(),
         submission: write_submission(submission),
     })
+}
+
+/// A task whose test inputs are asked.
+struct Asked {
+    /// Identifier of the image that is stored.
+    id: u32,
+    /// Its test inputs.
+    examples: Range<usize>,
+}
+
+/// The tasks of a data set. Where their images are stored too, the first of each has all its test inputs.
+fn asked(data: &Dataset, augmented: &Augmented) -> Result<Vec<Asked>, Error> {
+    let mut known = HashSet::new();
+    let mut tasks = Vec::new();
+    for (puzzle, range) in data.puzzle_indices.windows(2).enumerate() {
+        let id = data.puzzle_identifiers[puzzle];
+        let Some(name) = augmented.name(id) else {
+            let message = format!("puzzle {puzzle} has the blank identifier, which is no task");
+            return Err(Error::Mismatch(message));
+        };
+        if known.insert(name) {
+            tasks.push(Asked { id, examples: range[0]..range[1] });
+        }
+    }
+    Ok(tasks)
 }
 
 /// What the images of a task make of a test input, turned back; with the halting logits.
@@ -151,6 +185,25 @@ fn two_attempts(ranked: &[Grid]) -> [Grid; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metadata::Metadata;
+
+    #[test]
+    fn stored_images_are_no_tasks() {
+        let names = ["<blank>", "a", "a|||t1|||0213456789", "b|||t2|||0123456789", "b"];
+        let augmented = Augmented::from_names(&names.map(String::from)).unwrap();
+        let canvas = encode(&Grid::from_rows(&[vec![1, 2]]).unwrap(), (0, 0));
+        let metadata = Metadata { vocab_size: 12, seq_len: canvas.len(), ..Metadata::default() };
+        let mut data = Dataset::from_pairs(metadata, canvas.repeat(5), canvas.repeat(5));
+        data.puzzle_indices = vec![0, 2, 4, 5];
+        data.group_indices = vec![0, 2, 3];
+        data.puzzle_identifiers = vec![1, 2, 3];
+        let tasks = asked(&data, &augmented).unwrap();
+        let tasks: Vec<_> = tasks.into_iter().map(|task| (task.id, task.examples)).collect();
+        assert_eq!(tasks, [(1, 0..2), (3, 4..5)]);
+        data.puzzle_identifiers[2] = 0;
+        let message = asked(&data, &augmented).err().unwrap().to_string();
+        assert!(message.contains("puzzle 2 has the blank identifier"), "{message}");
+    }
 
     #[test]
     fn votes_count_before_beliefs() {

@@ -29,7 +29,10 @@ pub(super) fn run(
         blank_identifiers: arguments.blank_identifiers,
     };
     let bar = progress_bar(data.len() as u64, "voting {wide_bar} {pos}/{len}  {eta} left");
-    let report = vote(model, data, options, &mut |done| bar.set_position(done as u64))?;
+    let report = vote(model, data, options, &mut |done, all| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    })?;
     bar.finish_and_clear();
     if let Some(path) = &arguments.submission {
         write_atomic(path, &serde_json::to_vec(&report.submission)?)?;

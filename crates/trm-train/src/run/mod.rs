@@ -203,6 +203,7 @@ impl<L: Learner> Run<L> {
         recipe.check()?;
         check_blank_identifier(&recipe, data)?;
         let images = match recipe.train.symmetries {
+            true if data.holds_images() => Images::None,
             true if data.augmented.is_some() => Images::Tasks,
             true => Images::Symmetries(domain_of(data)?),
             false => Images::None,
@@ -258,6 +259,11 @@ impl<L: Learner> Run<L> {
 /// # Errors
 /// If it names none or an unknown one, so that its symmetries are not known either.
 pub fn domain_of(data: &Dataset) -> Result<Domain, Error> {
+    if data.metadata.domain.is_empty() {
+        let message = "the data set names no domain: add one to both dataset.json, such as \"domain\": \"sudoku9\", \
+                       or set train.symmetries = false";
+        return Err(Error::Mismatch(message.into()));
+    }
     let domain: Domain = data.metadata.domain.parse().map_err(|error| {
         Error::Mismatch(format!(
             "the data set names no domain whose symmetries are known ({error}): \
