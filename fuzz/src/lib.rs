@@ -90,8 +90,9 @@ pub fn maze(data: &[u8]) {
 
 /// Tasks of ARC in both forms. Grids that are accepted come back from a canvas.
 pub fn arc(data: &[u8]) {
+    let tasks = read_challenges(data, None).unwrap_or_default();
     let _ = read_challenges(br#"{"a": {"train": [], "test": []}}"#, Some(data));
-    for task in read_tasks("task", data, None).unwrap_or_default() {
+    for task in tasks.iter().chain(read_tasks("task", data, None).iter().flatten()) {
         for pair in task.train.iter().chain(&task.test) {
             assert_eq!(decode(&encode(&pair.input, (0, 0))).as_ref(), Some(&pair.input));
             let (turned, width) = Dihedral::ALL[1].apply(pair.input.cells(), pair.input.width());

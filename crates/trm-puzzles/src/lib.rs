@@ -17,6 +17,7 @@
 //! ```
 
 pub mod arc;
+mod columns;
 mod dihedral;
 mod domain;
 pub mod grid;

@@ -131,7 +131,7 @@ fn bad_csv_files_are_refused_by_file_and_row() {
             "line 2: the answer does not solve",
         ),
         ("question,answer\n1.....3..4.....2,132442312413314\n", "line 2, answer"),
-        ("question,answer\n1...............,1324423124133142\n", "puzzle 1: "),
+        ("question,answer\n1...............,1324423124133142\n", "line 2, question: "),
         ("puzzle,solution\na,b\n", "line 1: no column"),
         ("question,answer\n", "no puzzles"),
     ];
