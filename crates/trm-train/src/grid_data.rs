@@ -220,7 +220,7 @@ mod tests {
             "lines 2 and 3 answer the same question differently"
         );
         assert_eq!(csv("input,output\na,b\n"), "cannot split off 1 of 1 puzzles to test on");
-        assert!(csv("input,output\na,b\na b,a\n").starts_with("line 3: grids of different sizes"));
+        assert!(csv("input,output\na,b\na  b,a\n").starts_with("line 3: grids of different sizes"));
         let alphabet = Wanted { symbols: Some("ab".into()), ..Wanted::default() };
         assert_eq!(
             message("a.csv", "input,output\na,b\na,c\n", &alphabet),
