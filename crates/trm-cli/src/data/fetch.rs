@@ -99,6 +99,9 @@ impl Source<'_> {
                 let reason = format!("it has {total} bytes there, but was published with {size}");
                 Err(self.failed(&reason))
             }
+            (Some(total), None) if total > self.file.most() => {
+                Err(self.failed(&format!("it has {total} bytes there, too many for this file")))
+            }
             _ => Ok((response, rest)),
         }
     }
@@ -117,7 +120,7 @@ impl Source<'_> {
         })
     }
 
-    fn failed(&self, reason: &str) -> anyhow::Error {
+    pub(super) fn failed(&self, reason: &str) -> anyhow::Error {
         let (address, folder) = (shown(&self.address), self.folder.display());
         let reason = foreign(&Secrets::of(&self.address).hide(reason));
         Failed(format!(
@@ -283,6 +286,20 @@ mod tests {
         assert!(page.contains("the answer is a web page"), "{page}");
         let short = refused(Manner::Whole, &[("a.csv", b"short")]);
         assert!(short.contains("it has 5 bytes there, but was published with 100000"), "{short}");
+    }
+
+    #[test]
+    fn a_body_without_a_length_ends_at_the_published_size() {
+        let trial = Trial::new();
+        let server = trial.serve(&[Manner::WithoutLength]);
+        assert_eq!(trial.fetch(&server).unwrap(), Fetched::Anew);
+        assert_eq!(trial.only("a.csv"), trial.bytes);
+
+        let trial = Trial::new();
+        let server = trial.serve(&[Manner::Endless]);
+        let message = trial.fetch(&server).unwrap_err().to_string();
+        assert!(message.contains("sends more than the 100000 bytes"), "{message}");
+        assert_eq!(fs::read_dir(trial.folder.path().join("new")).unwrap().count(), 0);
     }
 
     #[test]
