@@ -70,7 +70,9 @@ fn mazes_come_from_csv_and_bad_ones_are_refused() {
     assert!(refused("bad.csv").starts_with("bad.csv: line 2, question: 'X' at row 1 column 1"));
     let unmarked = file.replacen(&label(&maze).unwrap().to_string(), &maze.to_string(), 1);
     session.write("bad.csv", &unmarked);
-    assert!(refused("bad.csv").contains("line 2: the answer has no path from S to G"));
+    assert!(
+        refused("bad.csv").contains("line 2, answer: the marks are no single line from S to G")
+    );
     session.write("bad.csv", "question,answer\n");
     assert!(refused("bad.csv").contains("no mazes"));
     assert!(
