@@ -87,6 +87,9 @@ fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "no such file or folder".into(),
         io::ErrorKind::StorageFull => "the disk is full".into(),
+        io::ErrorKind::FileTooLarge => {
+            "a file may not be so large here (see ulimit -f, or the file system's own limit)".into()
+        }
         io::ErrorKind::PermissionDenied => "permission denied".into(),
         _ => error.to_string(),
     }

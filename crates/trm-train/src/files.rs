@@ -1,10 +1,11 @@
 //! Files that are either whole or not there: written under a temporary name, synced, renamed.
 
 use crate::Error;
+use crate::temporary::{folder_of, hold, replaced, sweep_for, written};
 use crate::text::foreign;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Reads a whole file.
 ///
@@ -27,13 +28,15 @@ pub fn read_text(path: &Path) -> Result<String, Error> {
 /// # Errors
 /// If the operating system refuses; then no temporary file is left.
 pub fn write_atomic(path: &Path, contents: &[u8]) -> Result<(), Error> {
-    let temporary = sibling(path);
+    sweep_for(path);
+    let temporary = written(path);
     let write = || {
         let mut file = File::create(&temporary)?;
+        let _held = hold(&temporary);
         file.write_all(contents)?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
-        sync_folder(path.parent())
+        sync_folder(folder_of(path))
     };
     write().map_err(|error| {
         let _ = fs::remove_file(&temporary);
@@ -49,18 +52,19 @@ pub fn write_folder_atomic(
     path: &Path,
     fill: impl FnOnce(&Path) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let temporary = sibling(path);
-    let _ = fs::remove_dir_all(&temporary);
+    sweep_for(path);
+    let temporary = written(path);
     fs::create_dir_all(&temporary).map_err(Error::io("create", &temporary))?;
+    let _held = hold(&temporary);
     let finish = || {
-        sync_folder(Some(&temporary))?;
+        sync_folder(&temporary)?;
         if path.exists() {
             exchange(&temporary, path)?;
-            sync_folder(path.parent())?;
+            sync_folder(folder_of(path))?;
             fs::remove_dir_all(&temporary)
         } else {
             fs::rename(&temporary, path)?;
-            sync_folder(path.parent())
+            sync_folder(folder_of(path))
         }
     };
     fill(&temporary).and_then(|()| finish().map_err(Error::io("write", path))).inspect_err(|_| {
@@ -80,35 +84,13 @@ fn exchange(new: &Path, path: &Path) -> io::Result<()> {
     exchange_in_steps(new, path)
 }
 
-/// Between the steps nothing has the name; [`sweep`] then gives it back to the old folder.
+/// Between the steps nothing has the name; the next sweep then gives it back to the old folder.
 fn exchange_in_steps(new: &Path, path: &Path) -> io::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let old = path.with_file_name(format!("{name}{OLD}"));
+    let old = replaced(path);
     let _ = fs::remove_dir_all(&old);
     fs::rename(path, &old)?;
     fs::rename(new, path).inspect_err(|_| drop(fs::rename(&old, path)))?;
     fs::rename(&old, new)
-}
-
-/// Removes what a killed process has left half-written in a folder. The folder must be locked, so
-/// that nobody is still writing.
-///
-/// # Errors
-/// If the operating system refuses.
-pub fn sweep(folder: &Path) -> Result<(), Error> {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let lost = name.strip_suffix(OLD).map(|name| folder.join(name));
-        let done = match lost {
-            _ if !name.ends_with(".tmp") => continue,
-            Some(lost) if !lost.exists() => fs::rename(&path, lost),
-            _ if path.is_dir() => fs::remove_dir_all(&path),
-            _ => fs::remove_file(&path),
-        };
-        done.map_err(Error::io("remove", &path))?;
-    }
-    Ok(())
 }
 
 /// Holds a folder until the returned file is dropped or the process ends, however it ends.
@@ -151,16 +133,7 @@ pub fn create_folder(path: &Path) -> Result<(), Error> {
     fs::create_dir_all(path).map_err(Error::io("create", path))
 }
 
-/// Ending of a folder that is about to be replaced.
-const OLD: &str = ".old.tmp";
-
-fn sibling(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!("{name}.{}.tmp", std::process::id()))
-}
-
-fn sync_folder(folder: Option<&Path>) -> io::Result<()> {
-    let folder = folder.filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
@@ -192,22 +165,6 @@ mod tests {
         exchange_in_steps(&new, &path).unwrap();
         assert_eq!(read(&path.join("a")).unwrap(), b"new");
         assert_eq!(read(&new.join("a")).unwrap(), b"old");
-    }
-
-    #[test]
-    fn what_a_killed_process_left_is_swept_and_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        for name in ["best.old.tmp", "step-3", "step-4.old.tmp", "step-4", "step-5.77.tmp"] {
-            create_folder(&at(name)).unwrap();
-        }
-        write_atomic(&at("step-5.77.tmp").join("state"), b"half").unwrap();
-        write_atomic(&at("recipe.toml.78.tmp"), b"half").unwrap();
-        sweep(folder.path()).unwrap();
-        let names = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name());
-        let mut names: Vec<_> = names.map(|n| n.to_string_lossy().into_owned()).collect();
-        names.sort();
-        assert_eq!(names, ["best", "step-3", "step-4"]);
     }
 
     #[test]
