@@ -21,6 +21,8 @@ mod writing;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+#[cfg(unix)]
+use std::sync::atomic::AtomicBool;
 
 /// Tiny recursive models: draft a whole answer, think, revise.
 ///
@@ -68,6 +70,8 @@ pub(crate) enum Outcome {
 }
 
 fn main() -> ExitCode {
+    #[cfg(unix)]
+    outlive_file_limits();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(usage) => return explain(&usage),
@@ -92,6 +96,14 @@ fn main() -> ExitCode {
             ExitCode::from(exit_code(&error))
         }
     }
+}
+
+/// A write beyond a limit on file sizes fails with an error then, instead of ending the process by a signal.
+#[cfg(unix)]
+fn outlive_file_limits() {
+    static REACHED: AtomicBool = AtomicBool::new(false);
+    // refused only for signals that cannot be caught
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, &REACHED);
 }
 
 /// Prints what clap has to say: help and version are data, the rest is for a person.

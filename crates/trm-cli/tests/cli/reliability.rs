@@ -148,9 +148,9 @@ fn two_processes_and_any_number_of_threads_give_the_same_weights() {
 }
 
 /// No file may grow beyond `blocks` of 1024 bytes: writing fails in the middle.
-fn train_on_a_small_disk(session: &Session, arguments: &str, blocks: u64) -> Output {
+fn run_with_small_files(session: &Session, arguments: &str, blocks: u64) -> Output {
     let trm = env!("CARGO_BIN_EXE_trm");
-    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec {trm} train {arguments}");
+    let script = format!("ulimit -f {blocks}; exec {trm} {arguments}");
     let folder = session.path("");
     Command::new("bash").args(["-c", &script]).current_dir(folder).output().unwrap()
 }
@@ -165,8 +165,8 @@ fn ten_writing_faults_damage_nothing() {
     let blocks = largest.len() / 1024;
     for fault in 0..10 {
         let before = newest(&run);
-        let arguments = "--resume run --set train.steps=200";
-        let output = train_on_a_small_disk(&session, arguments, 1 + fault * (blocks - 1) / 10);
+        let arguments = "train --resume run --set train.steps=200";
+        let output = run_with_small_files(&session, arguments, 1 + fault * (blocks - 1) / 10);
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{text}");
         assert!(text.lines().last().unwrap().starts_with("error: cannot write "), "{text}");
@@ -175,6 +175,46 @@ fn ten_writing_faults_damage_nothing() {
     }
     let text = train(&session, &["--resume", "run", "--set", "train.steps=200"]);
     assert_eq!(weights(&text), whole);
+}
+
+#[test]
+fn a_limit_on_file_sizes_is_said_in_one_line_and_leaves_nothing() {
+    let session = prepared();
+    train(&session, &["recipe.toml", "--out", "run", "--set", "train.steps=4"]);
+    let before = session.files();
+    for arguments in [
+        "export run --out o --precision f32",
+        "data sudoku --size 4 --train 200 --test 20 --givens 6-9 --out o",
+    ] {
+        let output = run_with_small_files(&session, arguments, 1);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), text.lines().count()), (Some(1), 1), "{text}");
+        assert!(text.contains("a file may not be so large here"), "{text}");
+        assert_eq!(session.files(), before, "{arguments}");
+    }
+}
+
+#[test]
+fn what_killed_commands_left_is_removed_by_the_next_one_and_nothing_of_the_users() {
+    let session = prepared();
+    train(&session, &["recipe.toml", "--out", "run", "--set", "train.steps=4"]);
+    for name in [".o.trm-99999.tmp", "run/mine.tmp", "run/old.old.tmp", "run/.best.trm-9.tmp"] {
+        std::fs::create_dir(session.path(name)).unwrap();
+        session.write(&format!("{name}/x"), "x");
+    }
+    session.write("run/notes.tmp", "x");
+    let data = "data sudoku --size 4 --train 20 --test 2 --givens 6-9 --out o";
+    session.succeed(&data.split(' ').collect::<Vec<_>>());
+    train(&session, &["--resume", "run", "--set", "train.steps=8"]);
+    for (name, stays) in [
+        (".o.trm-99999.tmp", false),
+        ("run/.best.trm-9.tmp", false),
+        ("run/notes.tmp", true),
+        ("run/mine.tmp/x", true),
+        ("run/old.old.tmp/x", true),
+    ] {
+        assert_eq!(session.path(name).exists(), stays, "{name}");
+    }
 }
 
 #[test]
