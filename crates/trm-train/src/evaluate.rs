@@ -187,6 +187,7 @@ pub fn evaluate(
     let started = Instant::now();
     let solver = Solver::new(model, options.dtype);
     for thought in solver.solve_all(question, Limits { steps, batch, halt })? {
+        let thought = thought?;
         tally.add(&thought);
         if thought.last {
             done += 1;

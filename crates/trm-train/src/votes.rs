@@ -150,6 +150,7 @@ fn predictions(
     let mut found = Vec::new();
     let solver = Solver::new(model, options.dtype);
     for thought in solver.solve_all(Question { tokens: &tokens, puzzles }, options.limits)? {
+        let thought = thought?;
         if thought.last
             && let Some(grid) = decode(&thought.answer)
         {

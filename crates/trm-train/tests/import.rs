@@ -80,7 +80,7 @@ fn recorded_checkpoints_give_the_recorded_logits() {
             integers("step10.batch.puzzle_identifiers").map(|p| p as u32).collect();
         let mut session = Solver::new(&model, DType::F32).start(&tokens, &puzzles).unwrap();
         for step in 1..=settings["eval_steps"].as_u64().unwrap() {
-            let logits = session.step().logits.to_f32_vec();
+            let logits = session.step().unwrap().logits.to_f32_vec();
             let wanted = words(&format!("eval{step}.logits")).into_iter().map(f32::from_le_bytes);
             let wanted: Vec<f32> = wanted.collect();
             let scale = wanted.iter().fold(0f32, |most, x| most.max(x.abs()));

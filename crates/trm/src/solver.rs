@@ -173,12 +173,15 @@ impl Session<'_> {
     }
 
     /// One more supervision step for the whole batch; nothing for an empty one.
-    pub fn step(&mut self) -> Draft {
+    ///
+    /// # Errors
+    /// If the network computes a NaN or an infinity.
+    pub fn step(&mut self) -> Result<Draft, Error> {
         let model = self.solver.model;
         if self.is_empty() {
             let shape = [0, model.config().seq_len, model.config().vocab_size];
             let logits = Tensor::zeros(model.device(), &shape, DType::F32);
-            return Draft { answers: Vec::new(), halt_logits: Vec::new(), logits };
+            return Ok(Draft { answers: Vec::new(), halt_logits: Vec::new(), logits });
         }
         let question = Question { tokens: &self.tokens, puzzles: &self.puzzles };
         let state = self.state.clone();
@@ -186,7 +189,10 @@ impl Session<'_> {
             .device()
             .install(|| model.supervision_step(&Tape::off(model.device()), question, state));
         let (answers, halt_logits) = (step.answers(), step.halt_logits());
+        if [&step.logits, &step.q].iter().any(|numbers| !numbers.is_finite()) {
+            return Err(Error::NotFinite);
+        }
         self.state = step.state;
-        Draft { answers, halt_logits, logits: step.logits }
+        Ok(Draft { answers, halt_logits, logits: step.logits })
     }
 }

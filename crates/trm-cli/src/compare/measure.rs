@@ -151,7 +151,9 @@ fn recursive(
     let (milliseconds, bytes) = time(model, test, &|model: &Model, one: &Dataset| {
         let question = Question { tokens: &one.inputs, puzzles: &one.example_identifiers() };
         let limits = Limits { steps: own, batch: 1, halt: None };
-        Solver::new(model, DType::F32).solve_all(question, limits)?.for_each(drop);
+        Solver::new(model, DType::F32)
+            .solve_all(question, limits)?
+            .try_for_each(|thought| thought.map(drop))?;
         Ok(())
     })?;
     let answered = &evaluation.steps[own - 1];
