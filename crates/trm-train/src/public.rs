@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::keys::parse_known;
+use crate::text::foreign;
 use crate::torch::NamedTensor;
 use std::path::Path;
 use toml::{Table, Value};
@@ -42,10 +43,10 @@ pub fn public_name(ours: &str) -> Option<String> {
 /// # Errors
 /// If it is none of a tiny recursive model.
 fn own_name(public: &str) -> Result<String, String> {
-    let name = public.strip_prefix("_orig_mod.").unwrap_or(public); // of torch.compile
-    let name = name.strip_prefix("model.").unwrap_or(name);
-    let name = name.strip_prefix("inner.").unwrap_or(name);
-    let parts: Vec<&str> = name.split('.').collect();
+    let wrapped = |part: &&str| !["_orig_mod", "module"].contains(part); // torch.compile, data parallel
+    let parts = public.split('.').filter(wrapped);
+    let parts: Vec<&str> = parts.skip_while(|part| ["model", "inner"].contains(part)).collect();
+    let unknown = || Err(format!("{}: no tensor of a tiny recursive model", foreign(public)));
     let ours = match parts[..] {
         ["L_level", "layers", i, part, projection, "weight"] if i.parse::<usize>().is_ok() => {
             let ours = match (part, projection) {
@@ -55,13 +56,13 @@ fn own_name(public: &str) -> Result<String, String> {
                 ("mlp_t", "down_proj") => "token_down",
                 ("self_attn", "qkv_proj") => "qkv",
                 ("self_attn", "o_proj") => "out",
-                _ => return Err(format!("{public}: no tensor of a tiny recursive model")),
+                _ => return unknown(),
             };
             format!("net.{i}.{ours}")
         }
         ["H_level", ..] => {
             let message = "a second network, as HRM has; a tiny recursive model has one";
-            return Err(format!("{public}: {message}"));
+            return Err(format!("{}: {message}", foreign(public)));
         }
         ["lm_head", "weight"] => "lm_head".into(),
         ["embed_tokens", "embedding_weight"] => "token_embedding".into(),
@@ -70,9 +71,17 @@ fn own_name(public: &str) -> Result<String, String> {
         ["puzzle_emb", "weights"] => "puzzle_embedding".into(),
         ["H_init"] => "initial_y".into(),
         ["L_init"] => "initial_z".into(),
-        _ => return Err(format!("{public}: no tensor of a tiny recursive model")),
+        _ => return unknown(),
     };
     Ok(ours)
+}
+
+/// Whether a tensor of the public code is a cache, which carries no weights.
+fn is_cache(public: &str) -> bool {
+    let mut parts = public.rsplit('.');
+    let (last, above) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    (above == "puzzle_emb" && ["local_ids", "local_weights"].contains(&last))
+        || (above == "rotary_emb" && ["cos_cached", "sin_cached", "inv_freq"].contains(&last))
 }
 
 /// The tensors of a model under the public code's names.
@@ -107,8 +116,10 @@ impl Known {
         let bytes = crate::files::read(path)?;
         let refuse = |message: String| Error::file(path, message);
         let text = str::from_utf8(&bytes).map_err(|_| refuse("not text".into()))?;
-        let document: serde_json::Value = serde_saphyr::from_str(text)
-            .map_err(|error| refuse(format!("neither YAML nor JSON: {error}")))?;
+        let document: serde_json::Value = serde_saphyr::from_str(text).map_err(|error| {
+            let first = error.to_string().lines().next().map(foreign).unwrap_or_default();
+            refuse(format!("neither YAML nor JSON: {first}"))
+        })?;
         let settings = ["arch", "config"].iter().find_map(|key| document.get(key));
         let settings = settings.unwrap_or(&document).as_object();
         let settings = settings.ok_or_else(|| refuse("not a table of settings".into()))?;
@@ -131,18 +142,23 @@ impl Known {
     /// # Errors
     /// If it is not of this form.
     pub fn set_typed(&mut self, setting: &str) -> Result<(), Error> {
-        let refuse = || Error::Recipe(format!("--set {setting}: expected KEY=VALUE"));
-        let (key, value) = setting.split_once('=').ok_or_else(refuse)?;
+        let refuse = |why: String| Error::Recipe(format!("--set {}: {why}", foreign(setting)));
+        let (key, value) =
+            setting.split_once('=').ok_or_else(|| refuse("expected KEY=VALUE".into()))?;
         let parsed = format!("value = {value}").parse::<Table>().ok();
         let parsed = parsed.and_then(|mut table| table.remove("value"));
         let quoted = || Value::String(value.to_owned());
-        self.keys.insert(key.trim().into(), parsed.unwrap_or_else(quoted));
+        let value = serde_json::to_value(parsed.unwrap_or_else(quoted))
+            .map_err(|error| refuse(error.to_string()))?;
+        if let Some((key, value)) = translate(key.trim(), &value).map_err(refuse)? {
+            self.keys.insert(key, value);
+        }
         Ok(())
     }
 }
 
 /// The public code's settings that are numbers or words, and ours.
-const SETTINGS: [(&str, &str); 12] = [
+const SETTINGS: [(&str, &str); 13] = [
     ("H_cycles", "cycles"),
     ("L_cycles", "recursions"),
     ("L_layers", "blocks"),
@@ -155,25 +171,55 @@ const SETTINGS: [(&str, &str); 12] = [
     ("vocab_size", "vocab_size"),
     ("seq_len", "seq_len"),
     ("pos_encodings", "positions"),
+    ("rope_theta", "rope_base"),
 ];
 
-/// A setting, the public code's or ours, as one of ours; `None` for those that say nothing about the network.
+/// The public code's settings that do not change what a trained network computes: those of the training, and
+/// `H_layers`, which it does not read.
+const WITHOUT_EFFECT: [&str; 6] =
+    ["loss", "halt_exploration_prob", "no_ACT_continue", "batch_size", "H_layers", "forward_dtype"];
+
+/// The public code's settings that this network has at one value only.
+fn check_fixed(key: &str, value: &serde_json::Value) -> Result<bool, String> {
+    let is_usual = match key {
+        "rms_norm_eps" => value.as_f64() == Some(1e-5),
+        "causal" => value.as_bool() == Some(false),
+        "name" => value.as_str().is_some_and(|name| {
+            name.split('@').next().is_some_and(|module| module.rsplit('.').next() == Some("trm"))
+        }),
+        _ => return Ok(false),
+    };
+    let wanted = match key {
+        "rms_norm_eps" => "only 1e-5 can be imported",
+        "causal" => "only false can be imported",
+        _ => "only recursive_reasoning.trm@… can be imported",
+    };
+    match is_usual {
+        true => Ok(true),
+        false => Err(format!("{key} = `{}`: {wanted}", foreign(&value.to_string()))),
+    }
+}
+
+/// A setting, the public code's or ours, as one of ours; `None` for those without effect. An unknown one is kept:
+/// it is refused by its name when the configuration is complete.
 fn translate(key: &str, value: &serde_json::Value) -> Result<Option<(String, Value)>, String> {
+    if value.is_null() || WITHOUT_EFFECT.contains(&key) || check_fixed(key, value)? {
+        return Ok(None);
+    }
+    let wrong = || format!("{}: a value of the wrong kind", foreign(key));
     if key == "mlp_t" {
-        let mix = if value.as_bool() == Some(true) { "mixer" } else { "attention" };
+        let mix = if value.as_bool().ok_or_else(wrong)? { "mixer" } else { "attention" };
         return Ok(Some(("mix".into(), mix.into())));
     }
     let defaults = Table::try_from(Config::default()).expect("a configuration is a table");
     let known = SETTINGS.iter().find(|(theirs, _)| *theirs == key).map_or(key, |(_, ours)| ours);
-    let Some(default) = defaults.get(known) else { return Ok(None) };
-    let value = match (default, value) {
-        (Value::Integer(_), value) => value.as_i64().map(Value::Integer),
-        (Value::Float(_), value) => value.as_f64().map(Value::Float),
-        (Value::String(_), value) => value.as_str().map(Value::from),
-        _ => return Ok(None), // boxes, which the public code has not
+    let value = match (known, defaults.get(known)) {
+        ("rope_base", _) | (_, Some(Value::Float(_))) => value.as_f64().map(Value::Float),
+        (_, Some(Value::Integer(_))) => value.as_i64().map(Value::Integer),
+        (_, Some(Value::String(_))) => value.as_str().map(Value::from),
+        _ => Value::try_from(value).ok(),
     };
-    let found = value.ok_or_else(|| format!("{key}: a value of the wrong kind"))?;
-    Ok(Some((known.into(), found)))
+    Ok(Some((known.into(), value.ok_or_else(wrong)?)))
 }
 
 /// A model from the tensors of a checkpoint and what is known besides. Where `puzzle_identifiers` is known
@@ -187,6 +233,7 @@ pub fn import_tensors(
     known: &Known,
     device: &Device,
 ) -> Result<Model, Error> {
+    tensors.retain(|tensor| !is_cache(&tensor.name));
     for tensor in &mut tensors {
         tensor.name = own_name(&tensor.name).map_err(Error::Mismatch)?;
     }
@@ -196,8 +243,15 @@ pub fn import_tensors(
         resize(table, usize::try_from(count).unwrap_or(0))?;
     }
     let mut keys = inferred(&tensors, known)?;
+    let integer = |keys: &Table, key: &str| keys.get(key).and_then(Value::as_integer).unwrap_or(0);
+    let (width, hidden) = (integer(&keys, "puzzle_embedding"), integer(&keys, "hidden"));
     for (key, value) in &known.keys {
         match keys.get(key) {
+            // the public code then takes as many tokens as the embedding fills
+            None if key == "prefix_len" && value.as_integer() == Some(0) && width > 0 => {
+                let filled = (width as u64).div_ceil(hidden.max(1) as u64);
+                keys.insert(key.clone(), Value::Integer(filled as i64));
+            }
             // the public code's setting, which its mixer does not look at
             Some(_) if key == "positions" && value.as_str() == Some("rope") => {}
             Some(seen) if !same(seen, value) => {

@@ -173,3 +173,31 @@ fn the_public_codes_yaml_is_understood() {
     std::fs::write(&path, "arch: [unclosed").unwrap();
     assert!(Known::from_file(&path).unwrap_err().to_string().contains("neither YAML nor JSON"));
 }
+
+#[test]
+fn public_names_are_taken_or_refused_by_name() {
+    let mut known = said(&["cycles", "recursions"]);
+    for setting in ["H_cycles=2", "L_cycles=3", "halt_max_steps=3", "rope_theta=10.0"] {
+        known.set_typed(setting).unwrap();
+    }
+    let model = import_tensors(mixer(), &known, &Device::cpu(1)).unwrap();
+    assert_eq!((model.config().cycles, model.config().rope_base), (2, 10.0));
+    let refusal = |setting: &str| said(&[]).set_typed(setting).unwrap_err().to_string();
+    assert!(refusal("rms_norm_eps=1e-6").contains("only 1e-5"));
+    assert!(refusal("causal=true").contains("only false"));
+    assert!(refusal("name=recursive_reasoning.hrm@HRM").contains("only recursive_reasoning.trm"));
+    assert!(refusal("mlp_t=maybe").contains("wrong kind"));
+}
+
+#[test]
+fn wrapped_names_and_caches_are_understood() {
+    let mut tensors = mixer();
+    for tensor in &mut tensors {
+        tensor.name =
+            tensor.name.replace("_orig_mod.", "").replace("model.", "module.model._orig_mod.");
+    }
+    for name in ["model.inner.puzzle_emb.local_weights", "model.inner.rotary_emb.cos_cached"] {
+        tensors.push(NamedTensor { name: name.into(), shape: vec![1], values: vec![0.0] });
+    }
+    assert!(import_tensors(tensors, &said(&[]), &Device::cpu(1)).is_ok());
+}
