@@ -3,7 +3,8 @@
 mod pickle;
 mod save;
 
-use crate::torch::pickle::{Pickle, Value};
+use crate::text::foreign;
+use crate::torch::pickle::{Pickle, Place, Value};
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, TensorView};
 use std::io::{Cursor, Read};
@@ -87,9 +88,7 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<NamedTensor>, String> {
         ));
     }
     let pickle = Pickle::parse(&pickle)?;
-    let Value::Dictionary(entries) = pickle.top() else {
-        return Err("not a dictionary of tensors: save model.state_dict()".into());
-    };
+    let entries = weights(&pickle)?;
     let mut budget = bytes.len() as u64;
     let mut tensors = Vec::new();
     for (key, value) in entries {
@@ -99,10 +98,27 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<NamedTensor>, String> {
         let tensor = tensor(&pickle, pickle.get(*value), &mut budget, &mut |key| {
             entry(&mut archive, &format!("{folder}data/{key}"))
         });
-        let (shape, values) = tensor.map_err(|message| format!("{name}: {message}"))?;
+        let (shape, values) = tensor.map_err(|message| format!("{}: {message}", foreign(name)))?;
         tensors.push(NamedTensor { name: name.clone(), shape, values });
     }
     Ok(tensors)
+}
+
+/// The entries of the dictionary of weights: the whole file, or what it holds under the usual names, the plain
+/// model before others.
+fn weights(pickle: &Pickle) -> Result<&[(Place, Place)], String> {
+    let Value::Dictionary(entries) = pickle.top() else {
+        return Err("not a dictionary of tensors: save model.state_dict()".into());
+    };
+    let under = |wanted: &str| {
+        let named = |(key, _): &&(Place, Place)| matches!(pickle.get(*key), Value::Text(key) if key == wanted);
+        match entries.iter().find(named).map(|(_, value)| pickle.get(*value)) {
+            Some(Value::Dictionary(entries)) => Some(&entries[..]),
+            _ => None,
+        }
+    };
+    let usual = ["model", "state_dict", "model_state_dict"];
+    Ok(usual.into_iter().find_map(under).unwrap_or(entries))
 }
 
 /// The bytes of a safetensors file.

@@ -133,6 +133,7 @@ impl Machine<'_> {
             b'Q' => self.storage()?,
             b'R' => self.reduce()?,
             b'b' => drop(self.pop()?), // attributes, of an OrderedDict for one: no tensors
+            0x81 => return Err("a whole module: save model.state_dict() instead".into()),
             other => return Err(format!("instruction {other:#04x} does not occur in checkpoints")),
         }
         Ok(None)
@@ -331,8 +332,9 @@ mod tests {
         assert_eq!(message(b"(0"), "pickle, byte 1: nothing on the stack");
         assert_eq!(
             message(b"\x81."),
-            "pickle, byte 0: instruction 0x81 does not occur in checkpoints"
+            "pickle, byte 0: a whole module: save model.state_dict() instead"
         );
+        assert!(message(b"\x82.").contains("instruction 0x82 does not occur in checkpoints"));
         assert_eq!(message(b"NNs."), "pickle, byte 2: nothing on the stack");
         assert_eq!(message(b"K\x01K\x02Q"), "pickle, byte 4: a reference that is no storage");
     }

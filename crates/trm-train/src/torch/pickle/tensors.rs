@@ -1,6 +1,7 @@
 //! The names that stand for tensors. No other is understood, and nothing is called.
 
 use super::{Machine, Place, Value};
+use crate::text::foreign;
 use crate::torch::DType;
 
 impl Machine<'_> {
@@ -47,7 +48,10 @@ impl Machine<'_> {
                 self.push(Value::Tensor { storage, offset, shape, strides });
             }
             ("torch._utils._rebuild_parameter", [tensor, ..]) => self.stack.push(*tensor),
-            (name, _) => return Err(format!("calls {name}, which no checkpoint of weights needs")),
+            (name, _) => {
+                let name = foreign(name);
+                return Err(format!("calls {name}, which no checkpoint of weights needs"));
+            }
         }
         Ok(())
     }
