@@ -10,8 +10,9 @@ mod part;
 
 pub(crate) use part::hex;
 
-use crate::display::{heading, progress_bar};
+use crate::display::heading;
 use crate::output::{note, out};
+use crate::progress::Progress;
 use crate::{Failed, Outcome};
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
@@ -180,9 +181,9 @@ fn generate(arguments: &SudokuArguments) -> Result<Splits> {
         seed: arguments.seed,
     };
     let total = (wanted.train + wanted.test) as u64;
-    let bar = progress_bar(total, "puzzles {wide_bar} {pos}/{len}");
+    let mut bar = Progress::new("puzzles", total);
     let splits = generate_sudoku(&wanted, test_file, &mut |done| bar.set_position(done as u64))?;
-    bar.finish_and_clear();
+    bar.finish();
     Ok(splits)
 }
 

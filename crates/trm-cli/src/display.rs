@@ -2,9 +2,9 @@
 
 use crate::output::{note, out};
 use crate::search::origin;
+use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, RgbColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::IsTerminal;
 use std::time::Duration;
 use trm::Found;
 use trm_puzzles::{Domain, Verdict};
@@ -132,7 +132,7 @@ pub(crate) fn print_question(domain: Domain, question: &[u8]) {
 
 /// Prints a draft; cells that changed since the draft before are marked.
 pub(crate) fn print_step(domain: Domain, question: &[u8], step: &TrailStep) {
-    let colour = std::io::stdout().is_terminal();
+    let colour = AutoStream::choice(&std::io::stdout()) != ColorChoice::Never;
     let of_chain = match step.chain {
         1 => String::new(),
         chain => format!(" of chain {chain}"),

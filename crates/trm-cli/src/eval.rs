@@ -5,9 +5,10 @@ mod written;
 
 use crate::Outcome;
 use crate::compute;
-use crate::display::{duration, heading, percent, progress_bar, rate};
+use crate::display::{duration, heading, percent, rate};
 use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::output::out;
+use crate::progress::Progress;
 use crate::search::{SearchArguments, chain_steps, print_report};
 use crate::writing::WritingArguments;
 use anyhow::{Result, bail};
@@ -144,9 +145,9 @@ fn recursive(arguments: &Arguments, model: &Model, mut data: Dataset) -> Result<
         dtype,
         keep_outputs: arguments.save_outputs.is_some(),
     };
-    let bar = progress_bar(data.len() as u64, "evaluating {wide_bar} {pos}/{len}  {eta} left");
+    let mut bar = Progress::new("evaluating", data.len() as u64);
     let evaluation = evaluate(model, &data, options, &mut |done| bar.set_position(done as u64))?;
-    bar.finish_and_clear();
+    bar.finish();
     if arguments.json {
         out!("{}", serde_json::to_string_pretty(&as_json(arguments, &evaluation, &data, model))?);
     } else {
@@ -165,10 +166,10 @@ fn search(
     data: &Dataset,
     options: &SearchOptions,
 ) -> Result<Outcome> {
-    let bar = progress_bar(data.len() as u64, "searching {wide_bar} {pos}/{len}");
+    let mut bar = Progress::new("searching", data.len() as u64);
     let report =
         trm_train::search(solver, data, options, &mut |done| bar.set_position(done as u64))?;
-    bar.finish_and_clear();
+    bar.finish();
     let model = solver.model();
     if arguments.json {
         let options = json!({

@@ -10,6 +10,7 @@ mod export;
 mod import;
 mod machine;
 mod output;
+mod progress;
 mod quickstart;
 mod report;
 mod search;

@@ -2,8 +2,9 @@
 
 use super::{Arguments, identity, print_digests, print_heading};
 use crate::Outcome;
-use crate::display::{duration, percent, progress_bar};
+use crate::display::{duration, percent};
 use crate::output::out;
+use crate::progress::Progress;
 use anyhow::{Result, bail};
 use trm::{Limits, Model};
 use trm_train::{Dataset, Precision, VoteOptions, files::write_atomic, vote};
@@ -28,12 +29,12 @@ pub(super) fn run(
         dtype: Precision::from(arguments.precision).into(),
         blank_identifiers: arguments.blank_identifiers,
     };
-    let bar = progress_bar(data.len() as u64, "voting {wide_bar} {pos}/{len}  {eta} left");
+    let mut bar = Progress::new("voting", data.len() as u64);
     let report = vote(model, data, options, &mut |done, all| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     })?;
-    bar.finish_and_clear();
+    bar.finish();
     if let Some(path) = &arguments.submission {
         write_atomic(path, &serde_json::to_vec(&report.submission)?)?;
     }

@@ -2,8 +2,9 @@
 
 use super::{Arguments, identity, print_digests, print_heading};
 use crate::Outcome;
-use crate::display::{duration, percent, progress_bar, rate};
+use crate::display::{duration, percent, rate};
 use crate::output::out;
+use crate::progress::Progress;
 use anyhow::{Result, bail};
 use serde_json::json;
 use std::time::Instant;
@@ -51,10 +52,10 @@ fn greedy(
 ) -> Result<Outcome> {
     let options =
         EvalOptions { steps: 1, batch, halt: None, dtype: DType::F32, keep_outputs: false };
-    let bar = progress_bar(data.len() as u64, "writing {wide_bar} {pos}/{len}  {eta} left");
+    let mut bar = Progress::new("writing", data.len() as u64);
     let evaluation =
         evaluate_autoregressive(model, data, options, &mut |done| bar.set_position(done as u64))?;
-    bar.finish_and_clear();
+    bar.finish();
     let score = &evaluation.steps[0];
     let (low, high) = wilson(score.exact, evaluation.puzzles);
     if arguments.json {
@@ -88,9 +89,9 @@ fn best(
     options: SampleOptions,
 ) -> Result<Outcome> {
     let started = Instant::now();
-    let bar = progress_bar(data.len() as u64, "writing {wide_bar} {pos}/{len}  {eta} left");
+    let mut bar = Progress::new("writing", data.len() as u64);
     let scores = best_of(model, data, options, &mut |done| bar.set_position(done as u64))?;
-    bar.finish_and_clear();
+    bar.finish();
     let seconds = started.elapsed().as_secs_f64();
     let SampleOptions { samples, temperature, seed, .. } = options;
     if arguments.json {
