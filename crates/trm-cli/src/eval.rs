@@ -9,7 +9,7 @@ use crate::display::{duration, heading, percent, rate};
 use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::output::out;
 use crate::progress::Progress;
-use crate::search::{SearchArguments, chain_steps, print_report};
+use crate::search::{SearchArguments, chain_steps, print_report, warn_without_rules};
 use crate::writing::WritingArguments;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -20,7 +20,7 @@ use trm::{Model, Network, Solver};
 use trm_train::report::{Chart, render_chart};
 use trm_train::{
     AnyModel, Dataset, EvalOptions, Evaluation, Machine, Outputs, Precision, SearchOptions,
-    evaluate, files::write_atomic, load_any, program, weight_digest, wilson,
+    evaluate, files::check_writable, files::write_atomic, load_any, program, weight_digest, wilson,
 };
 
 #[derive(Args)]
@@ -41,7 +41,8 @@ pub(crate) struct Arguments {
     limit: Option<usize>,
     /// Let every puzzle stop at its first step with a halting probability above P, and the next one
     /// take its place: faster. P is above 0 and at most 1; without a number it is 0.5, the rule of
-    /// the public code, which costs accuracy (`trm solve` takes 0.95).
+    /// the public code, which costs accuracy (`trm solve` takes 0.95). What follows --halt is taken
+    /// for P unless it begins with a hyphen: MODEL comes first.
     ///
     /// Without --halt every puzzle gets all steps, as in published results. In the table, `sure of`
     /// counts halting probabilities above P, or above 0.5 without --halt; a puzzle that has stopped
@@ -50,8 +51,9 @@ pub(crate) struct Arguments {
         long,
         value_name = "P",
         num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "0.5"
+        default_missing_value = "0.5",
+        allow_negative_numbers = true,
+        value_parser = probability
     )]
     halt: Option<f32>,
     /// Puzzles at a time.
@@ -91,7 +93,15 @@ pub(crate) struct Arguments {
     machine: DeviceArguments,
 }
 
+fn probability(text: &str) -> Result<f32, &'static str> {
+    text.parse().map_err(|_| "not a number: name the model before --halt")
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
+    let Arguments { figure, save_outputs, submission, .. } = arguments;
+    for path in [figure, save_outputs, submission].into_iter().flatten() {
+        check_writable(path)?;
+    }
     let device = arguments.machine.device();
     let model = load_any(&arguments.model, &device)?;
     let mut data = Dataset::load(&arguments.data, &arguments.split)?;
@@ -136,6 +146,7 @@ fn recursive(arguments: &Arguments, model: &Model, mut data: Dataset) -> Result<
         if arguments.halt.is_some() || arguments.save_outputs.is_some() {
             bail!("--search goes without --halt and --save-outputs: the rules end a search");
         }
+        warn_without_rules(&model.config().domain, &options);
         return search(arguments, Solver::new(model, dtype), &data, &options);
     }
     let options = EvalOptions {

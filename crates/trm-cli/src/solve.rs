@@ -5,7 +5,7 @@ mod written;
 
 use crate::Outcome;
 use crate::machine::{DeviceArguments, PrecisionArgument};
-use crate::search::{SearchArguments, chain_steps};
+use crate::search::{SearchArguments, chain_steps, warn_without_rules};
 use crate::shipped;
 use crate::writing::WritingArguments;
 use anyhow::{Context, Result, bail};
@@ -110,7 +110,9 @@ fn effort(arguments: &Arguments, model: &Model, domain: Domain) -> Result<Effort
         bail!("--steps and --batch must be at least 1");
     }
     if searches {
-        return Ok(Effort::Judged(arguments.searching.options(steps, batch)?));
+        let options = arguments.searching.options(steps, batch)?;
+        warn_without_rules(&domain.name(), &options);
+        return Ok(Effort::Judged(options));
     }
     match arguments.searching.first_given() {
         Some(name) if alone => bail!("--{name} is for a search: leave out --one-pass and --halt"),

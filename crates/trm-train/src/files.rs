@@ -44,6 +44,31 @@ pub fn write_atomic(path: &Path, contents: &[u8]) -> Result<(), Error> {
     })
 }
 
+/// Refuses a place where [`write_atomic`] could not write, before the work whose results shall go there.
+///
+/// # Errors
+/// If there is a folder of that name, or the folder around it is missing or cannot be written to.
+pub fn check_writable(path: &Path) -> Result<(), Error> {
+    let temporary = sibling(path);
+    let tried = match path.is_dir() {
+        true => Err(io::ErrorKind::IsADirectory.into()),
+        false => File::create(&temporary).and_then(|_| fs::remove_file(&temporary)),
+    };
+    tried.map_err(Error::io("write", path))
+}
+
+/// Refuses a place where no folder can be made, before the work whose results shall go there.
+///
+/// # Errors
+/// If the nearest folder above it that exists cannot be written to, or is none.
+pub fn check_new_folder(path: &Path) -> Result<(), Error> {
+    let absolute = std::path::absolute(path).map_err(Error::io("find", path))?;
+    let nearest = absolute.ancestors().find(|folder| folder.exists()).unwrap_or(&absolute);
+    let temporary = sibling(&nearest.join("new"));
+    let tried = fs::create_dir(&temporary).and_then(|()| fs::remove_dir(&temporary));
+    tried.map_err(Error::io("create", path))
+}
+
 /// Fills a folder under a temporary name and then gives it its own, replacing an older one.
 ///
 /// # Errors

@@ -138,6 +138,7 @@ impl<N: Network> Core<N> {
         }
         let weight_norm = norm(self.model.parameters().into_iter().map(|p| p.value()));
         if !weight_norm.is_finite() {
+            self.step -= 1; // it has failed, not been taken
             return Err("size of the weights");
         }
         Ok(Update { lr: self.config.lr * factor, grad_norm, weight_norm })

@@ -22,6 +22,18 @@ pub fn foreign(text: &str) -> String {
     format!("{}…({} characters left out)…{}", one_line(head), count - SHOWN, one_line(tail))
 }
 
+/// A number and what it counts.
+///
+/// ```
+/// use trm_train::text::counted;
+///
+/// assert_eq!(counted(1, "step") + " of " + &counted(0, "cell"), "1 step of 0 cells");
+/// ```
+pub fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
 /// A text with everything escaped that would not stay on its line or would steer a terminal.
 pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use trm_train::files::{read, write_atomic};
-use trm_train::text::foreign;
+use trm_train::text::{counted, foreign};
 use ureq::http::{HeaderValue, Response, StatusCode, Uri};
 use ureq::{Agent, Body};
 
@@ -227,9 +227,9 @@ impl Endpoint {
                     std::thread::sleep(wait);
                 }
                 Err(Failure::Lasting(reason) | Failure::Passing(reason, _)) => {
-                    let attempts = if attempt == 1 { "attempt" } else { "attempts" };
+                    let attempts = counted(attempt as usize, "attempt");
                     let (place, reason) = (&self.place, self.printable(&reason));
-                    let text = format!("{place}: {reason} ({attempt} {attempts})");
+                    let text = format!("{place}: {reason} ({attempts})");
                     return Err(Failed(text).into());
                 }
             }

@@ -146,7 +146,8 @@ fn recursive(
         let halting = evaluate(model, test, halting, &mut |_| ())?;
         let exact = halting.steps.last().map_or(0, |s| s.exact);
         let point = Point { flops: halting.mean_steps * flops, exact };
-        curves.push(Curve { name: "stopping when sure".into(), points: vec![point] });
+        let name = format!("stopping when sure to {:.0} %", 100.0 * Limits::CAREFUL_HALT);
+        curves.push(Curve { name, points: vec![point] });
     }
     let (milliseconds, bytes) = time(model, test, &|model: &Model, one: &Dataset| {
         let question = Question { tokens: &one.inputs, puzzles: &one.example_identifiers() };

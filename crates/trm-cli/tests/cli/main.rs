@@ -7,6 +7,7 @@ mod domains;
 mod download;
 mod halting;
 mod outputs;
+mod places;
 mod reliability;
 mod search;
 mod server;

@@ -249,6 +249,18 @@ mod tests {
     }
 
     #[test]
+    fn weights_that_overflow_in_the_first_step_name_the_first_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut run = poisoned(&folder.path().join("run"));
+        run.trainer.forget(); // the poison
+        run.trainer.core.config.lr = f32::MAX;
+        run.trainer.core.config.warmup = 0;
+        run.recipe.train.rollbacks = 0;
+        let error = run.train(&AtomicBool::new(false), &mut |_| ()).unwrap_err().to_string();
+        assert!(error.contains("size of the weights is not finite at step 1 ("), "{error}");
+    }
+
+    #[test]
     fn a_step_that_is_not_finite_is_undone_once_and_counted() {
         let folder = tempfile::tempdir().unwrap();
         let mut run = poisoned(&folder.path().join("run"));
