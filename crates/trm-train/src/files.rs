@@ -49,7 +49,7 @@ pub fn write_atomic(path: &Path, contents: &[u8]) -> Result<(), Error> {
 /// # Errors
 /// If there is a folder of that name, or the folder around it is missing or cannot be written to.
 pub fn check_writable(path: &Path) -> Result<(), Error> {
-    let temporary = sibling(path);
+    let temporary = written(path);
     let tried = match path.is_dir() {
         true => Err(io::ErrorKind::IsADirectory.into()),
         false => File::create(&temporary).and_then(|_| fs::remove_file(&temporary)),
@@ -64,7 +64,7 @@ pub fn check_writable(path: &Path) -> Result<(), Error> {
 pub fn check_new_folder(path: &Path) -> Result<(), Error> {
     let absolute = std::path::absolute(path).map_err(Error::io("find", path))?;
     let nearest = absolute.ancestors().find(|folder| folder.exists()).unwrap_or(&absolute);
-    let temporary = sibling(&nearest.join("new"));
+    let temporary = written(&nearest.join("new"));
     let tried = fs::create_dir(&temporary).and_then(|()| fs::remove_dir(&temporary));
     tried.map_err(Error::io("create", path))
 }
