@@ -132,7 +132,8 @@ fn bad_csv_files_are_refused_by_file_and_row() {
         ),
         ("question,answer\n1.....3..4.....2,132442312413314\n", "line 2, answer"),
         ("question,answer\n1...............,1324423124133142\n", "line 2, question: "),
-        ("puzzle,solution\na,b\n", "line 1: no column"),
+        ("task,result\na,b\n", "line 1: no column"),
+        ("puzzle,solution\na,b\n", "line 2, question: unexpected 'a'"),
         ("question,answer\n", "no puzzles"),
     ];
     for (text, expected) in rows {
@@ -247,7 +248,8 @@ fn metadata_that_contradict_their_domain_are_refused() {
     let text = std::fs::read_to_string(&path).unwrap().replace("sudoku4", "sudoku9");
     std::fs::write(&path, text).unwrap();
     let message = session.refuse(&["train", "recipe.toml", "--out", "new"], 2);
-    assert!(message.contains("names the domain sudoku9"), "{message}");
+    let contradiction = "seq_len = 16 and vocab_size = 6, but the domain sudoku9 has 81 and 11";
+    assert_eq!(message, format!("data/train/dataset.json: {contradiction}"));
 }
 
 #[test]

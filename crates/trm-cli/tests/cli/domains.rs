@@ -87,12 +87,13 @@ fn mazes_come_from_csv_and_bad_ones_are_refused() {
 /// Tasks whose outputs are their inputs with two colours exchanged, numbered from `first`.
 fn tasks(first: usize, count: usize, solved: bool) -> (String, String) {
     let grid = |seed: usize, exchanged: bool| {
-        let colour = |i: u32| match (seed / 3usize.pow(i) % 3 + 1, exchanged) {
+        let colour = |cell: u32| match ((seed + 1) * 7919 / 3usize.pow(cell) % 3 + 1, exchanged) {
             (1, true) => 2,
             (2, true) => 1,
             (colour, _) => colour,
         };
-        format!("[[{},{}],[{},{}]]", colour(0), colour(1), colour(2), colour(3))
+        let row = |row: u32| [0, 1, 2].map(|column| colour(3 * row + column));
+        format!("{:?}", [0, 1, 2].map(row))
     };
     let pair =
         |seed| format!("{{\"input\":{},\"output\":{}}}", grid(seed, false), grid(seed, true));

@@ -215,6 +215,7 @@ pub fn infer(examples: &[Example], wanted: &Wanted) -> Result<Format, FileError>
     let side = width.isqrt();
     if wanted.width.is_none()
         && wanted.height.is_none()
+        && sizes.len() == 1
         && height == 1
         && side > 1
         && side * side == width
