@@ -11,11 +11,11 @@ use indicatif::ProgressBar;
 use std::collections::VecDeque;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use trm::Network;
-use trm_ops::DType;
+use trm_ops::{DType, Stop};
 use trm_train::{
     AutoregressiveTrainer, Dataset, Ending, Event, Learner, Recipe, Run, StepMetrics, Trainer,
     available_bytes, checkpoint_bytes, weight_digest,
@@ -164,7 +164,7 @@ fn describe<L: Learner>(run: &Run<L>) {
 
 /// Trains until done or Ctrl-C, showing how it goes.
 pub(crate) fn supervise<L: Learner>(run: &mut Run<L>) -> Result<Ending> {
-    let stop = stop_flag()?;
+    let stop = stop_at_signals()?;
     let mut display = Display::new(run);
     TRAINING.store(true, Ordering::Relaxed);
     let result = run.train(&stop, &mut |event| display.show(event));
@@ -176,19 +176,27 @@ pub(crate) fn supervise<L: Learner>(run: &mut Run<L>) -> Result<Ending> {
 /// Whether there is a state that an interruption must not lose.
 static TRAINING: AtomicBool = AtomicBool::new(false);
 
-/// Set at the first Ctrl-C or termination signal; the second ends the process.
-fn stop_flag() -> Result<Arc<AtomicBool>> {
-    static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+/// Signals within this time are one: a terminal that is closed sends two.
+const ONE_SIGNAL: Duration = Duration::from_secs(1);
+
+/// Requested at the first Ctrl-C, hang-up or termination signal; the next one ends the process.
+fn stop_at_signals() -> Result<Stop> {
+    static STOP: OnceLock<Stop> = OnceLock::new();
     if let Some(stop) = STOP.get() {
         return Ok(stop.clone());
     }
-    let stop = STOP.get_or_init(Arc::default).clone();
-    let flag = stop.clone();
+    let stop = STOP.get_or_init(Stop::default).clone();
+    let (asked, mut first) = (stop.clone(), None);
     ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) || !TRAINING.load(Ordering::Relaxed) {
+        let since = first.get_or_insert_with(Instant::now).elapsed();
+        let again = asked.is_requested() && since > ONE_SIGNAL;
+        if again || !TRAINING.load(Ordering::Relaxed) {
             std::process::exit(130);
         }
-        note!("\nstopping after this step; press Ctrl-C again to stop at once");
+        if !asked.is_requested() {
+            asked.request();
+            note!("\nstopping with a checkpoint; press Ctrl-C again to stop without one");
+        }
     })?;
     Ok(stop)
 }

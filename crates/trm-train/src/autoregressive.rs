@@ -16,7 +16,7 @@ use trm::{
     Autoregressive, AutoregressiveConfig, Lesson, Network, Order, Sampling, Thought, UNLABELLED,
     Written, generate,
 };
-use trm_ops::{Device, Tape, Tensor};
+use trm_ops::{Device, Stop, Tape, Tensor};
 use trm_puzzles::Domain;
 
 /// An autoregressive model in training.
@@ -161,13 +161,16 @@ impl Learner for AutoregressiveTrainer {
         let (device, batch) = (self.core.model.device().clone(), self.core.config.batch);
         let examples: Vec<Example> = (0..batch).map(fresh).collect();
         let lesson = self.lesson(&examples);
-        let tape = Tape::recording(&device).recompute(self.core.config.recompute);
+        let tape = self.core.tape();
         let Pass { logits, loss } = self.forward(&tape, &lesson);
         let lm_loss = mean(&loss.to_f32_vec());
-        if !lm_loss.is_finite() {
+        if !lm_loss.is_finite() && !self.core.stop.is_requested() {
             return Err(self.fault("loss", &lesson));
         }
         let mut gradients = tape.backward(&[(&loss, &mean_of_rows(&device, batch, 1.0))]);
+        if self.core.stop.is_requested() {
+            return Err(Error::Stopped);
+        }
         let update = self.core.update(&mut gradients);
         let update = update.map_err(|what| self.fault(what, &lesson))?;
         let (lr, grad_norm, weight_norm) = (update.lr, update.grad_norm, update.weight_norm);
@@ -197,9 +200,10 @@ impl Learner for AutoregressiveTrainer {
         model: &Autoregressive,
         data: &Dataset,
         options: EvalOptions,
-        progress: &mut dyn FnMut(usize),
+        stop: &Stop,
     ) -> Result<Evaluation, Error> {
-        evaluate_autoregressive(model, data, options, progress)
+        let evaluation = evaluate_autoregressive(model, data, options, &mut |_| ())?;
+        if stop.is_requested() { Err(Error::Stopped) } else { Ok(evaluation) }
     }
 
     fn supervision_steps(&self) -> usize {

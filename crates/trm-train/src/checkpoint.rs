@@ -40,6 +40,9 @@ pub struct Progress {
     pub best_loss: f64,
     /// Validations since the last one with a better exact accuracy.
     pub stale: u64,
+    /// Whether the validation of this step is still to be done: the run was stopped in it.
+    #[serde(default)]
+    pub unvalidated: bool,
     /// Times that the run went back because a step was not finite.
     pub rollbacks: u64,
     /// Digest of the training set.

@@ -5,7 +5,7 @@ use crate::score::Score;
 use serde::{Serialize, Serializer};
 use std::time::Instant;
 use trm::{Limits, Model, Question, Solver, Thought};
-use trm_ops::DType;
+use trm_ops::{DType, Stop};
 
 /// How to evaluate.
 #[derive(Clone, Copy, Debug)]
@@ -178,6 +178,20 @@ pub fn evaluate(
     options: EvalOptions,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Evaluation, Error> {
+    evaluate_until(model, data, options, &Stop::default(), progress)
+}
+
+/// [`evaluate`], unless `stop` is requested before its end.
+///
+/// # Errors
+/// As [`evaluate`], or [`Error::Stopped`].
+pub fn evaluate_until(
+    model: &Model,
+    data: &Dataset,
+    options: EvalOptions,
+    stop: &Stop,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Evaluation, Error> {
     check_fit(model, data)?;
     let EvalOptions { steps, batch, halt, .. } = options;
     let identifiers = data.example_identifiers();
@@ -185,8 +199,11 @@ pub fn evaluate(
     let mut tally = Tally::new(options, data);
     let mut done = 0;
     let started = Instant::now();
-    let solver = Solver::new(model, options.dtype);
+    let solver = Solver::new(model, options.dtype).until(stop);
     for thought in solver.solve_all(question, Limits { steps, batch, halt })? {
+        if stop.is_requested() {
+            return Err(Error::Stopped);
+        }
         let thought = thought?;
         tally.add(&thought);
         if thought.last {

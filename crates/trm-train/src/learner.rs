@@ -13,7 +13,7 @@ use crate::train::StepMetrics;
 use rand_chacha::ChaCha8Rng;
 use std::path::Path;
 use trm::Network;
-use trm_ops::{DType, Device, FaultFinder, Gradients, Tape, Tensor, lerp};
+use trm_ops::{DType, Device, FaultFinder, Gradients, Stop, Tape, Tensor, lerp};
 
 /// What a [`Run`](crate::Run) trains: a network and its way of learning.
 pub trait Learner: Sized {
@@ -31,6 +31,7 @@ pub trait Learner: Sized {
     /// # Errors
     /// If the loss, the gradient or the updated weights are not finite; the first operation that
     /// failed is named. Nothing but [`Run`](crate::Run)'s way back is to be done with the learner then.
+    /// [`Error::Stopped`] if [`Core::stop`] was requested; the learner is then where it was before the step.
     fn step(&mut self, fresh: &mut dyn FnMut(usize) -> Example) -> Result<StepMetrics, Error>;
 
     /// What it shares with all others.
@@ -53,12 +54,12 @@ pub trait Learner: Sized {
     /// Measures a network.
     ///
     /// # Errors
-    /// If the data do not fit it.
+    /// If the data do not fit it, or [`Error::Stopped`].
     fn evaluate(
         network: &Self::Network,
         data: &Dataset,
         options: EvalOptions,
-        progress: &mut dyn FnMut(usize),
+        stop: &Stop,
     ) -> Result<Evaluation, Error>;
 
     /// Most supervision steps that a puzzle is evaluated with.
@@ -103,6 +104,8 @@ pub struct Core<N> {
     /// EMA of the trained parameters; empty when switched off.
     pub(crate) average: Vec<Tensor>,
     pub(crate) step: u64,
+    /// Ends a step early.
+    pub stop: Stop,
 }
 
 /// Sizes of an update.
@@ -120,7 +123,14 @@ impl<N: Network> Core<N> {
         let values = model.parameters().into_iter().map(|p| p.value().clone());
         let average = if config.ema > 0.0 { values.collect() } else { Vec::new() };
         let optimizer = Optimizer::new(&model.parameters(), config.optimizer);
-        Core { optimizer, average, config: config.clone(), seed, model, step: 0 }
+        let (config, stop) = (config.clone(), Stop::default());
+        Core { optimizer, average, config, seed, model, step: 0, stop }
+    }
+
+    /// A tape for a step of training.
+    pub(crate) fn tape(&self) -> Tape {
+        let tape = Tape::recording(self.model.device()).recompute(self.config.recompute);
+        tape.until(&self.stop)
     }
 
     /// Clips the gradient and takes a step: optimiser, average. Says what is not finite, if anything.

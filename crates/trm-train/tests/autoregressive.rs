@@ -2,9 +2,8 @@
 
 use rand::RngExt;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use trm::{Autoregressive, AutoregressiveConfig, Order};
-use trm_ops::Device;
+use trm_ops::{Device, Stop};
 use trm_puzzles::sudoku::{Givens, Shape};
 use trm_train::{
     AutoregressiveTrainer, Chosen, Dataset, EvalOptions, Generated, Kind, Learner, Metadata,
@@ -57,7 +56,7 @@ fn recipe(settings: &[&str]) -> Recipe {
 fn train(folder: &Path, recipe: Recipe, threads: usize) -> Run<AutoregressiveTrainer> {
     let mut run: Run<AutoregressiveTrainer> =
         Run::create(folder, recipe, &reversals(4000, 1), &Device::cpu(threads)).unwrap();
-    run.train(&AtomicBool::new(false), &mut |_| ()).unwrap();
+    run.train(&Stop::default(), &mut |_| ()).unwrap();
     run
 }
 
@@ -94,7 +93,7 @@ fn a_resumed_run_equals_one_that_never_stopped_for_any_number_of_threads() {
     let mut run: Run<AutoregressiveTrainer> =
         Run::resume(&path, None, &reversals(4000, 1), recipe(&short), &Device::cpu(1)).unwrap();
     assert_eq!(run.progress().step, 5);
-    run.train(&AtomicBool::new(false), &mut |_| ()).unwrap();
+    run.train(&Stop::default(), &mut |_| ()).unwrap();
     assert_eq!(digest(&run), digest(&whole));
 }
 

@@ -104,7 +104,8 @@ impl Autoregressive {
     ) -> Tensor {
         let heads = self.config.heads;
         let h = self.embed(tape, tokens, 0, (batch, dtype));
-        let h = self.blocks.iter().fold(h, |h, block| {
+        let blocks = self.blocks.iter().take_while(|_| !tape.is_stopped());
+        let h = blocks.fold(h, |h, block| {
             block.forward(tape, &h, |qkv| tape.causal_attention(qkv, heads, Some(&self.rope)))
         });
         self.head(tape, &h, places)

@@ -17,6 +17,7 @@ use crate::train::{StepMetrics, Trainer};
 use rand::seq::SliceRandom;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use training::due;
 use trm::Network;
 use trm_ops::Device;
 use trm_puzzles::Domain;
@@ -215,6 +216,13 @@ impl<L: Learner> Run<L> {
         Ok(Run { folder, recipe, train, validation, trainer, progress, images, lock: None })
     }
 
+    /// Whether the run validates after this step.
+    fn validates_at(&self, step: u64) -> bool {
+        let settings = &self.recipe.train;
+        let is_due = step == settings.steps || due(step, settings.validate_every);
+        settings.validate_every > 0 && !self.validation.is_empty() && is_due
+    }
+
     /// How this run evaluates: all supervision steps for every puzzle, so that accuracies compare
     /// with published ones and the best model is not chosen by its halting.
     pub fn eval_options(&self) -> EvalOptions {
@@ -230,7 +238,9 @@ impl<L: Learner> Run<L> {
     /// Why there is nothing left to do, if so.
     pub fn ending(&self) -> Option<Ending> {
         let (progress, settings) = (&self.progress, &self.recipe.train);
-        if settings.target > 0.0 && progress.best_exact as f32 >= settings.target {
+        if progress.unvalidated {
+            None
+        } else if settings.target > 0.0 && progress.best_exact as f32 >= settings.target {
             Some(Ending::Target)
         } else if settings.patience > 0 && progress.stale >= settings.patience {
             Some(Ending::Patience)
