@@ -76,6 +76,7 @@ impl<'m> Solver<'m> {
     /// let limits = Limits { steps: 3, batch: 2, halt: Some(Limits::CAREFUL_HALT) };
     /// let mut answers = vec![Vec::new(); 5];
     /// for thought in Solver::new(&model, DType::F32).solve_all(question, limits)? {
+    ///     let thought = thought?;
     ///     if thought.last {
     ///         answers[thought.puzzle] = thought.answer;
     ///     }
