@@ -127,10 +127,10 @@ fn check_examples(examples: &[grids::Example]) {
 
 /// A checkpoint of PyTorch.
 pub fn checkpoint(data: &[u8]) {
-    if let Ok(tensors) = torch::decode(data) {
-        let again = torch::encode(&tensors).expect("what was read can be written");
+    if let Ok(weights) = torch::decode(data) {
+        let again = torch::encode(&weights.tensors).expect("what was read can be written");
         let same = torch::decode(&again).expect("what was written can be read");
-        assert_eq!(same.len(), tensors.len());
+        assert_eq!(same.tensors.len(), weights.tensors.len());
     }
 }
 

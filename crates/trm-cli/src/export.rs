@@ -13,13 +13,13 @@ use trm_train::{AnyModel, Error, Precision, export_model, files, load_any, publi
 pub(crate) struct Arguments {
     /// A model folder, or a run folder (its best model).
     model: PathBuf,
-    /// Folder to write; with --to pt-names a file.
+    /// Folder to write; with --to pt-names or pt-compiled a file.
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
     /// What to write.
     #[arg(long, value_enum, default_value = "safetensors")]
     to: Form,
-    /// Number format of the weights in the file; pt-names is always f32.
+    /// Number format of the weights; the files for PyTorch are always f32.
     #[arg(long, value_enum, default_value = "bf16")]
     precision: Stored,
 }
@@ -36,8 +36,11 @@ enum Stored {
 enum Form {
     /// A model folder of this program: config.json and model.safetensors.
     Safetensors,
-    /// A checkpoint that the public PyTorch code loads: its names, its file format.
+    /// A checkpoint with the names of the public PyTorch code, which loads it with DISABLE_COMPILE=1.
     PtNames,
+    /// The same with _orig_mod. before every name: what the public code loads by default, since it compiles the
+    /// model first.
+    PtCompiled,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
@@ -59,12 +62,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
             export_model(source, &**model, precision.into(), out)?;
             (model.config().parameters(), precision)
         }
-        (Form::PtNames, AnyModel::Recursive(model)) => {
-            let bytes = torch::encode(&public_tensors(model)?).map_err(Error::Mismatch)?;
+        (Form::PtNames | Form::PtCompiled, AnyModel::Recursive(model)) => {
+            let mut tensors = public_tensors(model)?;
+            if let Form::PtCompiled = to {
+                tensors.iter_mut().for_each(|tensor| tensor.name.insert_str(0, "_orig_mod."));
+            }
+            let bytes = torch::encode(&tensors).map_err(Error::Mismatch)?;
             files::write_atomic(out, &bytes)?;
             (model.parameter_count().0, Precision::F32)
         }
-        (Form::PtNames, AnyModel::Autoregressive(_)) => bail!(
+        (Form::PtNames | Form::PtCompiled, AnyModel::Autoregressive(_)) => bail!(
             "{}: an autoregressive model, which the public code does not have: leave out --to",
             source.display()
         ),

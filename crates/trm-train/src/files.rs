@@ -7,12 +7,19 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::Path;
 
+/// How a file begins that stands for one that Git LFS has not fetched.
+const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+
 /// Reads a whole file.
 ///
 /// # Errors
-/// If the operating system refuses.
+/// If the operating system refuses, or the file only stands for another.
 pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(path).map_err(Error::io("read", path))
+    let bytes = fs::read(path).map_err(Error::io("read", path))?;
+    match bytes.starts_with(LFS_POINTER) {
+        true => Err(Error::file(path, "a pointer of Git LFS, not the file: run `git lfs pull`")),
+        false => Ok(bytes),
+    }
 }
 
 /// Reads a text file.

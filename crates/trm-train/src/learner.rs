@@ -5,15 +5,17 @@ use crate::carry::Example;
 use crate::dataset::Dataset;
 use crate::evaluate::{EvalOptions, Evaluation};
 use crate::optimizer::Optimizer;
+use crate::public::{PUZZLE_EMBEDDING, named, resize};
 use crate::random::{Purpose, stream};
 use crate::recipe::{Recipe, TrainConfig};
 use crate::schedule::Schedule;
 use crate::state::{Reader, Stored};
+use crate::torch::to_safetensors;
 use crate::train::StepMetrics;
 use rand_chacha::ChaCha8Rng;
 use std::path::Path;
 use trm::Network;
-use trm_ops::{DType, Device, FaultFinder, Gradients, Stop, Tape, Tensor, lerp};
+use trm_ops::{Device, FaultFinder, Gradients, Stop, Tape, Tensor, lerp};
 
 /// What a [`Run`](crate::Run) trains: a network and its way of learning.
 pub trait Learner: Sized {
@@ -79,6 +81,7 @@ pub trait Learner: Sized {
 }
 
 /// A network to begin with: the weights that the seed gives, or those of the recipe's `init`, which `load` reads.
+/// If `init` has vectors for another number of puzzle identifiers, each gets their mean, as in the public code.
 pub(crate) fn first_weights<N: Network>(
     recipe: &Recipe,
     config: &N::Config,
@@ -90,9 +93,16 @@ pub(crate) fn first_weights<N: Network>(
     if recipe.init.as_os_str().is_empty() {
         return Ok(network);
     }
-    let weights = load(&recipe.init, device)?.to_safetensors(DType::F32);
-    let unfit = |error| Error::file(&recipe.init, format!("unfit to begin with: {error}"));
-    N::from_safetensors(config, device, &weights).map_err(unfit)
+    let unfit = |error: String| Error::file(&recipe.init, format!("unfit to begin with: {error}"));
+    let mut tensors = named(&load(&recipe.init, device)?);
+    let embedding = |name: &str| name == PUZZLE_EMBEDDING;
+    if let Some((_, fresh)) = network.tensors().into_iter().find(|(name, _)| embedding(name))
+        && let Some(trained) = tensors.iter_mut().find(|tensor| embedding(&tensor.name))
+    {
+        resize(trained, fresh.shape()[0]).map_err(|error| unfit(error.to_string()))?;
+    }
+    let weights = to_safetensors(&tensors).map_err(unfit)?;
+    N::from_safetensors(config, device, &weights).map_err(|error| unfit(error.to_string()))
 }
 
 /// Weights in training, with their optimiser and their average.

@@ -22,7 +22,8 @@ pub struct Recipe {
     pub seed: u64,
     /// Folder of the data set.
     pub data: PathBuf,
-    /// Folder of a model to begin with instead of random weights; sizes must agree, depth need not.
+    /// Folder of a model to begin with instead of random weights; sizes must agree, depth and the number of puzzle
+    /// identifiers need not: other identifiers get the mean vector.
     pub init: PathBuf,
     /// The network. `domain`, `vocab_size`, `seq_len` and `puzzle_identifiers` follow from the data.
     pub model: Config,

@@ -65,7 +65,7 @@ fn refused(tensors: Vec<NamedTensor>, known: &Known) -> String {
 #[test]
 fn recorded_checkpoints_give_the_recorded_logits() {
     for (name, bytes) in recorded() {
-        let model = import(name, decode(&bytes).unwrap());
+        let model = import(name, decode(&bytes).unwrap().tensors);
         let settings: Value =
             serde_json::from_slice(&std::fs::read(settings(name)).unwrap()).unwrap();
         let golden = std::fs::read(format!("{FIXTURES}/{name}.safetensors")).unwrap();
@@ -95,10 +95,14 @@ fn recorded_checkpoints_give_the_recorded_logits() {
 fn a_model_survives_the_way_there_and_back() {
     let model = import("mlp", mixer());
     let exported = encode(&public_tensors(&model).unwrap()).unwrap();
-    let back = import("mlp", decode(&exported).unwrap());
+    let back = import("mlp", decode(&exported).unwrap().tensors);
     assert_eq!(back.to_safetensors(DType::F32), model.to_safetensors(DType::F32));
-    let mut names: Vec<String> =
-        decode(&exported).unwrap().into_iter().map(|t| format!("_orig_mod.{}", t.name)).collect();
+    let mut names: Vec<String> = decode(&exported)
+        .unwrap()
+        .tensors
+        .into_iter()
+        .map(|t| format!("_orig_mod.{}", t.name))
+        .collect();
     let mut wanted: Vec<String> = mixer().into_iter().map(|t| t.name).collect();
     names.sort();
     wanted.sort();

@@ -2,14 +2,15 @@
 
 use super::{Machine, Place, Value};
 use crate::text::foreign;
-use crate::torch::DType;
+use crate::torch::storage::DType;
 
 impl Machine<'_> {
-    /// `('storage', type, key, location, length)` stands for the bytes of a file of the archive.
+    /// `('storage', type, key, location, length)` stands for the bytes of a storage. Files from before PyTorch 1.6
+    /// have a sixth part, which is `None` but for the oldest.
     pub(super) fn storage(&mut self) -> Result<(), String> {
         let place = self.pop()?;
         let storage = match &self.values[place] {
-            Value::Tuple(parts) if parts.len() == 5 => {
+            Value::Tuple(parts) if parts.len() >= 5 && !self.is_view(parts) => {
                 let [kind, class, key, _, len] = [0, 1, 2, 3, 4].map(|i| &self.values[parts[i]]);
                 match (kind, class, key, len) {
                     (
@@ -28,6 +29,10 @@ impl Machine<'_> {
         };
         self.push(storage.ok_or("a reference that is no storage")?);
         Ok(())
+    }
+
+    fn is_view(&self, parts: &[Place]) -> bool {
+        parts[5..].iter().any(|part| self.values[*part] != Value::Nothing)
     }
 
     pub(super) fn reduce(&mut self) -> Result<(), String> {
