@@ -1,5 +1,6 @@
 //! Whole commands, as a user types them.
 
+mod cases;
 mod chat;
 mod commands;
 mod compare;

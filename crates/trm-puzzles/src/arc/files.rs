@@ -125,7 +125,8 @@ pub fn read_tasks(
         #[serde(rename = "test")]
         _test: IgnoredAny,
     }
-    if serde_json::from_slice::<Parts>(file).is_ok() {
+    let is_object = file.trim_ascii_start().starts_with(b"{"); // a list would do for serde
+    if is_object && serde_json::from_slice::<Parts>(file).is_ok() {
         return Ok(vec![task(name.to_owned(), serde_json::from_slice(file)?)?]);
     }
     read_challenges(file, solutions).map_err(|error| match (&error, kind(file)) {
@@ -281,7 +282,9 @@ mod tests {
         assert_eq!(read(&task).unwrap()[0].name, "a");
         assert_eq!(read(&challenge(PAIR, PAIR)).unwrap().len(), 1);
         let other = |text: &str| read(text).unwrap_err().to_string();
-        assert!(other(&format!("[{PAIR}]")).contains("a list of pairs"));
+        for pairs in [format!("[{PAIR}]"), format!("[{PAIR}, {PAIR}]")] {
+            assert!(other(&pairs).contains("a list of pairs"));
+        }
         assert!(other(r#"{"a": [[[1]]]}"#).contains("the solutions"));
         assert!(
             other(r#"{"a": [{"attempt_1": [[0]], "attempt_2": [[0]]}]}"#).contains("submission")

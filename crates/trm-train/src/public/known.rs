@@ -24,8 +24,12 @@ impl Known {
         let refuse = |message: String| Error::file(path, message);
         let text = str::from_utf8(&bytes).map_err(|_| refuse("not text".into()))?;
         let document: serde_json::Value = serde_saphyr::from_str(text).map_err(|error| {
-            let first = error.to_string().lines().next().map(foreign).unwrap_or_default();
-            refuse(format!("neither YAML nor JSON: {first}"))
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            refuse(format!(
+                "neither YAML nor JSON: {}",
+                foreign(first.trim_start_matches("error: "))
+            ))
         })?;
         let settings = ["arch", "config"].iter().find_map(|key| document.get(key));
         let settings = settings.unwrap_or(&document).as_object();
