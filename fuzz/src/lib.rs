@@ -3,6 +3,8 @@
 //!
 //! `scripts/fuzz` runs them under libFuzzer, `tests/short.rs` for a moment in every build.
 
+use peak_alloc::PeakAlloc;
+use std::time::{Duration, Instant};
 use trm::{Config, Model, Network};
 use trm_ops::{DType, Device};
 use trm_puzzles::Domain;
@@ -30,6 +32,25 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("checkpoint", checkpoint),
     ("pickle", pickle),
 ];
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+/// Runs a target within the bounds of all: a second (inputs have less than 10 MB), ten times the memory of the
+/// input and 64 MiB.
+///
+/// # Panics
+/// If it takes more.
+pub fn bounded(target: Target, input: &[u8]) {
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    let started = Instant::now();
+    target(input);
+    let (used, time) = (MEMORY.peak_usage().saturating_sub(before), started.elapsed());
+    let shown = String::from_utf8_lossy(&input[..input.len().min(200)]);
+    assert!(time < Duration::from_secs(1), "{time:?} for {shown:?}");
+    assert!(used < 10 * input.len() + (64 << 20), "{used} bytes for {shown:?}");
+}
 
 /// A puzzle as text: on one line, in rows, or drawn. What is accepted must read back from its tokens.
 pub fn puzzle(data: &[u8]) {

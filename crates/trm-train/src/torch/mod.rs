@@ -172,6 +172,26 @@ mod tests {
     }
 
     #[test]
+    fn older_files_keys_and_formats_are_understood() {
+        let legacy = include_bytes!("../../../../fuzz/corpus/checkpoint/legacy");
+        let read = decode(legacy).unwrap();
+        assert_eq!(read.under, Some("state_dict"));
+        let found = read.tensors.iter().map(|t| (&t.name[..], &t.shape[..], &t.values[..]));
+        let wanted = [
+            ("model.inner.H_init", &[2][..], &[1.0, 2.0][..]),
+            ("b", &[1, 2], &[3.0, 4.0]), // f64; the cache of integers is left out
+        ];
+        assert_eq!(found.collect::<Vec<_>>(), wanted);
+        for cut in 0..legacy.len() {
+            assert!(decode(&legacy[..cut]).is_err(), "{cut}");
+        }
+        let safe = include_bytes!("../../../../fuzz/corpus/checkpoint/safetensors");
+        assert!(decode(safe).unwrap().tensors.iter().any(|t| t.values == [3.0]));
+        let message = decode(b"version of something else").unwrap_err();
+        assert!(message.starts_with("no checkpoint"), "{message}");
+    }
+
+    #[test]
     fn damaged_archives_are_refused() {
         let bytes = encode(&tensors()).unwrap();
         for cut in [0, 1, 10, bytes.len() / 2, bytes.len() - 1] {
