@@ -18,18 +18,19 @@ use trm::Network;
 use trm_ops::{DType, Stop};
 use trm_train::{
     AutoregressiveTrainer, Dataset, Ending, Event, Learner, Recipe, Run, StepMetrics, Trainer,
-    available_bytes, checkpoint_bytes, weight_digest,
+    available_bytes, checkpoint_bytes, files, weight_digest,
 };
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The recipe: a TOML file of overrides.
-    #[arg(required_unless_present = "resume")]
+    /// The recipe: a TOML file of settings. Without one, or with one that names nothing but the data, the network and
+    /// the training are chosen to suit the data and a CPU, and printed.
+    #[arg(required_unless_present_any = ["resume", "data"])]
     recipe: Option<PathBuf>,
     /// Change one setting of the recipe; can be given several times.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Folder of the run (default: runs/NAME-OF-RECIPE, numbered if taken).
+    /// Folder of the run (default: runs/NAME-OF-RECIPE, or of the data without one, numbered if taken).
     #[arg(long, value_name = "RUN", conflicts_with = "resume")]
     out: Option<PathBuf>,
     /// Data set, instead of the recipe's.
@@ -52,12 +53,12 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
-    let recipe = match &arguments.resume {
-        Some(folder) => Recipe::load(&folder.join("recipe.toml"), &arguments.set)?,
-        None => {
-            let path = arguments.recipe.as_deref().expect("clap demands it");
+    let recipe = match (&arguments.resume, &arguments.recipe) {
+        (Some(folder), _) => Recipe::load(&folder.join("recipe.toml"), &arguments.set)?,
+        (None, Some(path)) if !Recipe::is_bare(&files::read_text(path)?) => {
             Recipe::load(path, &arguments.set)?
         }
+        (None, path) => suited(path.as_deref(), arguments)?,
     };
     let recipe = apply(recipe, arguments);
     match recipe.autoregressive {
@@ -73,8 +74,8 @@ fn train<L: Reported>(arguments: &Arguments, recipe: Recipe) -> Result<Outcome> 
     let mut run: Run<L> = match (&arguments.resume, &arguments.recipe) {
         (Some(folder), _) => Run::resume(folder, arguments.from, &data, recipe, &device)?,
         (None, path) => {
-            let path = path.as_deref().expect("clap demands it");
-            let folder = arguments.out.clone().unwrap_or_else(|| free_folder(path));
+            let name = path.as_deref().unwrap_or(&recipe.data);
+            let folder = arguments.out.clone().unwrap_or_else(|| free_folder(name));
             Run::create(&folder, recipe, &data, &device)?
         }
     };
@@ -85,6 +86,7 @@ fn train<L: Reported>(arguments: &Arguments, recipe: Recipe) -> Result<Outcome> 
         }
     } else {
         describe(&run);
+        estimate(&run)?;
         let ending = supervise(&mut run)?;
         conclude(&run, ending, started.elapsed().as_secs_f64());
         if ending == Ending::Interrupted {
@@ -95,6 +97,17 @@ fn train<L: Reported>(arguments: &Arguments, recipe: Recipe) -> Result<Outcome> 
     let path = L::report(&run, &command)?;
     note!("report     {}", path.display());
     Ok(Outcome::Done)
+}
+
+/// A recipe for data that come without one, or with one that says little more than where they are.
+fn suited(path: Option<&Path>, arguments: &Arguments) -> Result<Recipe> {
+    let said = path.map_or(Ok(String::new()), files::read_text)?;
+    let plain = Recipe::parse(&said, &[]).map_err(trm_train::Error::Recipe)?;
+    let chosen = Recipe::suited(&load_training_data(&apply(plain, arguments))?);
+    heading("no network and no training were asked for: these suit the data and a CPU");
+    note!("{}", chosen.trim_end());
+    let recipe = Recipe::parse(&format!("{said}\n{chosen}"), &arguments.set);
+    Ok(recipe.map_err(trm_train::Error::Recipe)?)
 }
 
 fn apply(mut recipe: Recipe, arguments: &Arguments) -> Recipe {
@@ -114,7 +127,7 @@ fn load_training_data(recipe: &Recipe) -> Result<Dataset> {
     }
     if !recipe.data.exists() {
         let message = format!(
-            "no data set at {}: make it with `trm data …` (the recipe's first lines say how), \
+            "no data set at {}: make it with `trm data …` (a shipped recipe's first lines say how), \
              or give --data DIR",
             recipe.data.display()
         );
@@ -160,6 +173,21 @@ fn describe<L: Learner>(run: &Run<L>) {
     if run.progress().step > 0 {
         note!("resumed at step {}", run.progress().step);
     }
+}
+
+/// Says how long the training is going to take where that is more than a minute.
+fn estimate<L: Learner>(run: &Run<L>) -> Result<()> {
+    let step = run.seconds_per_step()?;
+    let left = run.recipe.train.steps.saturating_sub(run.progress().step) as f64 * step;
+    if left > 60.0 {
+        note!(
+            "takes up to {} here: about {} a step, validation besides; fewer steps or rows (--set train.steps=N, \
+             train.batch=N) or a smaller network take less",
+            duration(left),
+            duration(step)
+        );
+    }
+    Ok(())
 }
 
 /// Trains until done or Ctrl-C, showing how it goes.

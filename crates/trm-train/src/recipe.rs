@@ -10,6 +10,7 @@ use toml::{Table, Value};
 use trm::{AutoregressiveConfig, Config, Mix};
 use trm_puzzles::Domain;
 
+mod suited;
 mod train_config;
 
 pub use train_config::{LikelihoodKind, OptimizerKind, Precision, TrainConfig};
@@ -47,6 +48,12 @@ impl Recipe {
     pub fn load(path: &Path, overrides: &[String]) -> Result<Recipe, Error> {
         let text = read_text(path)?;
         Recipe::parse(&text, overrides).map_err(|message| Error::file(path, message))
+    }
+
+    /// Whether the text of a recipe says nothing of the network nor of the training.
+    pub fn is_bare(text: &str) -> bool {
+        let mut sections = NETWORKS.iter().chain(&["train"]);
+        text.parse::<Table>().is_ok_and(|table| sections.all(|key| !table.contains_key(*key)))
     }
 
     /// [`Recipe::load`] from text.

@@ -13,4 +13,5 @@ mod reliability;
 mod search;
 mod server;
 mod session;
+mod suited;
 mod written;

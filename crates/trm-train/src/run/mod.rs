@@ -1,5 +1,6 @@
 //! A training run: the visible loop, its log, its folder.
 
+mod estimate;
 mod training;
 
 use crate::Error;
