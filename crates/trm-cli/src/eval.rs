@@ -6,8 +6,9 @@ mod written;
 use crate::Outcome;
 use crate::compute;
 use crate::display::{duration, heading, percent, rate};
+use crate::interrupt::stoppable;
 use crate::machine::{DeviceArguments, PrecisionArgument};
-use crate::output::out;
+use crate::output::{note, out};
 use crate::progress::Progress;
 use crate::search::{SearchArguments, chain_steps, print_report, warn_without_rules};
 use crate::writing::WritingArguments;
@@ -20,7 +21,8 @@ use trm::{Model, Network, Solver};
 use trm_train::report::{Chart, render_chart};
 use trm_train::{
     AnyModel, Dataset, EvalOptions, Evaluation, Machine, Outputs, Precision, SearchOptions,
-    evaluate, files::check_writable, files::write_atomic, load_any, program, weight_digest, wilson,
+    evaluate_until, files::check_writable, files::write_atomic, load_any, program, weight_digest,
+    wilson,
 };
 
 #[derive(Args)]
@@ -157,18 +159,41 @@ fn recursive(arguments: &Arguments, model: &Model, mut data: Dataset) -> Result<
         keep_outputs: arguments.save_outputs.is_some(),
     };
     let mut bar = Progress::new("evaluating", data.len() as u64);
-    let evaluation = evaluate(model, &data, options, &mut |done| bar.set_position(done as u64))?;
+    let evaluation = stoppable(STOPPING, |stop| {
+        evaluate_until(model, &data, options, stop, &mut |done| bar.set_position(done as u64))
+    })??;
     bar.finish();
+    let outcome = ended(evaluation.puzzles, &data);
+    if evaluation.puzzles == 0 {
+        return Ok(outcome);
+    }
     if arguments.json {
         out!("{}", serde_json::to_string_pretty(&as_json(arguments, &evaluation, &data, model))?);
     } else {
         print(arguments, &evaluation, &data, model);
     }
     draw(arguments, || compute::of_evaluation(model.config(), &evaluation))?;
-    if let (Some(path), Some(outputs)) = (&arguments.save_outputs, &evaluation.outputs) {
+    if let (Some(path), Some(outputs)) = (&arguments.save_outputs, &evaluation.outputs)
+        && outcome == Outcome::Done
+    {
         save_outputs(path, outputs, &data)?;
     }
-    Ok(Outcome::Done)
+    Ok(outcome)
+}
+
+const STOPPING: &str =
+    "stopping with what is measured so far; press Ctrl-C again to stop without it";
+
+/// Says so if not all puzzles are done.
+fn ended(puzzles: usize, data: &Dataset) -> Outcome {
+    if puzzles == data.len() {
+        return Outcome::Done;
+    }
+    match puzzles {
+        0 => note!("stopped before any of {} puzzles was done", data.len()),
+        _ => note!("stopped after {puzzles} of {} puzzles: what follows is of these", data.len()),
+    }
+    Outcome::Interrupted
 }
 
 fn search(
@@ -178,9 +203,14 @@ fn search(
     options: &SearchOptions,
 ) -> Result<Outcome> {
     let mut bar = Progress::new("searching", data.len() as u64);
-    let report =
-        trm_train::search(solver, data, options, &mut |done| bar.set_position(done as u64))?;
+    let report = stoppable(STOPPING, |stop| {
+        trm_train::search(solver, data, options, stop, &mut |done| bar.set_position(done as u64))
+    })??;
     bar.finish();
+    let outcome = ended(report.puzzles, data);
+    if report.puzzles == 0 {
+        return Ok(outcome);
+    }
     let model = solver.model();
     if arguments.json {
         let options = json!({
@@ -194,6 +224,7 @@ fn search(
             "milliseconds": options.time.map(|time| time.as_millis() as u64),
         });
         let mut json = identity(arguments, (data, model), arguments.precision.into());
+        json["puzzles"] = report.puzzles.into();
         json["search"] = options;
         json["report"] = serde_json::to_value(&report)?;
         out!("{}", serde_json::to_string_pretty(&json)?);
@@ -203,7 +234,7 @@ fn search(
         print_digests(data, model);
     }
     draw(arguments, || compute::of_search(model.config(), &report))?;
-    Ok(Outcome::Done)
+    Ok(outcome)
 }
 
 fn draw(arguments: &Arguments, chart: impl FnOnce() -> Chart) -> Result<()> {
@@ -277,6 +308,7 @@ fn as_json(arguments: &Arguments, evaluation: &Evaluation, data: &Dataset, model
     let last = evaluation.steps.last().map_or(0, |s| s.exact);
     let (low, high) = wilson(last, evaluation.puzzles);
     let mut json = identity(arguments, (data, model), arguments.precision.into());
+    json["puzzles"] = evaluation.puzzles.into();
     json["supervision_steps"] = evaluation.steps.len().into();
     json["rollouts"] = 1.into();
     json["exact_accuracy"] = evaluation.exact().into();

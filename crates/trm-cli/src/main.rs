@@ -8,6 +8,7 @@ mod display;
 mod eval;
 mod export;
 mod import;
+mod interrupt;
 mod machine;
 mod output;
 mod progress;
@@ -64,6 +65,7 @@ enum Verb {
 }
 
 /// How a command ended, if nothing went wrong.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Done,
     NotSolved,

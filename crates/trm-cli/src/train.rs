@@ -1,6 +1,7 @@
 //! `trm train`: the run, its progress bar, its end.
 
 use crate::display::{bytes, duration, heading, percent, progress_bar, rate};
+use crate::interrupt::stoppable;
 use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::output::note;
 use crate::report::Reported;
@@ -11,11 +12,9 @@ use indicatif::ProgressBar;
 use std::collections::VecDeque;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use trm::Network;
-use trm_ops::{DType, Stop};
+use trm_ops::DType;
 use trm_train::{
     AutoregressiveTrainer, Dataset, Ending, Event, Learner, Recipe, Run, StepMetrics, Trainer,
     available_bytes, checkpoint_bytes, files, weight_digest,
@@ -192,41 +191,11 @@ fn estimate<L: Learner>(run: &Run<L>) -> Result<()> {
 
 /// Trains until done or Ctrl-C, showing how it goes.
 pub(crate) fn supervise<L: Learner>(run: &mut Run<L>) -> Result<Ending> {
-    let stop = stop_at_signals()?;
     let mut display = Display::new(run);
-    TRAINING.store(true, Ordering::Relaxed);
-    let result = run.train(&stop, &mut |event| display.show(event));
-    TRAINING.store(false, Ordering::Relaxed);
+    let said = "stopping with a checkpoint; press Ctrl-C again to stop without one";
+    let result = stoppable(said, |stop| run.train(stop, &mut |event| display.show(event)))?;
     display.bar.finish_and_clear();
     Ok(result?)
-}
-
-/// Whether there is a state that an interruption must not lose.
-static TRAINING: AtomicBool = AtomicBool::new(false);
-
-/// Signals within this time are one: a terminal that is closed sends two.
-const ONE_SIGNAL: Duration = Duration::from_secs(1);
-
-/// Requested at the first Ctrl-C, hang-up or termination signal; the next one ends the process.
-fn stop_at_signals() -> Result<Stop> {
-    static STOP: OnceLock<Stop> = OnceLock::new();
-    if let Some(stop) = STOP.get() {
-        return Ok(stop.clone());
-    }
-    let stop = STOP.get_or_init(Stop::default).clone();
-    let (asked, mut first) = (stop.clone(), None);
-    ctrlc::set_handler(move || {
-        let since = first.get_or_insert_with(Instant::now).elapsed();
-        let again = asked.is_requested() && since > ONE_SIGNAL;
-        if again || !TRAINING.load(Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-        if !asked.is_requested() {
-            asked.request();
-            note!("\nstopping with a checkpoint; press Ctrl-C again to stop without one");
-        }
-    })?;
-    Ok(stop)
 }
 
 struct Display {

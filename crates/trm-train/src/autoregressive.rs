@@ -3,12 +3,13 @@
 use crate::Error;
 use crate::carry::Example;
 use crate::dataset::Dataset;
-use crate::evaluate::{EvalOptions, Evaluation, Tally, check_sizes};
+use crate::evaluate::{EvalOptions, Evaluation, check_sizes};
 use crate::learner::{Core, Learner, first_weights, mean, mean_of_rows};
 use crate::memory::autoregressive_bytes;
 use crate::model_folder::load_autoregressive;
 use crate::recipe::{Recipe, TrainConfig};
 use crate::state::{Reader, Stored};
+use crate::tally::Tally;
 use crate::train::StepMetrics;
 use std::path::Path;
 use std::time::Instant;
@@ -244,8 +245,7 @@ pub fn evaluate_autoregressive(
         tally.add(&thought(puzzle, answer, written));
         progress(puzzle + 1);
     })?;
-    tally.evaluation.seconds = started.elapsed().as_secs_f64();
-    Ok(tally.finish())
+    Ok(Evaluation { seconds: started.elapsed().as_secs_f64(), ..tally.finish() })
 }
 
 fn thought(puzzle: usize, answer: Vec<u8>, written: &Written) -> Thought {

@@ -1,10 +1,10 @@
 use crate::Error;
 use crate::dataset::Dataset;
 use crate::metadata::Metadata;
-use crate::score::Score;
+use crate::tally::Tally;
 use serde::{Serialize, Serializer};
 use std::time::Instant;
-use trm::{Limits, Model, Question, Solver, Thought};
+use trm::{Limits, Model, Question, Solver};
 use trm_ops::{DType, Stop};
 
 /// How to evaluate.
@@ -181,10 +181,10 @@ pub fn evaluate(
     evaluate_until(model, data, options, &Stop::default(), progress)
 }
 
-/// [`evaluate`], unless `stop` is requested before its end.
+/// [`evaluate`], or when `stop` is requested what the puzzles say that are done by then.
 ///
 /// # Errors
-/// As [`evaluate`], or [`Error::Stopped`].
+/// As [`evaluate`].
 pub fn evaluate_until(
     model: &Model,
     data: &Dataset,
@@ -202,7 +202,7 @@ pub fn evaluate_until(
     let solver = Solver::new(model, options.dtype).until(stop);
     for thought in solver.solve_all(question, Limits { steps, batch, halt })? {
         if stop.is_requested() {
-            return Err(Error::Stopped);
+            break; // this one means nothing
         }
         let thought = thought?;
         tally.add(&thought);
@@ -211,136 +211,12 @@ pub fn evaluate_until(
             progress(done);
         }
     }
-    tally.evaluation.seconds = started.elapsed().as_secs_f64();
-    Ok(tally.finish())
-}
-
-/// Sums during an evaluation. Puzzles end in an order that depends on the batch; what is kept by
-/// puzzle is summed in the order of the data set, so that the result does not.
-pub(crate) struct Tally<'d> {
-    data: &'d Dataset,
-    pub(crate) evaluation: Evaluation,
-    /// First step at which the model was sure of each puzzle.
-    first_halt: Vec<Option<usize>>,
-    /// Each puzzle's last draft.
-    last: Vec<Last>,
-}
-
-/// What is kept of a puzzle's last draft.
-#[derive(Clone, Default)]
-struct Last {
-    halt_probability: f64,
-    exact: bool,
-    loss: Option<f64>,
-}
-
-impl<'d> Tally<'d> {
-    pub(crate) fn new(options: EvalOptions, data: &'d Dataset) -> Tally<'d> {
-        let (n, cells, vocab) = (data.len(), data.metadata.seq_len, data.metadata.vocab_size);
-        let outputs = || Outputs {
-            logits: vec![0.0; n * cells * vocab],
-            answers: vec![0; n * cells],
-            halt_logits: vec![0.0; n],
-        };
-        let evaluation = Evaluation {
-            puzzles: n,
-            halt: options.halt,
-            steps: vec![StepScore::default(); options.steps.max(1)],
-            calibration: vec![Bin::default(); 10],
-            mean_halt_step: 0.0,
-            mean_steps: 0.0,
-            loss: None,
-            seconds: 0.0,
-            outputs: options.keep_outputs.then(outputs),
-        };
-        Tally { data, evaluation, first_halt: vec![None; n], last: vec![Last::default(); n] }
-    }
-
-    pub(crate) fn add(&mut self, thought: &Thought) {
-        let (label, ignore) = (self.data.label(thought.puzzle), self.data.ignore_label());
-        let score = Score::new(&thought.answer, label, 1, ignore);
-        let (exact, halted) = (score.exact[0], thought.is_sure(self.evaluation.sure_above()));
-        // a puzzle keeps its last draft
-        let end = if thought.last { self.evaluation.steps.len() } else { thought.step };
-        for sums in &mut self.evaluation.steps[thought.step - 1..end] {
-            sums.exact += usize::from(exact);
-            // shares are f32: their sum is exact in f64 for any order of half a million puzzles
-            sums.cells += f64::from(score.cells[0]);
-            sums.halted += usize::from(halted);
-            sums.halted_exact += usize::from(halted && exact);
-        }
-        if halted {
-            self.first_halt[thought.puzzle].get_or_insert(thought.step);
-        }
-        if thought.last {
-            self.evaluation.mean_steps += thought.step as f64;
-            let (halt_probability, loss) =
-                (thought.halt_probability(), cross_entropy(&thought.logits, label, ignore));
-            self.last[thought.puzzle] = Last { halt_probability, exact, loss };
-            self.keep_outputs(thought);
-        }
-    }
-
-    fn keep_outputs(&mut self, thought: &Thought) {
-        let Some(outputs) = &mut self.evaluation.outputs else { return };
-        let (puzzle, cells) = (thought.puzzle, thought.answer.len());
-        let values = thought.logits.len();
-        outputs.logits[puzzle * values..][..values].copy_from_slice(&thought.logits);
-        outputs.answers[puzzle * cells..][..cells].copy_from_slice(&thought.answer);
-        outputs.halt_logits[puzzle] = thought.halt_logit;
-    }
-
-    /// From sums to means.
-    pub(crate) fn finish(mut self) -> Evaluation {
-        let evaluation = &mut self.evaluation;
-        for last in &self.last {
-            let place = (last.halt_probability * 10.0) as usize;
-            let bin = &mut evaluation.calibration[place.min(9)];
-            bin.puzzles += 1;
-            bin.probability += last.halt_probability;
-            bin.exact += f64::from(u8::from(last.exact));
-        }
-        let steps = evaluation.steps.len();
-        let halts = self.first_halt.iter().map(|step| step.unwrap_or(steps)).sum::<usize>();
-        let puzzles = evaluation.puzzles.max(1) as f64;
-        evaluation.mean_halt_step = halts as f64 / puzzles;
-        evaluation.mean_steps /= puzzles;
-        let loss: Option<f64> = self.last.iter().map(|last| last.loss).sum();
-        evaluation.loss = loss.map(|sum| sum / puzzles);
-        evaluation.steps.iter_mut().for_each(|s| s.cells /= puzzles);
-        for bin in &mut evaluation.calibration {
-            bin.probability /= bin.puzzles.max(1) as f64;
-            bin.exact /= bin.puzzles.max(1) as f64;
-        }
-        self.evaluation
-    }
-}
-
-/// Mean cross-entropy of the labelled cells of a puzzle; `None` without logits.
-fn cross_entropy(logits: &[f32], label: &[u8], ignore: u8) -> Option<f64> {
-    let cells = logits.chunks_exact((logits.len() / label.len()).max(1)).zip(label);
-    let of_cell = |(logits, token): (&[f32], &u8)| {
-        let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let sum: f64 = logits.iter().map(|x| f64::from(x - largest).exp()).sum();
-        sum.ln() - f64::from(logits[usize::from(*token)] - largest)
-    };
-    let labelled = cells.filter(|(_, token)| **token != ignore);
-    let (count, sum) =
-        labelled.map(of_cell).fold((0, 0.0), |(count, sum), loss| (count + 1, sum + loss));
-    (!logits.is_empty()).then(|| sum / f64::from(count.max(1)))
+    Ok(Evaluation { seconds: started.elapsed().as_secs_f64(), ..tally.finish() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cross_entropy_is_the_textbook_one_over_labelled_cells() {
-        let logits = [0.0, 0.0, 0.0, 3f32.ln(), 9.0, 0.0];
-        let loss = cross_entropy(&logits, &[1, 1, 0], 0).unwrap();
-        assert!((loss - (2f64.ln() + (4.0f64 / 3.0).ln()) / 2.0).abs() < 1e-6, "{loss}");
-        assert_eq!(cross_entropy(&[], &[1, 1], 0), None);
-    }
 
     #[test]
     fn wilson_intervals_are_the_textbook_ones() {

@@ -40,6 +40,7 @@ mod search;
 mod splits;
 mod state;
 mod sudoku_data;
+mod tally;
 mod temporary;
 pub mod tensorboard;
 pub mod text;

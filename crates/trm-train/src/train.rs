@@ -211,7 +211,8 @@ impl Learner for Trainer {
         options: EvalOptions,
         stop: &Stop,
     ) -> Result<Evaluation, Error> {
-        evaluate_until(model, data, options, stop, &mut |_| ())
+        let evaluation = evaluate_until(model, data, options, stop, &mut |_| ())?;
+        if stop.is_requested() { Err(Error::Stopped) } else { Ok(evaluation) }
     }
 
     fn supervision_steps(&self) -> usize {
