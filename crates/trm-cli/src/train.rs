@@ -85,7 +85,7 @@ fn train<L: Reported>(arguments: &Arguments, recipe: Recipe) -> Result<Outcome> 
         }
     } else {
         describe(&run);
-        estimate(&run)?;
+        estimate(&run);
         let ending = supervise(&mut run)?;
         conclude(&run, ending, started.elapsed().as_secs_f64());
         if ending == Ending::Interrupted {
@@ -175,8 +175,8 @@ fn describe<L: Learner>(run: &Run<L>) {
 }
 
 /// Says how long the training is going to take where that is more than a minute.
-fn estimate<L: Learner>(run: &Run<L>) -> Result<()> {
-    let step = run.seconds_per_step()?;
+fn estimate<L: Learner>(run: &Run<L>) {
+    let Ok(step) = run.seconds_per_step() else { return }; // the training meets the fault too
     let left = run.recipe.train.steps.saturating_sub(run.progress().step) as f64 * step;
     if left > 60.0 {
         note!(
@@ -186,7 +186,6 @@ fn estimate<L: Learner>(run: &Run<L>) -> Result<()> {
             duration(step)
         );
     }
-    Ok(())
 }
 
 /// Trains until done or Ctrl-C, showing how it goes.

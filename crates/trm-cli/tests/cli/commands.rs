@@ -72,6 +72,33 @@ fn interrupted_training_says_how_to_go_on_and_does() {
 }
 
 #[test]
+fn a_stopped_evaluation_prints_what_it_has() {
+    let session = Session::new();
+    session.trained();
+    let eval = ["eval", "run", "--data", "data", "--split", "train", "--batch", "1", "--json"];
+    for more in [&["--steps", "2000"][..], &["--search", "--steps", "2000", "--rollouts", "50"]] {
+        let mut command = session.command(&[&eval[..], more].concat());
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(130), "{said}");
+        let told = String::from_utf8_lossy(&output.stdout);
+        match said.contains("stopped before any of 80 puzzles") {
+            true => assert_eq!(told, ""),
+            false => {
+                let json: serde_json::Value = serde_json::from_str(&told).unwrap();
+                let puzzles = json["puzzles"].as_u64().unwrap();
+                assert!(puzzles < 80, "{puzzles}");
+                assert!(said.contains(&format!("stopped after {puzzles} of 80")), "{said}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_csv_of_real_form_becomes_a_data_set() {
     let session = Session::new();
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/sudoku-extreme");
