@@ -8,14 +8,15 @@ use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::search::{SearchArguments, chain_steps, warn_without_rules};
 use crate::shipped;
 use crate::writing::WritingArguments;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use serde_json::Value;
 use show::Show;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use trm::{Limits, Model, Question, Solver};
-use trm_puzzles::Domain;
+use trm_puzzles::sudoku::{Grid, Shape};
+use trm_puzzles::{Domain, QuestionError};
 use trm_train::{AnyModel, Dataset, Effort, Error, Precision, check_fit, load_any, think};
 
 #[derive(Args)]
@@ -73,11 +74,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let (folder, puzzle) = model_and_puzzle(arguments)?;
     let device = arguments.machine.device();
     let Some(folder) = folder.map(Path::new) else {
-        return recursive(arguments, puzzle, &shipped::model(&device)?);
+        return recursive(arguments, puzzle, &shipped::model(&device)?)
+            .map_err(|error| with_sizes(error, arguments, puzzle));
     };
     match load_any(folder, &device)? {
         AnyModel::Recursive(model) => recursive(arguments, puzzle, &model),
         AnyModel::Autoregressive(model) => written::run(arguments, (folder, puzzle), &model),
+    }
+}
+
+/// Adds what to do about a puzzle of another size than the shipped model's.
+fn with_sizes(error: anyhow::Error, arguments: &Arguments, puzzle: Option<&str>) -> anyhow::Error {
+    let other = text(arguments, puzzle).is_ok_and(|(_, text)| {
+        Grid::parse(&text, None).is_ok_and(|grid| grid.shape() != Shape::Nine)
+    });
+    match other {
+        true => {
+            anyhow!("{error}; the shipped model is for 9×9: name another model before the puzzle")
+        }
+        false => error,
     }
 }
 
@@ -200,12 +215,7 @@ fn model_and_puzzle(arguments: &Arguments) -> Result<(Option<&str>, Option<&str>
 /// Where the puzzles come from, and their text.
 fn text(arguments: &Arguments, puzzle: Option<&str>) -> Result<(String, String)> {
     match (&arguments.file, puzzle) {
-        (Some(path), _) => {
-            let bytes = trm_train::files::read(path)?;
-            let place = path.display().to_string();
-            let text = String::from_utf8(bytes).with_context(|| format!("{place}: not text"))?;
-            Ok((place, text))
-        }
+        (Some(path), _) => Ok((path.display().to_string(), trm_train::files::read_text(path)?)),
         (None, Some("-")) => {
             let mut text = String::new();
             std::io::stdin().read_to_string(&mut text).context("standard input: not text")?;
@@ -218,27 +228,12 @@ fn text(arguments: &Arguments, puzzle: Option<&str>) -> Result<(String, String)>
     }
 }
 
-/// One puzzle per line if every line is one, else a single puzzle. All are checked before the
-/// first is solved.
+/// The puzzles of a text; all are checked before the first is solved.
 fn questions(domain: Domain, place: &str, text: &str) -> Result<Vec<Vec<u8>>> {
-    let lines: Vec<(usize, &str)> =
-        (1..).zip(text.lines()).filter(|l| !l.1.trim().is_empty()).collect();
-    let several = lines.len() > 1 && lines.iter().any(|(_, line)| domain.parse(line).is_ok());
-    let is_puzzle = |line: &(usize, &str)| !domain.is_comment(line.1);
-    let parts: Vec<_> = match several {
-        true => lines.into_iter().filter(is_puzzle).collect(),
-        false => vec![(0, text)],
-    };
-    let mut questions = Vec::new();
-    for (line, part) in parts {
-        let place = if line > 0 { format!("{place}, line {line}") } else { place.to_owned() };
-        let parsed = domain.parse(part).and_then(|q| domain.check_question(&q).map(|_| q));
-        match parsed {
-            Ok(question) => questions.push(question),
-            Err(error) => bail!("{place}: {error}"),
-        }
-    }
-    Ok(questions)
+    trm_puzzles::questions(domain, text).map_err(|QuestionError { line, source }| match line {
+        Some(line) => anyhow!("{place}, line {line}: {source}"),
+        None => anyhow!("{place}: {source}"),
+    })
 }
 
 /// Adds whether the answer is the recorded one, if there is one.

@@ -22,12 +22,25 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// Reads a text file.
+/// Reads a text file in UTF-8, or in UTF-16 with a byte order mark.
 ///
 /// # Errors
 /// If it cannot be read, or is no text.
 pub fn read_text(path: &Path) -> Result<String, Error> {
-    String::from_utf8(read(path)?).map_err(|_| Error::file(path, "not a text file"))
+    text_of(read(path)?).ok_or_else(|| Error::file(path, "not a text file"))
+}
+
+fn text_of(bytes: Vec<u8>) -> Option<String> {
+    let from_utf16 = |bytes: &[u8], word: fn([u8; 2]) -> u16| {
+        let (words, rest) = bytes.as_chunks::<2>();
+        let words: Vec<u16> = words.iter().map(|bytes| word(*bytes)).collect();
+        String::from_utf16(&words).ok().filter(|_| rest.is_empty())
+    };
+    match &bytes[..] {
+        [0xff, 0xfe, rest @ ..] => from_utf16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => from_utf16(rest, u16::from_be_bytes),
+        _ => String::from_utf8(bytes).ok(),
+    }
 }
 
 /// Writes a whole file; whoever looks sees the old contents or the new.
@@ -172,6 +185,21 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_of_both_encodings_are_read() {
+        let utf16 = |text: &str, bytes: fn(u16) -> [u8; 2]| {
+            let words = ['\u{feff}'].into_iter().chain(text.chars());
+            words.collect::<String>().encode_utf16().flat_map(bytes).collect::<Vec<u8>>()
+        };
+        for bytes in
+            [b"1.\n".to_vec(), utf16("1.\n", u16::to_le_bytes), utf16("1.\n", u16::to_be_bytes)]
+        {
+            assert_eq!(text_of(bytes).as_deref(), Some("1.\n"));
+        }
+        assert_eq!(text_of(vec![0xff, 0xfe, 0x31]), None);
+        assert_eq!(text_of(vec![0xff, 0x31]), None);
+    }
 
     #[test]
     fn a_failed_fill_leaves_the_old_folder_and_nothing_else() {

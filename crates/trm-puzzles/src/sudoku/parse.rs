@@ -2,6 +2,7 @@
 
 use super::grid::Grid;
 use super::shape::Shape;
+use crate::questions::section;
 
 /// Text that is not a grid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -95,12 +96,6 @@ impl Mark {
 pub(super) fn is_comment(line: &str) -> bool {
     let line = line.trim_start_matches('\u{feff}').trim_start();
     ["#", ";", "//"].iter().any(|mark| line.starts_with(mark)) || section(line).is_some()
-}
-
-/// The name in a header such as `[Puzzle]`.
-fn section(line: &str) -> Option<&str> {
-    let name = line.trim().strip_prefix('[')?.strip_suffix(']')?;
-    name.starts_with(|first: char| first.is_ascii_alphabetic()).then_some(name)
 }
 
 impl Grid {
