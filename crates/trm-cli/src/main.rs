@@ -21,6 +21,7 @@ mod train;
 mod web;
 mod writing;
 
+use anstream::ColorChoice;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 #[cfg(unix)]
@@ -72,9 +73,20 @@ pub(crate) enum Outcome {
     Interrupted,
 }
 
+/// `FORCE_COLOR` as many programs have it: colours wherever the output goes, unless it is 0 or `NO_COLOR` is set.
+fn force_colour() {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if set("FORCE_COLOR") && !set("NO_COLOR") {
+        let never = std::env::var_os("FORCE_COLOR").is_some_and(|value| value == "0");
+        let choice = if never { ColorChoice::Never } else { ColorChoice::Always };
+        choice.write_global();
+    }
+}
+
 fn main() -> ExitCode {
     #[cfg(unix)]
     outlive_file_limits();
+    force_colour();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(usage) => return explain(&usage),

@@ -10,9 +10,10 @@ use anyhow::{Result, bail};
 use clap::Args;
 use indicatif::ProgressBar;
 use std::collections::VecDeque;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use terminal_size::terminal_size_of;
 use trm::Network;
 use trm_ops::DType;
 use trm_train::{
@@ -213,7 +214,7 @@ impl Display {
         bar.set_position(run.progress().step);
         Display {
             bar,
-            terminal: std::io::stderr().is_terminal(),
+            terminal: stderr().is_terminal(),
             batch: run.recipe.train.batch,
             total,
             recent: VecDeque::new(),
@@ -249,32 +250,48 @@ impl Display {
             self.recent.pop_front();
         }
         self.bar.set_position(metrics.step);
-        let text = self.text(metrics.step);
+        let parts = self.parts(metrics.step);
         if self.terminal {
-            self.bar.set_message(text);
+            self.bar.set_message(self.fitting(parts));
         } else if self.last_line.elapsed().as_secs() >= 10 {
             self.last_line = Instant::now();
-            note!("step {}/{}  {text}", metrics.step, self.total);
+            note!("step {}/{}  {}", metrics.step, self.total, parts.join("  "));
         }
     }
 
-    /// Means over the recent steps; puzzles/s counts every row of a batch.
-    fn text(&self, step: u64) -> String {
+    /// Means over the recent steps, in the order in which they are shown; puzzles/s counts every row of a batch.
+    fn parts(&self, step: u64) -> Vec<String> {
         let sum = |f: fn(&StepMetrics) -> f64| self.recent.iter().map(|(_, m)| f(m)).sum::<f64>();
         let halted = sum(|m| m.halted.into()).max(1.0);
         let loss = sum(|m| m.loss.into()) / self.recent.len() as f64;
         let (exact, steps) = (sum(|m| m.exact.into()) / halted, sum(|m| m.steps.into()) / halted);
         let span = self.recent.front().map_or(0.0, |(at, _)| at.elapsed().as_secs_f64());
         let per_second = (self.recent.len() as f64 - 1.0) / span.max(1e-9);
-        if self.recent.len() < 2 {
-            return format!("loss {loss:.3}");
+        let mut parts = vec![format!("loss {loss:.3}")];
+        if self.recent.len() > 1 {
+            parts.extend([
+                format!("exact {}", percent(exact)),
+                format!("steps {steps:.1}"),
+                format!("{} puzzles/s", rate(per_second * self.batch as f64)),
+                format!("{} left", duration((self.total - step) as f64 / per_second)),
+            ]);
         }
-        format!(
-            "loss {loss:.3}  exact {}  steps {steps:.1}  {} puzzles/s  {} left",
-            percent(exact),
-            rate(per_second * self.batch as f64),
-            duration((self.total - step) as f64 / per_second)
-        )
+        parts
+    }
+
+    /// As many of the parts as leave room for a bar: the time that is left goes last.
+    fn fitting(&self, mut parts: Vec<String>) -> String {
+        const LEAST_BAR: usize = 12;
+        let counts = 2 * self.total.to_string().len() + 4;
+        let columns = terminal_size_of(stderr()).map_or(80, |(width, _)| usize::from(width.0));
+        let room = columns.saturating_sub(LEAST_BAR + counts);
+        for dropped in ["steps", "puzzles/s", "loss", "exact"] {
+            if parts.join("  ").chars().count() <= room {
+                break;
+            }
+            parts.retain(|part| !part.contains(dropped));
+        }
+        parts.join("  ")
     }
 
     fn say(&self, line: &str) {
