@@ -90,3 +90,8 @@ pub use sudoku_data::{Generated, Kind, generate_sudoku, sudoku_from_csv};
 pub use trail::{Effort, Told, Trail, TrailStep, think};
 pub use train::{StepMetrics, Trainer};
 pub use votes::{VoteOptions, VoteReport, vote};
+
+/// The example of the README is built with the other examples.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
