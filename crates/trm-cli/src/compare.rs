@@ -89,7 +89,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ended> {
     create_folder(&out)?;
     // first: what is wrong with an endpoint shows before anything is trained
     let language_models = ask_all(candidates, &out, &test)?;
-    let device = arguments.machine.device();
+    let device = arguments.machine.device()?;
     let mut contenders = Vec::new();
     let mut total = Total::new(&study, entries.len(), &device);
     for entry in &entries {

@@ -104,7 +104,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     for path in [figure, save_outputs, submission].into_iter().flatten() {
         check_writable(path)?;
     }
-    let device = arguments.machine.device();
+    let device = arguments.machine.device()?;
     let model = load_any(&arguments.model, &device)?;
     let mut data = Dataset::load(&arguments.data, &arguments.split)?;
     if let Some(limit) = arguments.limit {

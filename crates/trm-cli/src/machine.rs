@@ -1,5 +1,7 @@
 //! Where and how precisely to compute.
 
+use crate::Failed;
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use trm_ops::Device;
 use trm_train::Precision;
@@ -43,9 +45,10 @@ impl From<PrecisionArgument> for Precision {
 }
 
 impl DeviceArguments {
-    pub(crate) fn device(&self) -> Device {
+    pub(crate) fn device(&self) -> Result<Device> {
         match self.device {
-            DeviceKind::Cpu => Device::cpu(usize::from(self.threads)),
+            DeviceKind::Cpu => Device::try_cpu(usize::from(self.threads))
+                .map_err(|error| Failed(format!("{error}: give --threads N")).into()),
         }
     }
 }

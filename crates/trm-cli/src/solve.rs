@@ -72,7 +72,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let (folder, puzzle) = model_and_puzzle(arguments)?;
-    let device = arguments.machine.device();
+    let device = arguments.machine.device()?;
     let Some(folder) = folder.map(Path::new) else {
         return recursive(arguments, puzzle, &shipped::model(&device)?)
             .map_err(|error| with_sizes(error, arguments, puzzle));

@@ -69,7 +69,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
 
 fn train<L: Reported>(arguments: &Arguments, recipe: Recipe) -> Result<Outcome> {
     let started = Instant::now();
-    let device = arguments.machine.device();
+    let device = arguments.machine.device()?;
     let data = load_training_data(&recipe)?;
     let mut run: Run<L> = match (&arguments.resume, &arguments.recipe) {
         (Some(folder), _) => Run::resume(folder, arguments.from, &data, recipe, &device)?,

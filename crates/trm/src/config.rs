@@ -286,7 +286,8 @@ impl Config {
         Ok(())
     }
 
-    fn approximate_parameters(&self) -> f64 {
+    /// Parameters to a tenth or so, at most some more, without making any; for impossible sizes too.
+    pub fn approximate_parameters(&self) -> f64 {
         let f = |n: usize| n as f64;
         let (l, d) = (f(self.prefix_len) + f(self.seq_len), f(self.hidden));
         let inner = |width: f64| self.expansion as f64 * width + f(self.inner_multiple);

@@ -9,6 +9,7 @@ use crate::dataset::Dataset;
 use crate::evaluate::{EvalOptions, Evaluation};
 use crate::files::{create_folder, lock, write_atomic};
 use crate::learner::Learner;
+use crate::memory::check_memory;
 use crate::provenance::Provenance;
 use crate::random::{Purpose, stream};
 use crate::recipe::Recipe;
@@ -211,6 +212,8 @@ impl<L: Learner> Run<L> {
             true => Images::Symmetries(domain_of(data)?),
             false => Images::None,
         };
+        let writer = recipe.autoregressive_for(data);
+        check_memory(&recipe.model_for(data), writer.as_ref(), &recipe.train)?;
         let (train, validation) = split(data, recipe.train.validation, recipe.seed)?;
         let trainer = L::start(&recipe, data, device)?;
         let (folder, progress) = (folder.to_owned(), Progress::start(&data.digest()));
