@@ -181,6 +181,12 @@ fn generate(arguments: &SudokuArguments) -> Result<Splits> {
         seed: arguments.seed,
     };
     let total = (wanted.train + wanted.test) as u64;
+    if arguments.hard && shape == Shape::Nine {
+        note!(
+            "hard puzzles are bred: the first ones take minutes, until every rating has its parents; \
+             --parents FILE of hard puzzles spares that, and leaving out --hard gives puzzles at once"
+        );
+    }
     let mut bar = Progress::new("puzzles", total);
     let splits = generate_sudoku(&wanted, test_file, &mut |done| bar.set_position(done as u64))?;
     bar.finish();
