@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use std::path::Path;
 use trm_fuzz::{TARGETS, bounded, tiny_weights};
 
-/// Changed inputs per target.
+/// Changed inputs per target, unless TRM_FUZZ_CHANGES says how many.
 const CHANGES: usize = 3000;
 
 /// Flips, cuts, repeats, joins.
@@ -35,6 +35,8 @@ fn change(input: &[u8], other: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
 
 #[test]
 fn nothing_that_reads_files_panics_hangs_or_takes_too_much_memory() {
+    let wanted = std::env::var("TRM_FUZZ_CHANGES").ok();
+    let changes = wanted.map_or(CHANGES, |wanted| wanted.parse().expect("a number"));
     let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
     for (name, target) in TARGETS {
         let files = std::fs::read_dir(corpora.join(name)).unwrap();
@@ -48,7 +50,7 @@ fn nothing_that_reads_files_panics_hangs_or_takes_too_much_memory() {
         }
         inputs.iter().for_each(|input| bounded(*target, input));
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        for _ in 0..CHANGES {
+        for _ in 0..changes {
             let [first, second] = [(); 2].map(|()| &inputs[rng.random_range(0..inputs.len())]);
             bounded(*target, &change(first, second, &mut rng));
         }
