@@ -36,21 +36,17 @@ pub fn questions(domain: Domain, text: &str) -> Result<Vec<Vec<u8>>, QuestionErr
     if let Some(parts) = of_json(text) {
         return parts.iter().map(|part| read((None, part))).collect();
     }
-    let text = without_other_sections(text);
     let is_puzzle = |part: &str| domain.parse(part).is_ok();
-    let lines: Vec<(Option<usize>, &str)> = (1..)
-        .zip(text.lines())
-        .filter(|(_, line)| !line.trim().is_empty() && !domain.is_comment(line))
-        .map(|(number, line)| (Some(number), line))
-        .collect();
+    let says_something = |line: &str| !line.trim().is_empty() && !domain.is_comment(line);
+    let lines: Vec<_> = puzzle_lines(text).filter(|(_, line)| says_something(line)).collect();
     if lines.len() > 1 && lines.iter().any(|(_, line)| is_puzzle(line)) {
-        return lines.into_iter().map(read).collect();
+        return lines.into_iter().map(|(number, line)| read((Some(number), line))).collect();
     }
-    let blocks = blocks(domain, &text);
-    if blocks.len() > 1 && !is_puzzle(&text) && blocks.iter().any(|(_, block)| is_puzzle(block)) {
+    let blocks = blocks(&lines);
+    if blocks.len() > 1 && !is_puzzle(text) && blocks.iter().any(|(_, block)| is_puzzle(block)) {
         return blocks.iter().map(|(line, block)| read((Some(*line), block))).collect();
     }
-    read((None, &text)).map(|question| vec![question])
+    read((None, text)).map(|question| vec![question])
 }
 
 /// The puzzles of a JSON document that holds several, or one in an object.
@@ -76,17 +72,16 @@ fn of_json(text: &str) -> Option<Vec<String>> {
     }
 }
 
-/// The text with lines of other sections than `[Puzzle]` emptied, where it has such a one.
-fn without_other_sections(text: &str) -> String {
+/// The lines of a text, numbered from 1, without headers such as `[Puzzle]`; where there is such a section, its lines.
+pub(crate) fn puzzle_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let is_puzzle = |name: &str| name.eq_ignore_ascii_case("puzzle");
     let chooses = text.lines().filter_map(section).any(is_puzzle);
     let mut reads = !chooses;
-    let kept = text.lines().map(|line| {
+    (1..).zip(text.lines()).filter(move |(_, line)| {
         let header = section(line);
         reads = header.map_or(reads, |name| !chooses || is_puzzle(name));
-        if reads && header.is_none() { line } else { "" }
-    });
-    kept.collect::<Vec<_>>().join("\n")
+        reads && header.is_none()
+    })
 }
 
 /// The name in a header such as `[Puzzle]`.
@@ -95,20 +90,14 @@ pub(crate) fn section(line: &str) -> Option<&str> {
     name.starts_with(|first: char| first.is_ascii_alphabetic()).then_some(name)
 }
 
-/// Runs of lines between blank lines and comments, with the number of their first line.
-fn blocks(domain: Domain, text: &str) -> Vec<(usize, String)> {
-    let mut blocks: Vec<(usize, String)> = Vec::new();
-    let mut open = false;
-    for (number, line) in (1..).zip(text.lines()) {
-        let belongs = !line.trim().is_empty() && !domain.is_comment(line);
-        match blocks.last_mut().filter(|_| open && belongs) {
-            Some((_, block)) => *block = format!("{block}\n{line}"),
-            None if belongs => blocks.push((number, line.to_owned())),
-            None => {}
-        }
-        open = belongs;
-    }
-    blocks
+/// Runs of lines that follow each other, with the number of their first line.
+fn blocks(lines: &[(usize, &str)]) -> Vec<(usize, String)> {
+    let runs = lines.chunk_by(|(one, _), (next, _)| one + 1 == *next);
+    let block = |run: &[(usize, &str)]| {
+        let lines: Vec<&str> = run.iter().map(|(_, line)| *line).collect();
+        (run[0].0, lines.join("\n"))
+    };
+    runs.map(block).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::grid::Grid;
 use super::shape::Shape;
-use crate::questions::section;
+use crate::questions::{puzzle_lines, section};
 
 /// Text that is not a grid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -137,25 +137,13 @@ impl Grid {
         {
             return from_list(&rows, shape);
         }
-        let lines: Vec<(usize, &str)> = puzzle_lines(text).collect();
+        let says_something = |line: &str| !line.trim().is_empty() && !is_comment(line);
+        let lines: Vec<_> = puzzle_lines(text).filter(|(_, line)| says_something(line)).collect();
         from_lines(&lines, shape).or_else(|error| match &lines[..] {
             [(_, line)] => a_column(line, shape).ok_or(error),
             _ => Err(error),
         })
     }
-}
-
-/// The lines, numbered from 1, that belong to a puzzle.
-fn puzzle_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let names = |name: &str| name.eq_ignore_ascii_case("puzzle");
-    let has_puzzle = text.lines().filter_map(section).any(names);
-    let mut reads = !has_puzzle;
-    (1..).zip(text.lines()).filter(move |(_, line)| {
-        if let Some(name) = section(line) {
-            reads = !has_puzzle || names(name);
-        }
-        reads && !is_comment(line) && !line.trim().is_empty()
-    })
 }
 
 /// The first of several columns that is a grid by itself.

@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn descriptions_out_of_range_are_refused_by_name() {
-        for name in ["../../outside", "/tmp/x", "", "..", "a\\b", "a\0"] {
+        for name in ["../../outside", "/outside", "", "..", "a\\b", "a\0"] {
             assert!(refused("sets", json!([name])).contains("sets: `"), "{name}");
         }
         assert!(
