@@ -163,7 +163,7 @@ fn recursive(arguments: &Arguments, model: &Model, mut data: Dataset) -> Result<
         evaluate_until(model, &data, options, stop, &mut |done| bar.set_position(done as u64))
     })??;
     bar.finish();
-    let outcome = ended(evaluation.puzzles, &data);
+    let outcome = ended(evaluation.puzzles, data.len(), "puzzles");
     if evaluation.puzzles == 0 {
         return Ok(outcome);
     }
@@ -184,14 +184,14 @@ fn recursive(arguments: &Arguments, model: &Model, mut data: Dataset) -> Result<
 const STOPPING: &str =
     "stopping with what is measured so far; press Ctrl-C again to stop without it";
 
-/// Says so if not all puzzles are done.
-fn ended(puzzles: usize, data: &Dataset) -> Outcome {
-    if puzzles == data.len() {
+/// Says so if not all puzzles, or tasks, are done.
+fn ended(done: usize, all: usize, what: &str) -> Outcome {
+    if done == all {
         return Outcome::Done;
     }
-    match puzzles {
-        0 => note!("stopped before any of {} puzzles was done", data.len()),
-        _ => note!("stopped after {puzzles} of {} puzzles: what follows is of these", data.len()),
+    match done {
+        0 => note!("stopped before any of {all} {what} was done"),
+        _ => note!("stopped after {done} of {all} {what}: what follows is of these"),
     }
     Outcome::Interrupted
 }
@@ -207,7 +207,7 @@ fn search(
         trm_train::search(solver, data, options, stop, &mut |done| bar.set_position(done as u64))
     })??;
     bar.finish();
-    let outcome = ended(report.puzzles, data);
+    let outcome = ended(report.puzzles, data.len(), "puzzles");
     if report.puzzles == 0 {
         return Ok(outcome);
     }

@@ -203,7 +203,7 @@ impl Learner for AutoregressiveTrainer {
         options: EvalOptions,
         stop: &Stop,
     ) -> Result<Evaluation, Error> {
-        let evaluation = evaluate_autoregressive(model, data, options, &mut |_| ())?;
+        let evaluation = evaluate_autoregressive(model, data, options, stop, &mut |_| ())?;
         if stop.is_requested() { Err(Error::Stopped) } else { Ok(evaluation) }
     }
 
@@ -228,7 +228,8 @@ impl Learner for AutoregressiveTrainer {
 }
 
 /// Writes an answer to every question, greedily, and compares them with the labels. The model's belief in
-/// an answer is the probability that it gave all its tokens.
+/// an answer is the probability that it gave all its tokens. Ends when `stop` is requested, with what is done by
+/// then; `progress` hears how much that is.
 ///
 /// # Errors
 /// If the data do not fit the model.
@@ -236,12 +237,14 @@ pub fn evaluate_autoregressive(
     model: &Autoregressive,
     data: &Dataset,
     options: EvalOptions,
+    stop: &Stop,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Evaluation, Error> {
     let started = Instant::now();
     let options = EvalOptions { steps: 1, halt: None, keep_outputs: false, ..options };
     let mut tally = Tally::new(options, data);
-    write_answers(model, data, Sampling::Greedy, options.batch, &mut |puzzle, answer, written| {
+    let how = (Sampling::Greedy, options.batch);
+    write_until(model, data, how, stop, &mut |puzzle, answer, written| {
         tally.add(&thought(puzzle, answer, written));
         progress(puzzle + 1);
     })?;
@@ -275,11 +278,25 @@ pub fn write_answers(
     batch: usize,
     take: &mut dyn FnMut(usize, Vec<u8>, &Written),
 ) -> Result<(), Error> {
+    write_until(model, data, (sampling, batch), &Stop::default(), take)
+}
+
+/// [`write_answers`], some at a time until `stop` is requested.
+fn write_until(
+    model: &Autoregressive,
+    data: &Dataset,
+    (sampling, batch): (Sampling, usize),
+    stop: &Stop,
+    take: &mut dyn FnMut(usize, Vec<u8>, &Written),
+) -> Result<(), Error> {
     let config = model.config();
     check_fit_autoregressive(model, data)?;
     let open = OpenCells::of(config)?;
     let mut puzzle = 0;
     for questions in data.questions().chunks(batch.max(1)) {
+        if stop.is_requested() {
+            break;
+        }
         for (answer, written) in write_some(model, open, questions, (sampling, puzzle as u64))? {
             take(puzzle, answer, &written);
             puzzle += 1;

@@ -1,8 +1,9 @@
 //! `trm eval` of ARC: images of a task vote.
 
-use super::{Arguments, identity, print_digests, print_heading};
+use super::{Arguments, STOPPING, ended, identity, print_digests, print_heading};
 use crate::Outcome;
 use crate::display::{duration, percent};
+use crate::interrupt::stoppable;
 use crate::output::out;
 use crate::progress::Progress;
 use anyhow::{Result, bail};
@@ -30,19 +31,25 @@ pub(super) fn run(
         blank_identifiers: arguments.blank_identifiers,
     };
     let mut bar = Progress::new("voting", data.len() as u64);
-    let report = vote(model, data, options, &mut |done, all| {
-        bar.set_length(all as u64);
-        bar.set_position(done as u64);
-    })?;
+    let report = stoppable(STOPPING, |stop| {
+        vote(model, data, options, stop, &mut |done, all| {
+            bar.set_length(all as u64);
+            bar.set_position(done as u64);
+        })
+    })??;
     bar.finish();
-    if let Some(path) = &arguments.submission {
+    let outcome = ended(report.tasks, report.asked, "tasks");
+    if report.tasks == 0 {
+        return Ok(outcome);
+    }
+    if let (Some(path), Outcome::Done) = (&arguments.submission, outcome) {
         write_atomic(path, &serde_json::to_vec(&report.submission)?)?;
     }
     if arguments.json {
         let mut json = identity(arguments, (data, model), arguments.precision.into());
         json["report"] = serde_json::to_value(&report)?;
         out!("{}", serde_json::to_string_pretty(&json)?);
-        return Ok(Outcome::Done);
+        return Ok(outcome);
     }
     print_heading(arguments, data);
     out!("attempts   tasks solved");
@@ -58,5 +65,5 @@ pub(super) fn run(
         duration(report.seconds)
     );
     print_digests(data, model);
-    Ok(Outcome::Done)
+    Ok(outcome)
 }

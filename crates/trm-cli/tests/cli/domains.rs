@@ -1,6 +1,8 @@
 //! Mazes, ARC, and models of the public code.
 
 use crate::session::{RECIPE, Session};
+use trm::Limits;
+use trm_ops::{DType, Device, Stop};
 use trm_puzzles::maze::{Maze, label, read_csv};
 
 /// A maze data set in `data` and a run of a few steps in `run`.
@@ -153,6 +155,20 @@ fn tasks_of_arc_are_learned_voted_on_and_submitted() {
     assert_eq!(measured["report"]["pass"].as_array().unwrap().len(), 6);
     assert_ne!(measured["weight_digest"], eval("blank", &[])["weight_digest"]);
     assert_eq!(eval("run", &["--votes", "2"])["report"]["votes"], 2.0);
+
+    let model = trm_train::load_model(&session.path("run"), &Device::cpu(1)).unwrap();
+    let data = trm_train::Dataset::load(&session.path("data"), "test").unwrap();
+    let options = trm_train::VoteOptions {
+        votes: 5,
+        limits: Limits { steps: 2, batch: 64, halt: None },
+        dtype: DType::F32,
+        blank_identifiers: false,
+    };
+    let stop = Stop::default();
+    let stopped =
+        trm_train::vote(&model, &data, options, &stop, &mut |_, _| stop.request()).unwrap();
+    assert_eq!((stopped.tasks, stopped.asked, stopped.inputs), (1, 2, (1, 1)));
+    assert_eq!(stopped.submission.as_object().unwrap().keys().collect::<Vec<_>>(), ["t10"]);
 
     let submission = std::fs::read(session.path("submission.json")).unwrap();
     let submission: serde_json::Value = serde_json::from_slice(&submission).unwrap();
