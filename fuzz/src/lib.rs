@@ -3,10 +3,12 @@
 //!
 //! `scripts/fuzz` runs them under libFuzzer, `tests/short.rs` for a moment in every build.
 
+use peak_alloc::PeakAlloc;
+use std::time::{Duration, Instant};
 use trm::{Config, Model, Network};
 use trm_ops::{DType, Device};
 use trm_puzzles::Domain;
-use trm_puzzles::arc::{decode, encode, read_challenges, read_task};
+use trm_puzzles::arc::{decode, encode, read_challenges, read_tasks};
 use trm_puzzles::grid::{self as grids, Format, Wanted};
 use trm_puzzles::sudoku::{Grid, check_question, read_csv};
 use trm_puzzles::{Dihedral, maze as mazes};
@@ -30,6 +32,25 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("checkpoint", checkpoint),
     ("pickle", pickle),
 ];
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+/// Runs a target within the bounds of all: a second (inputs have less than 10 MB), ten times the memory of the
+/// input and 64 MiB.
+///
+/// # Panics
+/// If it takes more.
+pub fn bounded(target: Target, input: &[u8]) {
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    let started = Instant::now();
+    target(input);
+    let (used, time) = (MEMORY.peak_usage().saturating_sub(before), started.elapsed());
+    let shown = String::from_utf8_lossy(&input[..input.len().min(200)]);
+    assert!(time < Duration::from_secs(1), "{time:?} for {shown:?}");
+    assert!(used < 10 * input.len() + (64 << 20), "{used} bytes for {shown:?}");
+}
 
 /// A puzzle as text: on one line, in rows, or drawn. What is accepted must read back from its tokens.
 pub fn puzzle(data: &[u8]) {
@@ -92,7 +113,7 @@ pub fn maze(data: &[u8]) {
 pub fn arc(data: &[u8]) {
     let tasks = read_challenges(data, None).unwrap_or_default();
     let _ = read_challenges(br#"{"a": {"train": [], "test": []}}"#, Some(data));
-    for task in tasks.iter().chain(&read_task("task", data)) {
+    for task in tasks.iter().chain(read_tasks("task", data, None).iter().flatten()) {
         for pair in task.train.iter().chain(&task.test) {
             assert_eq!(decode(&encode(&pair.input, (0, 0))).as_ref(), Some(&pair.input));
             let (turned, width) = Dihedral::ALL[1].apply(pair.input.cells(), pair.input.width());
@@ -127,10 +148,10 @@ fn check_examples(examples: &[grids::Example]) {
 
 /// A checkpoint of PyTorch.
 pub fn checkpoint(data: &[u8]) {
-    if let Ok(tensors) = torch::decode(data) {
-        let again = torch::encode(&tensors).expect("what was read can be written");
+    if let Ok(weights) = torch::decode(data) {
+        let again = torch::encode(&weights.tensors).expect("what was read can be written");
         let same = torch::decode(&again).expect("what was written can be read");
-        assert_eq!(same.len(), tensors.len());
+        assert_eq!(same.tensors.len(), weights.tensors.len());
     }
 }
 

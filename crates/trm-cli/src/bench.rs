@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use subject::Subject;
 use trm_ops::Device;
-use trm_train::files::write_atomic;
+use trm_train::files::{check_writable, write_atomic};
 use trm_train::{Machine, Precision, program};
 
 /// As in recipes.
@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "forward,train")]
     work: Vec<Work>,
     /// Number formats of activations.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "f32,bf16")]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "auto")]
     precision: Vec<PrecisionArgument>,
     /// Threads to compute with; 0 for one per core.
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "0", value_parser = clap::value_parser!(u16).range(..=1024))]
@@ -83,6 +83,7 @@ impl Work {
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let duration = check(arguments)?;
     let cases = cases(arguments)?;
+    arguments.svg.as_deref().map_or(Ok(()), check_writable)?;
     let machine = Machine::this();
     if !arguments.json {
         heading(&format!("{machine}, {}; {}", machine.features.join(" "), program()));

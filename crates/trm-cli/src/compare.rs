@@ -4,9 +4,11 @@ mod endpoint;
 mod growth;
 mod language;
 mod measure;
+mod names;
 mod page;
 mod side_by_side;
 mod study;
+mod total;
 
 use crate::Outcome as Ended;
 use crate::display::{duration, heading};
@@ -22,7 +24,8 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
 use study::Study;
-use trm_train::files::{create_folder, write_atomic};
+use total::Total;
+use trm_train::files::{check_new_folder, create_folder, write_atomic};
 use trm_train::report::{render, render_markdown};
 use trm_train::{Dataset, Machine, program};
 
@@ -76,6 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ended> {
     let study = Study::load(&arguments.study)?;
     let candidates = candidates(&study)?;
     let out = arguments.out.clone().unwrap_or_else(|| free_folder(&arguments.study));
+    check_new_folder(&out)?;
     let folder = study.data(&out)?;
     let [train, test] = ["train", "test"].map(|split| Dataset::load(&folder, split));
     let (train, test) = (train?, test?);
@@ -85,20 +89,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ended> {
     create_folder(&out)?;
     // first: what is wrong with an endpoint shows before anything is trained
     let language_models = ask_all(candidates, &out, &test)?;
-    let device = arguments.machine.device();
+    let device = arguments.machine.device()?;
     let mut contenders = Vec::new();
+    let mut total = Total::new(&study, entries.len(), &device);
     for entry in &entries {
         let mut outcomes = Vec::new();
         for seed in &study.seeds {
-            heading(&format!("{}, seed {seed}", entry.name));
+            heading(&format!("{}: {}, seed {seed}", total.place(), entry.name));
+            let begun = Instant::now();
             let Some(outcome) = outcome(&study, entry, *seed, &out, [&train, &test], &device)?
             else {
                 note!("go on with the same command and --out {}", out.display());
                 return Ok(Ended::Interrupted);
             };
-            let (training, exact) = (&outcome.training, outcome.exact);
-            let time = duration(training.seconds);
-            note!("{exact} of {} exactly right, trained in {time}", test.len());
+            let (seconds, exact) = (outcome.training.seconds, outcome.exact);
+            let left = total.done(begun.elapsed().as_secs_f64().max(seconds));
+            let time = duration(seconds);
+            note!("{exact} of {} exactly right, trained in {time}{left}", test.len());
             outcomes.push(outcome);
         }
         let parameters = entry.network.parameters()?;

@@ -10,8 +10,9 @@ mod part;
 
 pub(crate) use part::hex;
 
-use crate::display::{heading, progress_bar};
+use crate::display::heading;
 use crate::output::{note, out};
+use crate::progress::Progress;
 use crate::{Failed, Outcome};
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
@@ -180,9 +181,15 @@ fn generate(arguments: &SudokuArguments) -> Result<Splits> {
         seed: arguments.seed,
     };
     let total = (wanted.train + wanted.test) as u64;
-    let bar = progress_bar(total, "puzzles {wide_bar} {pos}/{len}");
+    if arguments.hard && shape == Shape::Nine {
+        note!(
+            "hard puzzles are bred: the first ones take minutes, until every rating has its parents; \
+             --parents FILE of hard puzzles spares that, and leaving out --hard gives puzzles at once"
+        );
+    }
+    let mut bar = Progress::new("puzzles", total);
     let splits = generate_sudoku(&wanted, test_file, &mut |done| bar.set_position(done as u64))?;
-    bar.finish_and_clear();
+    bar.finish();
     Ok(splits)
 }
 
@@ -191,7 +198,7 @@ fn merge(first: &Path, second: &Path, out: &Path) -> Result<()> {
     let train = trm_train::merge(&one?, &two?)?;
     let splits = Splits::new(train, Dataset::load(first, "test")?, 0);
     if let Ok(domain) = domain_of(&splits.train) {
-        check_puzzles(first, domain, &splits.train, &splits.test)?;
+        check_puzzles(first, Some(domain), &splits.train, &splits.test)?;
     }
     Ok(splits.save(out)?)
 }
@@ -233,33 +240,31 @@ fn check(folder: &Path) -> Result<()> {
     if !same_shape {
         bail!("{}: train and test differ in length or vocabulary", folder.display());
     }
-    match domain_of(&train) {
-        Ok(Domain::Arc) => {
-            heading("tasks of ARC: `trm data arc` looked for answers that are given away");
-            Ok(())
-        }
-        Ok(domain) => check_puzzles(folder, domain, &train, &test),
-        Err(_) => {
-            heading("no known domain is named in dataset.json: puzzles and classes not checked");
-            Ok(())
-        }
+    match domain_of(&train).ok() {
+        Some(Domain::Arc) => arc::check(folder, &train, &test),
+        domain => check_puzzles(folder, domain, &train, &test),
     }
 }
 
-/// Answers right by the rules, and no class in both splits.
-fn check_puzzles(folder: &Path, domain: Domain, train: &Dataset, test: &Dataset) -> Result<()> {
-    for (name, data) in [("train", train), ("test", test)] {
-        for i in 0..data.len() {
-            let verdict = domain.verify(data.input(i), data.label(i));
-            if verdict.decision() == Some(false) {
-                let folder = folder.display();
-                let message = format!("{folder}: {name} example {i}: the answer is {verdict}");
-                return Err(Failed(message).into());
-            }
-        }
+/// Answers right by the rules, and no class in both splits. Without a known domain every question is a class.
+fn check_puzzles(
+    folder: &Path,
+    domain: Option<Domain>,
+    train: &Dataset,
+    test: &Dataset,
+) -> Result<()> {
+    match domain {
+        Some(domain) => check_answers(folder, domain, [("train", train), ("test", test)])?,
+        None => heading("dataset.json names no known domain: questions are compared as they are"),
     }
-    let classes = |data: &Dataset| -> Result<HashMap<u128, usize>> {
-        (0..data.len()).map(|i| Ok((domain.class_hash(data.input(i))?, i))).collect()
+    let class = |question: &[u8]| -> Result<Vec<u8>> {
+        Ok(match domain {
+            Some(domain) => domain.class_hash(question)?.to_le_bytes().to_vec(),
+            None => question.to_vec(),
+        })
+    };
+    let classes = |data: &Dataset| -> Result<HashMap<Vec<u8>, usize>> {
+        (0..data.len()).map(|i| Ok((class(data.input(i))?, i))).collect()
     };
     let (of_train, of_test) = (classes(train)?, classes(test)?);
     let shared: Vec<(usize, usize)> =
@@ -270,12 +275,27 @@ fn check_puzzles(folder: &Path, domain: Domain, train: &Dataset, test: &Dataset)
         of_test.len(),
         shared.len()
     );
+    let alike = domain.map_or("", |_| " up to symmetry");
     match shared.iter().min() {
         Some((train, test)) => Err(Failed(format!(
-            "{}: train example {train} and test example {test} are the same puzzle up to symmetry",
+            "{}: train example {train} and test example {test} are the same puzzle{alike}",
             folder.display()
         ))
         .into()),
         None => Ok(()),
     }
+}
+
+fn check_answers(folder: &Path, domain: Domain, splits: [(&str, &Dataset); 2]) -> Result<()> {
+    for (name, data) in splits {
+        for i in 0..data.len() {
+            let verdict = domain.verify(data.input(i), data.label(i));
+            if verdict.decision() == Some(false) {
+                let folder = folder.display();
+                let message = format!("{folder}: {name} example {i}: the answer is {verdict}");
+                return Err(Failed(message).into());
+            }
+        }
+    }
+    Ok(())
 }

@@ -2,9 +2,9 @@
 
 use crate::output::{note, out};
 use crate::search::origin;
+use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, RgbColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::IsTerminal;
 use std::time::Duration;
 use trm::Found;
 use trm_puzzles::{Domain, Verdict};
@@ -132,19 +132,23 @@ pub(crate) fn print_question(domain: Domain, question: &[u8]) {
 
 /// Prints a draft; cells that changed since the draft before are marked.
 pub(crate) fn print_step(domain: Domain, question: &[u8], step: &TrailStep) {
-    let colour = std::io::stdout().is_terminal();
+    let colour = AutoStream::choice(&std::io::stdout()) != ColorChoice::Never;
     let of_chain = match step.chain {
         1 => String::new(),
         chain => format!(" of chain {chain}"),
     };
+    let is_first = step.chain == 1 && step.step == 1;
     let changes = match step.changed.len() {
-        _ if step.chain == 1 && step.step == 1 => "first draft".to_owned(),
+        _ if is_first => "first draft".to_owned(),
         0 => "no cell changed".to_owned(),
         1 => "1 cell changed".to_owned(),
         n => format!("{n} cells changed"),
     };
     let belief = percent(step.halt_probability);
     out!("{BOLD}step {}{of_chain}{BOLD:#}   {changes}, sure to {belief}", step.step);
+    if step.changed.is_empty() && !is_first {
+        return; // the same grid once more
+    }
     let paint = |cell: usize, character: char| {
         let changed = step.changed.contains(&cell);
         if let Some(background) = arc_colour(domain, character) {

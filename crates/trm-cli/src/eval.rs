@@ -5,10 +5,12 @@ mod written;
 
 use crate::Outcome;
 use crate::compute;
-use crate::display::{duration, heading, percent, progress_bar, rate};
+use crate::display::{duration, heading, percent, rate};
+use crate::interrupt::stoppable;
 use crate::machine::{DeviceArguments, PrecisionArgument};
-use crate::output::out;
-use crate::search::{SearchArguments, chain_steps, print_report};
+use crate::output::{note, out};
+use crate::progress::Progress;
+use crate::search::{SearchArguments, chain_steps, print_report, warn_without_rules};
 use crate::writing::WritingArguments;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -19,7 +21,8 @@ use trm::{Model, Network, Solver};
 use trm_train::report::{Chart, render_chart};
 use trm_train::{
     AnyModel, Dataset, EvalOptions, Evaluation, Machine, Outputs, Precision, SearchOptions,
-    evaluate, files::write_atomic, load_any, program, weight_digest, wilson,
+    evaluate_until, files::check_writable, files::write_atomic, load_any, program, weight_digest,
+    wilson,
 };
 
 #[derive(Args)]
@@ -40,7 +43,8 @@ pub(crate) struct Arguments {
     limit: Option<usize>,
     /// Let every puzzle stop at its first step with a halting probability above P, and the next one
     /// take its place: faster. P is above 0 and at most 1; without a number it is 0.5, the rule of
-    /// the public code, which costs accuracy (`trm solve` takes 0.95).
+    /// the public code, which costs accuracy (`trm solve` takes 0.95). What follows --halt is taken
+    /// for P unless it begins with a hyphen: MODEL comes first.
     ///
     /// Without --halt every puzzle gets all steps, as in published results. In the table, `sure of`
     /// counts halting probabilities above P, or above 0.5 without --halt; a puzzle that has stopped
@@ -49,8 +53,9 @@ pub(crate) struct Arguments {
         long,
         value_name = "P",
         num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "0.5"
+        default_missing_value = "0.5",
+        allow_negative_numbers = true,
+        value_parser = probability
     )]
     halt: Option<f32>,
     /// Puzzles at a time.
@@ -75,7 +80,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE.svg")]
     figure: Option<PathBuf>,
     /// Number format of activations.
-    #[arg(long, value_enum, default_value = "f32")]
+    #[arg(long, value_enum, default_value = "auto")]
     precision: PrecisionArgument,
     /// Search: where the model's own answer breaks the rules, think again, several times at once, with
     /// noise, from other beginnings, on symmetric variants of the puzzle and with suppositions, until an answer
@@ -90,8 +95,16 @@ pub(crate) struct Arguments {
     machine: DeviceArguments,
 }
 
+fn probability(text: &str) -> Result<f32, &'static str> {
+    text.parse().map_err(|_| "not a number: name the model before --halt")
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
-    let device = arguments.machine.device();
+    let Arguments { figure, save_outputs, submission, .. } = arguments;
+    for path in [figure, save_outputs, submission].into_iter().flatten() {
+        check_writable(path)?;
+    }
+    let device = arguments.machine.device()?;
     let model = load_any(&arguments.model, &device)?;
     let mut data = Dataset::load(&arguments.data, &arguments.split)?;
     if let Some(limit) = arguments.limit {
@@ -135,6 +148,7 @@ fn recursive(arguments: &Arguments, model: &Model, mut data: Dataset) -> Result<
         if arguments.halt.is_some() || arguments.save_outputs.is_some() {
             bail!("--search goes without --halt and --save-outputs: the rules end a search");
         }
+        warn_without_rules(&model.config().domain, &options);
         return search(arguments, Solver::new(model, dtype), &data, &options);
     }
     let options = EvalOptions {
@@ -144,19 +158,42 @@ fn recursive(arguments: &Arguments, model: &Model, mut data: Dataset) -> Result<
         dtype,
         keep_outputs: arguments.save_outputs.is_some(),
     };
-    let bar = progress_bar(data.len() as u64, "evaluating {wide_bar} {pos}/{len}  {eta} left");
-    let evaluation = evaluate(model, &data, options, &mut |done| bar.set_position(done as u64))?;
-    bar.finish_and_clear();
+    let mut bar = Progress::new("evaluating", data.len() as u64);
+    let evaluation = stoppable(STOPPING, |stop| {
+        evaluate_until(model, &data, options, stop, &mut |done| bar.set_position(done as u64))
+    })??;
+    bar.finish();
+    let outcome = ended(evaluation.puzzles, data.len(), "puzzles");
+    if evaluation.puzzles == 0 {
+        return Ok(outcome);
+    }
     if arguments.json {
         out!("{}", serde_json::to_string_pretty(&as_json(arguments, &evaluation, &data, model))?);
     } else {
         print(arguments, &evaluation, &data, model);
     }
     draw(arguments, || compute::of_evaluation(model.config(), &evaluation))?;
-    if let (Some(path), Some(outputs)) = (&arguments.save_outputs, &evaluation.outputs) {
+    if let (Some(path), Some(outputs)) = (&arguments.save_outputs, &evaluation.outputs)
+        && outcome == Outcome::Done
+    {
         save_outputs(path, outputs, &data)?;
     }
-    Ok(Outcome::Done)
+    Ok(outcome)
+}
+
+const STOPPING: &str =
+    "stopping with what is measured so far; press Ctrl-C again to stop without it";
+
+/// Says so if not all puzzles, or tasks, are done.
+fn ended(done: usize, all: usize, what: &str) -> Outcome {
+    if done == all {
+        return Outcome::Done;
+    }
+    match done {
+        0 => note!("stopped before any of {all} {what} was done"),
+        _ => note!("stopped after {done} of {all} {what}: what follows is of these"),
+    }
+    Outcome::Interrupted
 }
 
 fn search(
@@ -165,10 +202,15 @@ fn search(
     data: &Dataset,
     options: &SearchOptions,
 ) -> Result<Outcome> {
-    let bar = progress_bar(data.len() as u64, "searching {wide_bar} {pos}/{len}");
-    let report =
-        trm_train::search(solver, data, options, &mut |done| bar.set_position(done as u64))?;
-    bar.finish_and_clear();
+    let mut bar = Progress::new("searching", data.len() as u64);
+    let report = stoppable(STOPPING, |stop| {
+        trm_train::search(solver, data, options, stop, &mut |done| bar.set_position(done as u64))
+    })??;
+    bar.finish();
+    let outcome = ended(report.puzzles, data.len(), "puzzles");
+    if report.puzzles == 0 {
+        return Ok(outcome);
+    }
     let model = solver.model();
     if arguments.json {
         let options = json!({
@@ -181,7 +223,8 @@ fn search(
             "seed": options.search.seed,
             "milliseconds": options.time.map(|time| time.as_millis() as u64),
         });
-        let mut json = identity(arguments, data, model);
+        let mut json = identity(arguments, (data, model), arguments.precision.into());
+        json["puzzles"] = report.puzzles.into();
         json["search"] = options;
         json["report"] = serde_json::to_value(&report)?;
         out!("{}", serde_json::to_string_pretty(&json)?);
@@ -191,7 +234,7 @@ fn search(
         print_digests(data, model);
     }
     draw(arguments, || compute::of_search(model.config(), &report))?;
-    Ok(Outcome::Done)
+    Ok(outcome)
 }
 
 fn draw(arguments: &Arguments, chart: impl FnOnce() -> Chart) -> Result<()> {
@@ -264,7 +307,8 @@ pub(crate) fn print_steps(evaluation: &Evaluation) {
 fn as_json(arguments: &Arguments, evaluation: &Evaluation, data: &Dataset, model: &Model) -> Value {
     let last = evaluation.steps.last().map_or(0, |s| s.exact);
     let (low, high) = wilson(last, evaluation.puzzles);
-    let mut json = identity(arguments, data, model);
+    let mut json = identity(arguments, (data, model), arguments.precision.into());
+    json["puzzles"] = evaluation.puzzles.into();
     json["supervision_steps"] = evaluation.steps.len().into();
     json["rollouts"] = 1.into();
     json["exact_accuracy"] = evaluation.exact().into();
@@ -277,7 +321,11 @@ fn as_json(arguments: &Arguments, evaluation: &Evaluation, data: &Dataset, model
 }
 
 /// What was measured, on what, by what.
-fn identity(arguments: &Arguments, data: &Dataset, model: &impl Network) -> Value {
+fn identity(
+    arguments: &Arguments,
+    (data, model): (&Dataset, &impl Network),
+    precision: Precision,
+) -> Value {
     json!({
         "model": arguments.model,
         "data": arguments.data,
@@ -285,7 +333,7 @@ fn identity(arguments: &Arguments, data: &Dataset, model: &impl Network) -> Valu
         "puzzles": data.len(),
         "data_digest": data.digest(),
         "weight_digest": weight_digest(model),
-        "precision": Precision::from(arguments.precision),
+        "precision": precision,
         "program": program(),
         "machine": Machine::this(),
     })

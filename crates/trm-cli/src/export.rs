@@ -1,7 +1,6 @@
 //! `trm export`: a model folder to give away.
 
 use crate::Outcome;
-use crate::machine::PrecisionArgument;
 use crate::output::out;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
@@ -14,23 +13,34 @@ use trm_train::{AnyModel, Error, Precision, export_model, files, load_any, publi
 pub(crate) struct Arguments {
     /// A model folder, or a run folder (its best model).
     model: PathBuf,
-    /// Folder to write; with --to pt-names a file.
+    /// Folder to write; with --to pt-names or pt-compiled a file.
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
     /// What to write.
     #[arg(long, value_enum, default_value = "safetensors")]
     to: Form,
-    /// Number format of the weights in the file; pt-names is always f32.
+    /// Number format of the weights; the files for PyTorch are always f32.
     #[arg(long, value_enum, default_value = "bf16")]
-    precision: PrecisionArgument,
+    precision: Stored,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Stored {
+    /// Single precision.
+    F32,
+    /// bfloat16.
+    Bf16,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Form {
     /// A model folder of this program: config.json and model.safetensors.
     Safetensors,
-    /// A checkpoint that the public PyTorch code loads: its names, its file format.
+    /// A checkpoint with the names of the public PyTorch code, which loads it with DISABLE_COMPILE=1.
     PtNames,
+    /// The same with _orig_mod. before every name: what the public code loads by default, since it compiles the
+    /// model first.
+    PtCompiled,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
@@ -39,7 +49,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         bail!("{}: exists already: choose another --out", out.display());
     }
     let model = load_any(source, &Device::cpu(1))?;
-    let precision = Precision::from(*precision);
+    let precision = match precision {
+        Stored::F32 => Precision::F32,
+        Stored::Bf16 => Precision::Bf16,
+    };
     let (values, stored) = match (to, &model) {
         (Form::Safetensors, AnyModel::Recursive(model)) => {
             export_model(source, &**model, precision.into(), out)?;
@@ -49,12 +62,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
             export_model(source, &**model, precision.into(), out)?;
             (model.config().parameters(), precision)
         }
-        (Form::PtNames, AnyModel::Recursive(model)) => {
-            let bytes = torch::encode(&public_tensors(model)?).map_err(Error::Mismatch)?;
+        (Form::PtNames | Form::PtCompiled, AnyModel::Recursive(model)) => {
+            let mut tensors = public_tensors(model)?;
+            if let Form::PtCompiled = to {
+                tensors.iter_mut().for_each(|tensor| tensor.name.insert_str(0, "_orig_mod."));
+            }
+            let bytes = torch::encode(&tensors).map_err(Error::Mismatch)?;
             files::write_atomic(out, &bytes)?;
             (model.parameter_count().0, Precision::F32)
         }
-        (Form::PtNames, AnyModel::Autoregressive(_)) => bail!(
+        (Form::PtNames | Form::PtCompiled, AnyModel::Autoregressive(_)) => bail!(
             "{}: an autoregressive model, which the public code does not have: leave out --to",
             source.display()
         ),

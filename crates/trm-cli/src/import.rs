@@ -10,8 +10,9 @@ use trm_train::{Dataset, Error, Known, files, import_tensors, save_model, torch}
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The checkpoint: a state dictionary written by torch.save, in f32, f16 or bf16. Nothing in it is
-    /// executed.
+    /// The checkpoint: a state dictionary written by torch.save, alone or under model, state_dict,
+    /// model_state_dict or ema, or a safetensors file with the public names; in f64, f32, f16 or bf16.
+    /// Nothing in it is executed.
     checkpoint: PathBuf,
     /// Folder to write.
     #[arg(long, value_name = "DIR")]
@@ -35,13 +36,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     }
     let known = known(arguments)?;
     let refuse = |message: String| Error::File { path: checkpoint.clone(), message };
-    let tensors = torch::decode(&files::read(checkpoint)?).map_err(refuse)?;
-    let model = import_tensors(tensors, &known, &Device::cpu(1))
+    let weights = torch::decode(&files::read(checkpoint)?).map_err(refuse)?;
+    let model = import_tensors(weights.tensors, &known, &Device::cpu(1))
         .map_err(|error| refuse(error.to_string()))?;
     save_model(out, &model)?;
     let (all, network) = model.parameter_count();
     let config = serde_json::to_string(model.config())?;
-    out!("{}: {network} parameters of the network, {all} with puzzle embeddings", out.display());
+    let under = weights.under.map(|key| format!(", from `{key}`")).unwrap_or_default();
+    out!(
+        "{}: {network} parameters of the network, {all} with puzzle embeddings{under}",
+        out.display()
+    );
     out!("{config}");
     Ok(Outcome::Done)
 }

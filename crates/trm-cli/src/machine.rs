@@ -1,5 +1,7 @@
 //! Where and how precisely to compute.
 
+use crate::Failed;
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use trm_ops::Device;
 use trm_train::Precision;
@@ -21,17 +23,21 @@ enum DeviceKind {
 }
 
 /// Number format of activations, as an argument.
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PrecisionArgument {
+    /// The fastest that this machine has: bf16 where the processor multiplies it, else f32.
+    Auto,
     /// Single precision.
     F32,
     /// bfloat16 activations over f32 weights.
     Bf16,
 }
 
+/// The format that is meant, never [`Precision::Auto`].
 impl From<PrecisionArgument> for Precision {
     fn from(argument: PrecisionArgument) -> Precision {
         match argument {
+            PrecisionArgument::Auto => Precision::Auto.chosen(),
             PrecisionArgument::F32 => Precision::F32,
             PrecisionArgument::Bf16 => Precision::Bf16,
         }
@@ -39,9 +45,10 @@ impl From<PrecisionArgument> for Precision {
 }
 
 impl DeviceArguments {
-    pub(crate) fn device(&self) -> Device {
+    pub(crate) fn device(&self) -> Result<Device> {
         match self.device {
-            DeviceKind::Cpu => Device::cpu(usize::from(self.threads)),
+            DeviceKind::Cpu => Device::try_cpu(usize::from(self.threads))
+                .map_err(|error| Failed(format!("{error}: give --threads N")).into()),
         }
     }
 }

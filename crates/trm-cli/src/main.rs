@@ -8,18 +8,24 @@ mod display;
 mod eval;
 mod export;
 mod import;
+mod interrupt;
 mod machine;
 mod output;
+mod progress;
 mod quickstart;
 mod report;
 mod search;
 mod shipped;
 mod solve;
 mod train;
+mod web;
 mod writing;
 
+use anstream::ColorChoice;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+#[cfg(unix)]
+use std::sync::atomic::AtomicBool;
 
 /// Tiny recursive models: draft a whole answer, think, revise.
 ///
@@ -60,13 +66,27 @@ enum Verb {
 }
 
 /// How a command ended, if nothing went wrong.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Done,
     NotSolved,
     Interrupted,
 }
 
+/// `FORCE_COLOR` as many programs have it: colours wherever the output goes, unless it is 0 or `NO_COLOR` is set.
+fn force_colour() {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if set("FORCE_COLOR") && !set("NO_COLOR") {
+        let never = std::env::var_os("FORCE_COLOR").is_some_and(|value| value == "0");
+        let choice = if never { ColorChoice::Never } else { ColorChoice::Always };
+        choice.write_global();
+    }
+}
+
 fn main() -> ExitCode {
+    #[cfg(unix)]
+    outlive_file_limits();
+    force_colour();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(usage) => return explain(&usage),
@@ -91,6 +111,14 @@ fn main() -> ExitCode {
             ExitCode::from(exit_code(&error))
         }
     }
+}
+
+/// A write beyond a limit on file sizes fails with an error then, instead of ending the process by a signal.
+#[cfg(unix)]
+fn outlive_file_limits() {
+    static REACHED: AtomicBool = AtomicBool::new(false);
+    // refused only for signals that cannot be caught
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, &REACHED);
 }
 
 /// Prints what clap has to say: help and version are data, the rest is for a person.

@@ -13,8 +13,8 @@ use std::time::Instant;
 use trm_puzzles::Domain;
 use trm_puzzles::sudoku::{Givens, Shape};
 use trm_train::{
-    Dataset, Ending, Evaluation, Generated, Kind, Recipe, Run, evaluate, generate_sudoku,
-    load_model,
+    Dataset, Ending, Evaluation, Generated, Kind, Recipe, Run, evaluate, files::check_new_folder,
+    generate_sudoku, load_model,
 };
 
 /// The recipe is part of the program, so that the command works anywhere.
@@ -43,11 +43,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     if folder.exists() {
         bail!("{} exists already: choose another --out", folder.display());
     }
+    check_new_folder(&folder)?;
     heading("1. Data");
     let test = make_data(&folder, arguments.seed)?;
     heading("2. Training");
     let data = Dataset::load(&recipe.data, "train")?;
-    let mut run: Run = Run::create(&folder, recipe, &data, &arguments.machine.device())?;
+    let mut run: Run = Run::create(&folder, recipe, &data, &arguments.machine.device()?)?;
     let (total, _) = run.trainer().model().parameter_count();
     note!(
         "a model of {total} parameters, from random weights, on {:?}",
@@ -62,13 +63,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let evaluation = evaluate(&model, &test, run.eval_options(), &mut |_| ())?;
     eval::print_steps(&evaluation);
     heading("4. Thinking");
-    let trail = report::most_thoughtful(&run, &test, 500)?;
-    print_trail(Domain::Sudoku(Shape::Four), &trail);
+    let watched = report::most_thoughtful(&run, &test, 500)?;
+    print_trail(Domain::Sudoku(Shape::Four), &watched.trail);
 
     let seconds = started.elapsed().as_secs_f64();
     let command = format!("trm quickstart --seed {}", arguments.seed);
     let measured = Some((&evaluation, "unseen"));
-    let path = report::write(&run, measured, &trail, &command, run.progress().seconds)?;
+    let path = report::write(&run, measured, &watched, &command, run.progress().seconds)?;
     conclude(&folder, &evaluation, seconds, &path);
     Ok(Outcome::Done)
 }

@@ -1,19 +1,20 @@
 //! `report.html` of a run.
 
+mod watched;
+
 use crate::compute;
 use crate::display::{duration, percent};
 use anyhow::{Context, Result};
+use std::cmp::Ordering;
 use std::path::PathBuf;
-use trm::{Config, Network, Question, Search, Solver};
+use trm::{Config, Network};
 use trm_puzzles::Domain;
-use trm_train::report::{
-    Cell, Chart, Fill, Headline, Report, Series, Table, Thinking, ThinkingStep, render,
-};
+use trm_train::report::{Chart, Headline, Report, Series, Table, render};
 use trm_train::{
-    AutoregressiveTrainer, Dataset, Effort, EvalOptions, Evaluation, Learner, Line, Provenance,
-    Run, SearchOptions, Trail, TrailStep, Trainer, evaluate, files::write_atomic, load_model,
-    read_log, wilson,
+    AutoregressiveTrainer, Evaluation, Learner, Line, Provenance, Run, Trainer, evaluate,
+    files::write_atomic, load_model, read_log, text::counted, wilson,
 };
+pub(crate) use watched::{Watched, grids, most_thoughtful, worth_watching};
 
 /// A learner whose runs have a report of their own.
 pub(crate) trait Reported: Learner {
@@ -31,7 +32,8 @@ impl Reported for AutoregressiveTrainer {
     fn report(run: &Run<AutoregressiveTrainer>, command: &str) -> Result<PathBuf> {
         let config = run.trainer().core().network().config();
         let fact = |name: &str, value: String| (name.to_owned(), value);
-        let network = format!("{} blocks, {} features", config.blocks, config.hidden);
+        let network =
+            format!("{}, {}", counted(config.blocks, "block"), counted(config.hidden, "feature"));
         let own = vec![
             fact("network", format!("causal attention, {network}")),
             fact("order of writing", format!("{:?}", config.order).to_lowercase()),
@@ -39,7 +41,8 @@ impl Reported for AutoregressiveTrainer {
         let (exact, seconds) = (run.progress().best_exact, run.progress().seconds);
         let mut headline = vec![size_headline(run, config.parameters(), seconds)];
         if exact >= 0.0 {
-            let note = format!("of {} held-out puzzles, written greedily", run.validation().len());
+            let puzzles = counted(run.validation().len(), "held-out puzzle");
+            let note = format!("of {puzzles}, written greedily");
             let label = "exactly right".into();
             headline.insert(0, Headline { label, value: percent(exact), note });
         }
@@ -71,54 +74,22 @@ fn write_for_run(run: &Run, command: &str) -> Result<PathBuf> {
     let few = held_out.select_groups(&few);
     let options = run.eval_options();
     let evaluation = evaluate(&model, &few, options, &mut |_| ())?;
-    let trail = most_thoughtful(run, &few, 32)?;
-    let page =
-        page(run, Some((&evaluation, "held-out")), Some((domain, &trail)), command, seconds)?;
+    let watched = most_thoughtful(run, &few, 32)?;
+    let measured = Some((&evaluation, "held-out"));
+    let page = page(run, measured, Some((domain, &watched)), command, seconds)?;
     save(run, &page)
-}
-
-/// Of the first puzzles, the one worth watching as a run's model thinks about it.
-pub(crate) fn most_thoughtful(run: &Run, data: &Dataset, limit: usize) -> Result<Trail> {
-    let model = load_model(&run.folder, run.trainer().model().device())?;
-    let EvalOptions { steps, batch, dtype, .. } = run.eval_options();
-    let solver = Solver::new(&model, dtype);
-    let (_, trail) = worth_watching(solver, data, limit, (steps, batch))?;
-    Ok(trail)
-}
-
-/// Of the first puzzles, the solved one with most revised cells, then most steps, then most blanks:
-/// there is most to see. Its place, and its trail of so many steps at most; so many puzzles at a time.
-pub(crate) fn worth_watching(
-    solver: Solver<'_>,
-    data: &Dataset,
-    limit: usize,
-    (steps, batch): (usize, usize),
-) -> Result<(usize, Trail)> {
-    let domain: Domain = data.metadata.domain.parse()?;
-    let few = data.len().min(limit);
-    let tokens = &data.inputs[..few * data.metadata.seq_len];
-    let question = Question { tokens, puzzles: &data.example_identifiers()[..few] };
-    let search = Search { steps, batch, rollouts: 1, ..Search::default() };
-    let effort = Effort::Judged(SearchOptions { search, time: None });
-    let trails = Trail::follow_all(solver, domain, question, effort)?.into_iter();
-    let blanks = |t: &Trail| t.question.iter().filter(|token| !domain.is_given(**token)).count();
-    let revised = |t: &Trail| t.steps.iter().map(|s| s.changed.len()).sum::<usize>();
-    let best = trails
-        .enumerate()
-        .max_by_key(|(_, t)| (t.last().verdict.is_solved(), revised(t), t.steps.len(), blanks(t)));
-    best.context("there are no puzzles to think about")
 }
 
 /// The report of a run with a measurement on unseen puzzles.
 pub(crate) fn write(
     run: &Run,
     measured: Option<(&Evaluation, &str)>,
-    trail: &Trail,
+    watched: &Watched,
     command: &str,
     seconds: f64,
 ) -> Result<PathBuf> {
     let domain: Domain = run.trainer().model().config().domain.parse()?;
-    let page = page(run, measured, Some((domain, trail)), command, seconds)?;
+    let page = page(run, measured, Some((domain, watched)), command, seconds)?;
     save(run, &page)
 }
 
@@ -131,7 +102,7 @@ fn save<L: Learner>(run: &Run<L>, page: &Report) -> Result<PathBuf> {
 fn page(
     run: &Run,
     measured: Option<(&Evaluation, &str)>,
-    trail: Option<(Domain, &Trail)>,
+    watched: Option<(Domain, &Watched)>,
     command: &str,
     seconds: f64,
 ) -> Result<Report> {
@@ -149,7 +120,10 @@ fn page(
         subtitle: "It drafts a whole answer, thinks, and revises it.".into(),
         headline,
         charts,
-        thinking: trail.map(|(domain, trail)| thinking(domain, trail)).into_iter().collect(),
+        thinking: watched
+            .map(|(domain, watched)| watched::thinking(domain, watched))
+            .into_iter()
+            .collect(),
         tables,
         facts: network_facts(model.config()).into_iter().chain(facts(run)?).collect(),
         command: command.into(),
@@ -166,8 +140,8 @@ fn headlines(run: &Run, measured: Option<(&Evaluation, &str)>, seconds: f64) -> 
             label: "exactly right".into(),
             value: percent(evaluation.exact()),
             note: format!(
-                "of {} {kind} puzzles; 95 % interval {:.1}–{:.1} %",
-                evaluation.puzzles,
+                "of {}; 95 % interval {:.1}–{:.1} %",
+                counted(evaluation.puzzles, &format!("{kind} puzzle")),
                 100.0 * low,
                 100.0 * high
             ),
@@ -189,7 +163,11 @@ fn size_headline<L: Learner>(run: &Run<L>, parameters: usize, seconds: f64) -> H
     Headline {
         label: "parameters".into(),
         value: grouped(parameters),
-        note: format!("trained for {} steps in {}", run.progress().step, duration(seconds)),
+        note: format!(
+            "trained for {} in {}",
+            counted(run.progress().step as usize, "step"),
+            duration(seconds)
+        ),
     }
 }
 
@@ -245,8 +223,8 @@ fn depth_chart(evaluation: &Evaluation) -> Chart {
     Chart {
         title: "Accuracy by supervision step".into(),
         caption: format!(
-            "Thinking longer helps: the same weights, measured after every step. The model counts \
-             as sure above {}.",
+            "{} The same weights, measured after every step. The model counts as sure above {}.",
+            what_thinking_brings(evaluation),
             percent(evaluation.sure_above().into())
         ),
         x_label: "supervision step".into(),
@@ -264,6 +242,26 @@ fn depth_chart(evaluation: &Evaluation) -> Chart {
     }
 }
 
+/// What the curve of exact accuracy says, in a sentence.
+fn what_thinking_brings(evaluation: &Evaluation) -> String {
+    let exact: Vec<usize> = evaluation.steps.iter().map(|step| step.exact).collect();
+    let (Some(first), Some(last)) = (exact.first(), exact.last()) else { return String::new() };
+    let after =
+        |step: usize| format!("{} after step {step}", percent(evaluation.share(exact[step - 1])));
+    let most = exact.iter().max().expect("there is a first");
+    let peak = exact.iter().position(|count| count == most).expect("it is one of them") + 1;
+    let ends = format!("{}, {}", after(1), after(exact.len()));
+    match last.cmp(first) {
+        _ if exact.len() == 1 => format!("{}.", after(1)),
+        _ if most > last && most > first => {
+            format!("Thinking longer helps at first, and then harms: {}, {}.", after(peak), ends)
+        }
+        Ordering::Greater => format!("Thinking longer helps: {ends}."),
+        Ordering::Equal => format!("Thinking longer changes nothing: {ends}."),
+        Ordering::Less => format!("Thinking longer harms: {ends}."),
+    }
+}
+
 fn calibration(evaluation: &Evaluation) -> Table {
     let bins = evaluation.calibration.iter().filter(|bin| bin.puzzles > 0);
     let row = |bin: &trm_train::Bin| {
@@ -278,10 +276,13 @@ fn calibration(evaluation: &Evaluation) -> Table {
 }
 
 fn network_facts(config: &Config) -> Vec<(String, String)> {
-    let network = format!("{:?}, {} blocks, {} features", config.mix, config.blocks, config.hidden);
+    let (blocks, features) = (counted(config.blocks, "block"), counted(config.hidden, "feature"));
+    let network = format!("{:?}, {blocks}, {features}", config.mix);
     let recursion = format!(
-        "{} cycles of {} recursions, at most {} supervision steps",
-        config.cycles, config.recursions, config.supervision_steps
+        "{} of {}, at most {}",
+        counted(config.cycles, "cycle"),
+        counted(config.recursions, "recursion"),
+        counted(config.supervision_steps, "supervision step")
     );
     vec![("network".into(), network), ("recursion".into(), recursion)]
 }
@@ -300,96 +301,16 @@ fn facts<L: Learner>(run: &Run<L>) -> Result<Vec<(String, String)>> {
             ),
         ),
         fact("seed", run.recipe.seed.to_string()),
-        fact("trained for", duration(provenance.seconds)),
         fact("data", provenance.data.display().to_string()),
         fact("data digest", provenance.data_digest),
-        fact("weight digest", format!("{} (step {})", provenance.weights, provenance.step)),
+        fact("weight digest", provenance.weights),
+        fact("weights of", format!("step {}", provenance.step)),
         fact("program", provenance.program),
-        fact("machine", format!("{}, {} threads", provenance.machine, provenance.threads)),
+        fact(
+            "machine",
+            format!("{}, {}", provenance.machine, counted(provenance.threads, "thread")),
+        ),
     ])
-}
-
-fn thinking(domain: Domain, trail: &Trail) -> Thinking {
-    let solved = trail.last().verdict.is_solved();
-    let which = if solved { "the solved one" } else { "the one" };
-    let caption = format!(
-        "A puzzle it was not trained on, draft by draft: of those looked at, {which} that it revised most."
-    );
-    let right = solved.then(|| trail.last().answer.clone());
-    let told = |(i, step): (usize, &TrailStep)| {
-        let note = format!("sure to {} · {}", percent(step.halt_probability), step.verdict);
-        (format!("step {}", i + 1), note)
-    };
-    let notes: Vec<_> = trail.steps.iter().enumerate().map(told).collect();
-    Thinking {
-        title: "Thinking, step by step".into(),
-        caption,
-        ..grids(domain, trail, &notes, right.as_deref())
-    }
-}
-
-/// The grids of a trail, with a label and a note each; cells that differ from the right answer, if one is
-/// given, are marked.
-pub(crate) fn grids(
-    domain: Domain,
-    trail: &Trail,
-    notes: &[(String, String)],
-    right: Option<&[u8]>,
-) -> Thinking {
-    let layout = domain.layout();
-    let drafts = trail.steps.iter().map(|step| &step.answer[..]);
-    let extents = drafts.chain([&trail.question[..]]).map(|tokens| domain.extent(tokens));
-    let (width, height) =
-        extents.fold((1, 1), |(width, height), (w, h)| (width.max(w), height.max(h)));
-    let places = || (0..height).flat_map(|row| (0..width).map(move |column| (row, column)));
-    let place = |(row, column): (usize, usize)| row * layout.columns + column;
-    let cells = |tokens: &[u8]| -> Vec<Cell> {
-        let (columns, rows) = domain.extent(tokens);
-        let symbol = |(row, column): (usize, usize)| match row < rows && column < columns {
-            true => domain.symbol(tokens[place((row, column))]),
-            false => ' ',
-        };
-        places().map(|at| cell(domain, symbol(at))).collect()
-    };
-    let is_wrong = |step: &TrailStep, i: usize| {
-        right.is_some_and(|right| step.answer[i] != right[i] && step.answer[i] != trail.question[i])
-    };
-    let marked = |step: &TrailStep, (cell, i): (Cell, usize)| Cell {
-        given: domain.is_given(trail.question[i]),
-        changed: step.changed.contains(&i),
-        wrong: is_wrong(step, i),
-        ..cell
-    };
-    let step = |(step, (label, note)): (&TrailStep, &(String, String))| ThinkingStep {
-        label: label.clone(),
-        note: note.clone(),
-        cells: cells(&step.answer)
-            .into_iter()
-            .zip(places().map(place))
-            .map(|cell| marked(step, cell))
-            .collect(),
-    };
-    Thinking {
-        columns: width,
-        box_rows: layout.boxes.0,
-        box_cols: layout.boxes.1,
-        question: cells(&trail.question).into_iter().map(|c| Cell { given: true, ..c }).collect(),
-        steps: trail.steps.iter().zip(notes).map(step).collect(),
-        ..Thinking::default()
-    }
-}
-
-/// How a symbol is drawn.
-fn cell(domain: Domain, symbol: char) -> Cell {
-    match (domain, symbol) {
-        (Domain::Arc, '0'..='9') => {
-            Cell { fill: Fill::Colour(symbol as u8 - b'0'), ..Cell::default() }
-        }
-        (Domain::Sudoku(_) | Domain::Maze(_), '.') | (_, ' ') => Cell::default(),
-        (Domain::Maze(_), '#') => Cell { fill: Fill::Ink, ..Cell::default() },
-        (Domain::Maze(_), 'o') => Cell { fill: Fill::Accent, ..Cell::default() },
-        _ => Cell::answer(symbol),
-    }
 }
 
 /// 293378 as 293,378.

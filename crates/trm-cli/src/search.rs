@@ -1,11 +1,13 @@
 //! The options of a search, and how its outcomes are printed.
 
 use crate::display::{duration, percent};
-use crate::output::out;
+use crate::output::{note, out};
 use anyhow::{Result, bail};
 use clap::Args;
 use std::time::Duration;
 use trm::{Found, Model, Search};
+use trm_puzzles::Domain;
+use trm_train::text::counted;
 use trm_train::{SearchOptions, SearchReport, wilson};
 
 /// Options of a search.
@@ -80,11 +82,23 @@ pub(crate) fn chain_steps(model: &Model) -> usize {
     2 * model.config().supervision_steps
 }
 
+/// Says beforehand what a search costs where nothing can end it early.
+pub(crate) fn warn_without_rules(domain: &str, options: &SearchOptions) {
+    if domain.parse().is_ok_and(|domain: Domain| domain.has_rules()) {
+        return;
+    }
+    let Search { steps, rollouts, .. } = options.search;
+    note!(
+        "no rules are known of these puzzles, so no answer can be verified: each takes up to {}, and the \
+         answer with most votes counts",
+        counted(steps.saturating_mul(rollouts), "step")
+    );
+}
+
 /// How an answer was found, in one line.
 pub(crate) fn origin(found: &Found) -> String {
     let Found { steps, rollouts, chain, chain_steps, .. } = found;
-    let chains = if *rollouts == 1 { "chain" } else { "chains" };
-    let spent = format!("{steps} steps in {rollouts} {chains}");
+    let spent = format!("{} in {}", counted(*steps, "step"), counted(*rollouts, "chain"));
     match found.verified {
         true => format!("verified by the rules: step {chain_steps} of chain {chain}, {spent}"),
         false => format!("not verified, the answer with most votes: {spent}"),

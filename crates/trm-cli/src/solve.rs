@@ -5,17 +5,18 @@ mod written;
 
 use crate::Outcome;
 use crate::machine::{DeviceArguments, PrecisionArgument};
-use crate::search::{SearchArguments, chain_steps};
+use crate::search::{SearchArguments, chain_steps, warn_without_rules};
 use crate::shipped;
 use crate::writing::WritingArguments;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use serde_json::Value;
 use show::Show;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use trm::{Limits, Model, Question, Solver};
-use trm_puzzles::Domain;
+use trm_puzzles::sudoku::{Grid, Shape};
+use trm_puzzles::{Domain, QuestionError};
 use trm_train::{AnyModel, Dataset, Effort, Error, Precision, check_fit, load_any, think};
 
 #[derive(Args)]
@@ -59,7 +60,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     json: bool,
     /// Number format of activations.
-    #[arg(long, value_enum, default_value = "f32")]
+    #[arg(long, value_enum, default_value = "auto")]
     precision: PrecisionArgument,
     #[command(flatten)]
     searching: SearchArguments,
@@ -71,13 +72,27 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let (folder, puzzle) = model_and_puzzle(arguments)?;
-    let device = arguments.machine.device();
+    let device = arguments.machine.device()?;
     let Some(folder) = folder.map(Path::new) else {
-        return recursive(arguments, puzzle, &shipped::model(&device)?);
+        return recursive(arguments, puzzle, &shipped::model(&device)?)
+            .map_err(|error| with_sizes(error, arguments, puzzle));
     };
     match load_any(folder, &device)? {
         AnyModel::Recursive(model) => recursive(arguments, puzzle, &model),
         AnyModel::Autoregressive(model) => written::run(arguments, (folder, puzzle), &model),
+    }
+}
+
+/// Adds what to do about a puzzle of another size than the shipped model's.
+fn with_sizes(error: anyhow::Error, arguments: &Arguments, puzzle: Option<&str>) -> anyhow::Error {
+    let other = text(arguments, puzzle).is_ok_and(|(_, text)| {
+        Grid::parse(&text, None).is_ok_and(|grid| grid.shape() != Shape::Nine)
+    });
+    match other {
+        true => {
+            anyhow!("{error}; the shipped model is for 9×9: name another model before the puzzle")
+        }
+        false => error,
     }
 }
 
@@ -110,7 +125,9 @@ fn effort(arguments: &Arguments, model: &Model, domain: Domain) -> Result<Effort
         bail!("--steps and --batch must be at least 1");
     }
     if searches {
-        return Ok(Effort::Judged(arguments.searching.options(steps, batch)?));
+        let options = arguments.searching.options(steps, batch)?;
+        warn_without_rules(&domain.name(), &options);
+        return Ok(Effort::Judged(options));
     }
     match arguments.searching.first_given() {
         Some(name) if alone => bail!("--{name} is for a search: leave out --one-pass and --halt"),
@@ -143,7 +160,10 @@ impl Asked {
         check(&data)?;
         let ids = data.example_identifiers();
         let examples: Vec<usize> = match &data.augmented {
-            Some(tasks) => (0..ids.len()).filter(|i| tasks.name(ids[*i]) == Some(wanted)).collect(),
+            Some(tasks) => {
+                let is_wanted = |id: u32| tasks.name(id) == Some(wanted) && !tasks.is_image(id);
+                (0..ids.len()).filter(|i| is_wanted(ids[*i])).collect()
+            }
             None => wanted.parse().ok().filter(|i| *i < ids.len()).into_iter().collect(),
         };
         if examples.is_empty() {
@@ -195,38 +215,25 @@ fn model_and_puzzle(arguments: &Arguments) -> Result<(Option<&str>, Option<&str>
 /// Where the puzzles come from, and their text.
 fn text(arguments: &Arguments, puzzle: Option<&str>) -> Result<(String, String)> {
     match (&arguments.file, puzzle) {
-        (Some(path), _) => {
-            let bytes = trm_train::files::read(path)?;
-            let place = path.display().to_string();
-            let text = String::from_utf8(bytes).with_context(|| format!("{place}: not text"))?;
-            Ok((place, text))
-        }
+        (Some(path), _) => Ok((path.display().to_string(), trm_train::files::read_text(path)?)),
         (None, Some("-")) => {
             let mut text = String::new();
             std::io::stdin().read_to_string(&mut text).context("standard input: not text")?;
             Ok(("standard input".into(), text))
         }
+        (None, Some(name)) if Path::new(name).is_file() => {
+            bail!("the puzzle: `{name}` is a file: give it with --file")
+        }
         (None, puzzle) => Ok(("the puzzle".into(), puzzle.unwrap_or_default().into())),
     }
 }
 
-/// One puzzle per line if every line is one, else a single puzzle. All are checked before the
-/// first is solved.
+/// The puzzles of a text; all are checked before the first is solved.
 fn questions(domain: Domain, place: &str, text: &str) -> Result<Vec<Vec<u8>>> {
-    let lines: Vec<(usize, &str)> =
-        (1..).zip(text.lines()).filter(|l| !l.1.trim().is_empty()).collect();
-    let several = lines.len() > 1 && lines.iter().any(|(_, line)| domain.parse(line).is_ok());
-    let parts = if several { lines } else { vec![(0, text)] };
-    let mut questions = Vec::new();
-    for (line, part) in parts {
-        let place = if line > 0 { format!("{place}, line {line}") } else { place.to_owned() };
-        let parsed = domain.parse(part).and_then(|q| domain.check_question(&q).map(|_| q));
-        match parsed {
-            Ok(question) => questions.push(question),
-            Err(error) => bail!("{place}: {error}"),
-        }
-    }
-    Ok(questions)
+    trm_puzzles::questions(domain, text).map_err(|QuestionError { line, source }| match line {
+        Some(line) => anyhow!("{place}, line {line}: {source}"),
+        None => anyhow!("{place}: {source}"),
+    })
 }
 
 /// Adds whether the answer is the recorded one, if there is one.

@@ -1,6 +1,7 @@
 //! `trm train`: the run, its progress bar, its end.
 
 use crate::display::{bytes, duration, heading, percent, progress_bar, rate};
+use crate::interrupt::stoppable;
 use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::output::note;
 use crate::report::Reported;
@@ -9,26 +10,27 @@ use anyhow::{Result, bail};
 use clap::Args;
 use indicatif::ProgressBar;
 use std::collections::VecDeque;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Instant;
+use terminal_size::terminal_size_of;
 use trm::Network;
+use trm_ops::DType;
 use trm_train::{
     AutoregressiveTrainer, Dataset, Ending, Event, Learner, Recipe, Run, StepMetrics, Trainer,
-    available_bytes, checkpoint_bytes, weight_digest,
+    available_bytes, checkpoint_bytes, files, weight_digest,
 };
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The recipe: a TOML file of overrides.
-    #[arg(required_unless_present = "resume")]
+    /// The recipe: a TOML file of settings. Without one, or with one that names nothing but the data, the network and
+    /// the training are chosen to suit the data and a CPU, and printed.
+    #[arg(required_unless_present_any = ["resume", "data"])]
     recipe: Option<PathBuf>,
     /// Change one setting of the recipe; can be given several times.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Folder of the run (default: runs/NAME-OF-RECIPE, numbered if taken).
+    /// Folder of the run (default: runs/NAME-OF-RECIPE, or of the data without one, numbered if taken).
     #[arg(long, value_name = "RUN", conflicts_with = "resume")]
     out: Option<PathBuf>,
     /// Data set, instead of the recipe's.
@@ -51,12 +53,12 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
-    let recipe = match &arguments.resume {
-        Some(folder) => Recipe::load(&folder.join("recipe.toml"), &arguments.set)?,
-        None => {
-            let path = arguments.recipe.as_deref().expect("clap demands it");
+    let recipe = match (&arguments.resume, &arguments.recipe) {
+        (Some(folder), _) => Recipe::load(&folder.join("recipe.toml"), &arguments.set)?,
+        (None, Some(path)) if !Recipe::is_bare(&files::read_text(path)?) => {
             Recipe::load(path, &arguments.set)?
         }
+        (None, path) => suited(path.as_deref(), arguments)?,
     };
     let recipe = apply(recipe, arguments);
     match recipe.autoregressive {
@@ -67,26 +69,45 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
 
 fn train<L: Reported>(arguments: &Arguments, recipe: Recipe) -> Result<Outcome> {
     let started = Instant::now();
-    let device = arguments.machine.device();
+    let device = arguments.machine.device()?;
     let data = load_training_data(&recipe)?;
     let mut run: Run<L> = match (&arguments.resume, &arguments.recipe) {
         (Some(folder), _) => Run::resume(folder, arguments.from, &data, recipe, &device)?,
         (None, path) => {
-            let path = path.as_deref().expect("clap demands it");
-            let folder = arguments.out.clone().unwrap_or_else(|| free_folder(path));
+            let name = path.as_deref().unwrap_or(&recipe.data);
+            let folder = arguments.out.clone().unwrap_or_else(|| free_folder(name));
             Run::create(&folder, recipe, &data, &device)?
         }
     };
-    describe(&run);
-    let ending = supervise(&mut run)?;
-    conclude(&run, ending, started.elapsed().as_secs_f64());
-    if ending == Ending::Interrupted {
-        return Ok(Outcome::Interrupted);
+    if let Some(ending) = run.ending() {
+        say_finished(&run, ending);
+        if run.folder.join("report.html").exists() {
+            return Ok(Outcome::Done);
+        }
+    } else {
+        describe(&run);
+        estimate(&run);
+        let ending = supervise(&mut run)?;
+        conclude(&run, ending, started.elapsed().as_secs_f64());
+        if ending == Ending::Interrupted {
+            return Ok(Outcome::Interrupted);
+        }
     }
     let command = format!("trm train {}/recipe.toml --out NEW-FOLDER", run.folder.display());
     let path = L::report(&run, &command)?;
     note!("report     {}", path.display());
     Ok(Outcome::Done)
+}
+
+/// A recipe for data that come without one, or with one that says little more than where they are.
+fn suited(path: Option<&Path>, arguments: &Arguments) -> Result<Recipe> {
+    let said = path.map_or(Ok(String::new()), files::read_text)?;
+    let plain = Recipe::parse(&said, &[]).map_err(trm_train::Error::Recipe)?;
+    let chosen = Recipe::suited(&load_training_data(&apply(plain, arguments))?);
+    heading("no network and no training were asked for: these suit the data and a CPU");
+    note!("{}", chosen.trim_end());
+    let recipe = Recipe::parse(&format!("{said}\n{chosen}"), &arguments.set);
+    Ok(recipe.map_err(trm_train::Error::Recipe)?)
 }
 
 fn apply(mut recipe: Recipe, arguments: &Arguments) -> Recipe {
@@ -106,7 +127,7 @@ fn load_training_data(recipe: &Recipe) -> Result<Dataset> {
     }
     if !recipe.data.exists() {
         let message = format!(
-            "no data set at {}: make it with `trm data …` (the recipe's first lines say how), \
+            "no data set at {}: make it with `trm data …` (a shipped recipe's first lines say how), \
              or give --data DIR",
             recipe.data.display()
         );
@@ -129,10 +150,11 @@ fn describe<L: Learner>(run: &Run<L>) {
     let model = learner.core().network();
     heading(&format!("training {} in {}", run.validation().metadata.domain, run.folder.display()));
     note!(
-        "{}, {} steps of batch {}, {:?}",
+        "{}, {} steps of batch {} in {}, {:?}",
         learner.describe(),
         settings.steps,
         settings.batch,
+        DType::from(settings.precision),
         model.device()
     );
     let (needed, written) = (learner.training_bytes(), checkpoint_bytes(model));
@@ -153,35 +175,27 @@ fn describe<L: Learner>(run: &Run<L>) {
     }
 }
 
-/// Trains until done or Ctrl-C, showing how it goes.
-pub(crate) fn supervise<L: Learner>(run: &mut Run<L>) -> Result<Ending> {
-    let stop = stop_flag()?;
-    let mut display = Display::new(run);
-    TRAINING.store(true, Ordering::Relaxed);
-    let result = run.train(&stop, &mut |event| display.show(event));
-    TRAINING.store(false, Ordering::Relaxed);
-    display.bar.finish_and_clear();
-    Ok(result?)
+/// Says how long the training is going to take where that is more than a minute.
+fn estimate<L: Learner>(run: &Run<L>) {
+    let Ok(step) = run.seconds_per_step() else { return }; // the training meets the fault too
+    let left = run.recipe.train.steps.saturating_sub(run.progress().step) as f64 * step;
+    if left > 60.0 {
+        note!(
+            "takes up to {} here: about {} a step, validation besides; fewer steps or rows (--set train.steps=N, \
+             train.batch=N) or a smaller network take less",
+            duration(left),
+            duration(step)
+        );
+    }
 }
 
-/// Whether there is a state that an interruption must not lose.
-static TRAINING: AtomicBool = AtomicBool::new(false);
-
-/// Set at the first Ctrl-C or termination signal; the second ends the process.
-fn stop_flag() -> Result<Arc<AtomicBool>> {
-    static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
-    if let Some(stop) = STOP.get() {
-        return Ok(stop.clone());
-    }
-    let stop = STOP.get_or_init(Arc::default).clone();
-    let flag = stop.clone();
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) || !TRAINING.load(Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-        note!("\nstopping after this step; press Ctrl-C again to stop at once");
-    })?;
-    Ok(stop)
+/// Trains until done or Ctrl-C, showing how it goes.
+pub(crate) fn supervise<L: Learner>(run: &mut Run<L>) -> Result<Ending> {
+    let mut display = Display::new(run);
+    let said = "stopping with a checkpoint; press Ctrl-C again to stop without one";
+    let result = stoppable(said, |stop| run.train(stop, &mut |event| display.show(event)))?;
+    display.bar.finish_and_clear();
+    Ok(result?)
 }
 
 struct Display {
@@ -200,7 +214,7 @@ impl Display {
         bar.set_position(run.progress().step);
         Display {
             bar,
-            terminal: std::io::stderr().is_terminal(),
+            terminal: stderr().is_terminal(),
             batch: run.recipe.train.batch,
             total,
             recent: VecDeque::new(),
@@ -236,32 +250,48 @@ impl Display {
             self.recent.pop_front();
         }
         self.bar.set_position(metrics.step);
-        let text = self.text(metrics.step);
+        let parts = self.parts(metrics.step);
         if self.terminal {
-            self.bar.set_message(text);
+            self.bar.set_message(self.fitting(parts));
         } else if self.last_line.elapsed().as_secs() >= 10 {
             self.last_line = Instant::now();
-            note!("step {}/{}  {text}", metrics.step, self.total);
+            note!("step {}/{}  {}", metrics.step, self.total, parts.join("  "));
         }
     }
 
-    /// Means over the recent steps; puzzles/s counts every row of a batch.
-    fn text(&self, step: u64) -> String {
+    /// Means over the recent steps, in the order in which they are shown; puzzles/s counts every row of a batch.
+    fn parts(&self, step: u64) -> Vec<String> {
         let sum = |f: fn(&StepMetrics) -> f64| self.recent.iter().map(|(_, m)| f(m)).sum::<f64>();
         let halted = sum(|m| m.halted.into()).max(1.0);
         let loss = sum(|m| m.loss.into()) / self.recent.len() as f64;
         let (exact, steps) = (sum(|m| m.exact.into()) / halted, sum(|m| m.steps.into()) / halted);
         let span = self.recent.front().map_or(0.0, |(at, _)| at.elapsed().as_secs_f64());
         let per_second = (self.recent.len() as f64 - 1.0) / span.max(1e-9);
-        if self.recent.len() < 2 {
-            return format!("loss {loss:.3}");
+        let mut parts = vec![format!("loss {loss:.3}")];
+        if self.recent.len() > 1 {
+            parts.extend([
+                format!("exact {}", percent(exact)),
+                format!("steps {steps:.1}"),
+                format!("{} puzzles/s", rate(per_second * self.batch as f64)),
+                format!("{} left", duration((self.total - step) as f64 / per_second)),
+            ]);
         }
-        format!(
-            "loss {loss:.3}  exact {}  steps {steps:.1}  {} puzzles/s  {} left",
-            percent(exact),
-            rate(per_second * self.batch as f64),
-            duration((self.total - step) as f64 / per_second)
-        )
+        parts
+    }
+
+    /// As many of the parts as leave room for a bar: the time that is left goes last.
+    fn fitting(&self, mut parts: Vec<String>) -> String {
+        const LEAST_BAR: usize = 12;
+        let counts = 2 * self.total.to_string().len() + 4;
+        let columns = terminal_size_of(stderr()).map_or(80, |(width, _)| usize::from(width.0));
+        let room = columns.saturating_sub(LEAST_BAR + counts);
+        for dropped in ["steps", "puzzles/s", "loss", "exact"] {
+            if parts.join("  ").chars().count() <= room {
+                break;
+            }
+            parts.retain(|part| !part.contains(dropped));
+        }
+        parts.join("  ")
     }
 
     fn say(&self, line: &str) {
@@ -273,15 +303,31 @@ impl Display {
     }
 }
 
-fn conclude<L: Learner>(run: &Run<L>, ending: Ending, seconds: f64) {
-    let (progress, folder) = (run.progress(), run.folder.display());
-    let why = match ending {
+/// Of a run that has nothing left to do.
+fn say_finished<L: Learner>(run: &Run<L>, ending: Ending) {
+    let (step, folder) = (run.progress().step, run.folder.display());
+    let setting = match ending {
+        Ending::Target => "train.target=0".to_owned(),
+        Ending::Patience => "train.patience=0".to_owned(),
+        Ending::Finished | Ending::Interrupted => format!("train.steps={}", 2 * step),
+    };
+    note!("{folder} is finished: {} at step {step}", why(ending));
+    note!("weights    {}", weight_digest(&run.trainer().core().averaged()));
+    note!("go on with trm train --resume {folder} --set {setting}");
+}
+
+fn why(ending: Ending) -> &'static str {
+    match ending {
         Ending::Finished => "all steps taken",
         Ending::Target => "target accuracy reached",
         Ending::Patience => "no improvement any more",
         Ending::Interrupted => "interrupted",
-    };
-    heading(&format!("{why} at step {} after {}", progress.step, duration(seconds)));
+    }
+}
+
+fn conclude<L: Learner>(run: &Run<L>, ending: Ending, seconds: f64) {
+    let (progress, folder) = (run.progress(), run.folder.display());
+    heading(&format!("{} at step {} after {}", why(ending), progress.step, duration(seconds)));
     if progress.best_exact >= 0.0 {
         let best = percent(progress.best_exact);
         note!(

@@ -1,9 +1,10 @@
 //! The options of an autoregressive model, which writes its answer instead of revising a draft.
 
+use crate::machine::PrecisionArgument;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::Path;
-use trm_train::{Precision, SampleOptions};
+use trm_train::SampleOptions;
 
 const DEFAULT_SAMPLES: usize = 1;
 const DEFAULT_TEMPERATURE: f32 = 0.7;
@@ -35,7 +36,7 @@ impl WritingArguments {
         &self,
         model: &Path,
         batch: usize,
-        precision: Precision,
+        precision: PrecisionArgument,
         others: &[(&str, bool)],
     ) -> Result<SampleOptions> {
         if let Some((name, _)) = others.iter().find(|(_, given)| *given) {
@@ -44,7 +45,7 @@ impl WritingArguments {
                 model.display()
             );
         }
-        if precision != Precision::F32 {
+        if precision == PrecisionArgument::Bf16 {
             bail!(
                 "--precision: {} is an autoregressive model, which writes in f32",
                 model.display()

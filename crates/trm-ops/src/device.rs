@@ -18,14 +18,22 @@ impl Device {
     /// A CPU device with its own pool of `threads` threads (0: one per core).
     ///
     /// # Panics
-    /// When the operating system refuses to start the threads.
+    /// When the operating system refuses to start the threads; [`Device::try_cpu`] does not.
     pub fn cpu(threads: usize) -> Device {
+        Device::try_cpu(threads).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// [`Device::cpu`] for machines that may have no room for the threads.
+    ///
+    /// # Errors
+    /// When the operating system refuses to start them.
+    pub fn try_cpu(threads: usize) -> Result<Device, String> {
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|i| format!("trm-cpu-{i}"))
             .build()
-            .expect("the operating system refused to start compute threads");
-        Device(Arc::new(Inner { threads, recycler: Arc::default(), flops: AtomicU64::new(0) }))
+            .map_err(|error| format!("the system starts no threads to compute with: {error}"))?;
+        Ok(Device(Arc::new(Inner { threads, recycler: Arc::default(), flops: AtomicU64::new(0) })))
     }
 
     /// Number of threads that operations use.

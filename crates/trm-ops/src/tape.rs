@@ -3,6 +3,7 @@ use crate::dtype::Element;
 use crate::fault::FaultFinder;
 use crate::math::vectorized;
 use crate::parameter::Parameter;
+use crate::stop::Stop;
 use crate::tensor::{Tensor, dispatch};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,6 +44,7 @@ pub struct Tape {
     record: Option<Mutex<Record>>,
     recompute: bool,
     faults: Option<FaultFinder>,
+    stop: Option<Stop>,
 }
 
 impl Tape {
@@ -56,12 +58,24 @@ impl Tape {
     /// A tape that only runs: nothing is remembered, buffers are recycled at once.
     pub fn off(device: &Device) -> Tape {
         let device = device.clone();
-        Tape { id: u64::MAX, device, record: None, recompute: false, faults: None }
+        Tape { id: u64::MAX, device, record: None, recompute: false, faults: None, stop: None }
     }
 
-    /// A tape that only runs, checked as this one is.
+    /// A tape that only runs, checked and stopped as this one is.
     pub fn without_gradient(&self) -> Tape {
-        Tape { faults: self.faults.clone(), ..Tape::off(&self.device) }
+        let (faults, stop) = (self.faults.clone(), self.stop.clone());
+        Tape { faults, stop, ..Tape::off(&self.device) }
+    }
+
+    /// Leaves work out as soon as `stop` is requested. Results and gradients have the right shapes then, but
+    /// mean nothing: whoever gives a stop must look at it before using them.
+    pub fn until(self, stop: &Stop) -> Tape {
+        Tape { stop: Some(stop.clone()), ..self }
+    }
+
+    /// Whether the work is to be left out.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.as_ref().is_some_and(Stop::is_requested)
     }
 
     /// Looks for results that are not finite.
@@ -144,7 +158,9 @@ impl Tape {
             gradients.add(output.var(), (*seed).clone());
         }
         self.device.install(|| {
-            for node in record.nodes.into_iter().rev() {
+            let stop = self.stop.as_ref();
+            let nodes = record.nodes.into_iter().rev();
+            for node in nodes.take_while(|_| !stop.is_some_and(Stop::is_requested)) {
                 if let Some(d_out) = gradients.vars[node.output].take() {
                     node.operation.backward(d_out, &mut gradients);
                     if let Some(finder) = &self.faults {
@@ -280,6 +296,19 @@ mod tests {
         let y = probe(&second, saved, false);
         let gradients = tape.backward(&[(&y, &Tensor::from_f32(&device, &[1], &[3.0]))]);
         assert_eq!(gradients.of(&x).unwrap().to_f32_vec(), [3.0]);
+    }
+
+    #[test]
+    fn a_stopped_tape_takes_no_gradient() {
+        let (device, stop) = (Device::cpu(1), Stop::default());
+        let tape = Tape::recording(&device).until(&stop);
+        assert!(!tape.without_gradient().is_stopped());
+        let x = tape.watch(&Tensor::from_f32(&device, &[1], &[1.0]));
+        let probe = |saved| Probe { input: x.clone(), saved: Arc::new(saved), must_be_last: false };
+        let y = tape.record(x.clone().detach(), || probe(()));
+        stop.request();
+        assert!(tape.is_stopped() && tape.without_gradient().is_stopped());
+        assert!(tape.backward(&[(&y, &y.clone().detach())]).of(&x).is_none());
     }
 
     #[test]

@@ -60,6 +60,11 @@ pub trait Rules {
     /// How many tokens make a puzzle.
     fn seq_len(&self) -> usize;
 
+    /// Whether a line of a file of puzzles is a comment or a heading.
+    fn is_comment(&self, _line: &str) -> bool {
+        false
+    }
+
     /// Reads a puzzle typed or pasted by a person.
     fn parse(&self, text: &str) -> Result<Vec<u8>, Error>;
 

@@ -17,14 +17,17 @@
 //! ```
 
 pub mod arc;
+mod columns;
 mod dihedral;
 mod domain;
 pub mod grid;
 mod hash;
 pub mod maze;
+mod questions;
 pub mod sudoku;
 mod verdict;
 
 pub use dihedral::Dihedral;
 pub use domain::{Domain, Error, Layout, Paint, Rules, Undo, UnknownDomain};
+pub use questions::{QuestionError, questions};
 pub use verdict::{ConstraintVerdict, Verdict};

@@ -1,13 +1,17 @@
 //! ARC data sets: tasks to learn from, tasks to be evaluated on, and identifiers for their images.
 
 use crate::Error;
+use crate::arc_leaks::given_away;
 use crate::augmented::Augmented;
-use crate::dataset::{Dataset, Metadata, Origin};
+use crate::dataset::Dataset;
+use crate::files;
+use crate::metadata::{Metadata, Origin};
 use crate::random::{Purpose, stream};
 use crate::splits::Splits;
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::Path;
-use trm_puzzles::arc::{CELLS, Pair, Task, VOCABULARY, encode, read_challenges, read_task};
+use crate::text::foreign;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use trm_puzzles::arc::{CELLS, Pair, Task, VOCABULARY, encode, read_tasks};
 
 /// What an ARC data set is called.
 pub const ARC: &str = "arc";
@@ -41,40 +45,78 @@ pub enum Leaks {
 /// Most images of a task that are drawn; there are 2,903,040.
 const MOST_IMAGES: usize = 100_000;
 
-/// Reads a file of challenges with the solutions beside it (`…challenges…` and `…solutions…`, where there are
-/// any), or a folder with a file per task.
+/// Reads tasks from files of a single task, files of challenges with the solutions beside them (`…challenges…` and
+/// `…solutions…`, where there are any), and folders of such files, at most `limit` of each path. Also tells how
+/// many tasks were found again, with the same pairs.
 ///
 /// # Errors
-/// If something cannot be read; the file is named.
-pub fn read_arc(path: &Path) -> Result<Vec<Task>, Error> {
-    if path.is_dir() {
-        return read_folder(path);
+/// If something cannot be read, or two tasks of one name differ; the file is named.
+pub fn read_arc(paths: &[PathBuf], limit: usize) -> Result<(Vec<Task>, usize), Error> {
+    let (mut tasks, mut places, mut again) = (Vec::<Task>::new(), HashMap::new(), 0);
+    for path in paths {
+        let mut of_path = Vec::new();
+        read_path(path, &mut of_path)?;
+        of_path.truncate(limit);
+        for task in of_path {
+            match places.get(&task.name) {
+                None => {
+                    places.insert(task.name.clone(), tasks.len());
+                    tasks.push(task);
+                }
+                Some(place) if tasks[*place] == task => again += 1,
+                Some(_) => {
+                    let name = foreign(&task.name);
+                    let message = format!("another task than before is called `{name}`");
+                    return Err(Error::file(path, message));
+                }
+            }
+        }
     }
-    let refuse = |error: trm_puzzles::arc::FileError| Error::file(path, error.to_string());
-    let challenges = crate::files::read(path)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = path.with_file_name(name.replace("challenges", "solutions"));
-    let solutions = match beside != path && beside.exists() {
-        true => Some(crate::files::read(&beside)?),
-        false => None,
-    };
-    read_challenges(&challenges, solutions.as_deref()).map_err(refuse)
+    Ok((tasks, again))
 }
 
-fn read_folder(folder: &Path) -> Result<Vec<Task>, Error> {
-    let entries = std::fs::read_dir(folder).map_err(Error::io("read", folder))?;
-    let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
-    files.sort();
-    let task = |file: std::path::PathBuf| {
-        let name = file.file_stem().unwrap_or_default().to_string_lossy();
-        read_task(&name, &crate::files::read(&file)?)
-            .map_err(|error| Error::file(&file, error.to_string()))
-    };
-    match files.is_empty() {
-        true => Err(Error::file(folder, "no files of tasks (NAME.json)")),
-        false => files.into_iter().map(task).collect(),
+/// Adds the tasks of a file, or of all files of a folder and of the folders in it.
+fn read_path(path: &Path, tasks: &mut Vec<Task>) -> Result<(), Error> {
+    if !path.is_dir() {
+        let beside = solutions_of(path);
+        let solutions = beside.filter(|file| file.exists()).map(|file| files::read(&file));
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let read = read_tasks(&name, &files::read(path)?, solutions.transpose()?.as_deref());
+        tasks.extend(read.map_err(|error| Error::file(path, error.to_string()))?);
+        return Ok(());
     }
+    let before = tasks.len();
+    let entries = std::fs::read_dir(path).map_err(Error::io("read", path))?;
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    let solutions: Vec<PathBuf> = paths.iter().filter_map(|path| solutions_of(path)).collect();
+    let is_json = |path: &Path| path.extension().is_some_and(|end| end == "json");
+    for path in &paths {
+        let has_tasks = path.is_dir() && !path.is_symlink() && holds_json(path);
+        if has_tasks || is_json(path) && !solutions.contains(path) {
+            read_path(path, tasks)?;
+        }
+    }
+    match tasks.len() == before {
+        true => Err(Error::file(path, "no files of tasks (NAME.json)")),
+        false => Ok(()),
+    }
+}
+
+/// Whether there are files of tasks in a folder or in folders of it.
+fn holds_json(folder: &Path) -> bool {
+    std::fs::read_dir(folder).into_iter().flatten().flatten().any(|entry| {
+        let path = entry.path();
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        path.extension().is_some_and(|end| end == "json") || is_folder && holds_json(&path)
+    })
+}
+
+/// Where the solutions of a file of challenges lie.
+fn solutions_of(challenges: &Path) -> Option<PathBuf> {
+    let name = challenges.file_name()?.to_str()?;
+    name.contains("challenges")
+        .then(|| challenges.with_file_name(name.replace("challenges", "solutions")))
 }
 
 /// The data set of some tasks, in the layout of the public code: a group is a task, a puzzle one of its images,
@@ -92,8 +134,10 @@ pub fn arc_splits(tasks: &ArcTasks, leaks: Leaks) -> Result<Splits, Error> {
     match (leaks, given_away.iter().next()) {
         (Leaks::Refuse, Some((known, asked))) => {
             return Err(Error::Mismatch(format!(
-                "task {known} of the training set is task {asked} of the evaluation set: --leaks drop leaves \
-                 such tasks out, --leaks allow learns from them"
+                "task {} of the training set is task {} of the evaluation set, or knows an answer of it, turned and \
+                 in other colours perhaps: --leaks drop leaves such tasks out, --leaks allow learns from them",
+                foreign(known),
+                foreign(asked)
             )));
         }
         (Leaks::Drop, _) => training.retain(|task| !given_away.contains_key(&task.name)),
@@ -103,7 +147,7 @@ pub fn arc_splits(tasks: &ArcTasks, leaks: Leaks) -> Result<Splits, Error> {
     let names: Vec<&str> = training.iter().chain(evaluation).map(|task| &task.name[..]).collect();
     let mut known = HashSet::new();
     if let Some(twice) = names.iter().find(|name| !known.insert(**name)) {
-        let message = format!("two tasks are called {twice}: identifiers would clash");
+        let message = format!("two tasks are called {}: identifiers would clash", foreign(twice));
         return Err(Error::Mismatch(message));
     }
     let identifiers = Augmented::names(&names, *images, |task| stream(*seed, Purpose::Data, task));
@@ -123,27 +167,6 @@ pub fn arc_splits(tasks: &ArcTasks, leaks: Leaks) -> Result<Splits, Error> {
         duplicates: dropped,
         identifiers,
     })
-}
-
-/// Training tasks and the evaluation task that each gives away: the same pairs show the same rule, or a pair
-/// that is to be found is known.
-fn given_away(training: &[Task], evaluation: &[Task]) -> BTreeMap<String, String> {
-    let sorted = |pairs: &[Pair]| {
-        let mut pairs = pairs.to_vec();
-        pairs.sort();
-        pairs
-    };
-    let shown: HashMap<Vec<Pair>, &str> =
-        evaluation.iter().map(|task| (sorted(&task.train), &task.name[..])).collect();
-    let tests =
-        evaluation.iter().flat_map(|task| task.test.iter().map(|pair| (pair, &task.name[..])));
-    let asked: HashMap<&Pair, &str> = tests.filter(|(pair, _)| pair.output.is_some()).collect();
-    let found = training.iter().filter_map(|task| {
-        let known = task.train.iter().chain(&task.test).find_map(|pair| asked.get(pair));
-        let found = shown.get(&sorted(&task.train)).or(known)?;
-        Some((task.name.clone(), (*found).to_owned()))
-    });
-    found.collect()
 }
 
 /// A split with a group per task; outputs that are not known have no label.
@@ -192,10 +215,12 @@ fn dataset(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use trm_puzzles::arc::Grid;
+    use crate::arc_leaks::arc_leaks;
+    use trm_puzzles::arc::{Augmentation, Grid};
 
+    /// Different colours make grids that are no images of one another.
     fn grid(colour: i64) -> Grid {
-        Grid::from_rows(&[vec![colour, 0]]).unwrap()
+        Grid::from_rows(&[vec![1; colour as usize], vec![0; colour as usize]]).unwrap()
     }
 
     fn pair(a: i64, b: i64) -> Pair {
@@ -233,7 +258,7 @@ mod tests {
         let read = Dataset::load(&folder, "train").unwrap();
         assert_eq!(read.inputs, splits.train.inputs);
         let augmented = read.augmented.unwrap();
-        assert_eq!((augmented.of_task(5), augmented.name(5)), (5..9, Some("b")));
+        assert_eq!((augmented.of_task(5), augmented.name(5)), (&[5, 6, 7, 8][..], Some("b")));
         std::fs::write(folder.join("identifiers.json"), "[\"<blank>\", \"a\"]").unwrap();
         let message = Dataset::load(&folder, "train").unwrap_err().to_string();
         assert!(
@@ -269,6 +294,57 @@ mod tests {
     }
 
     #[test]
+    fn tasks_that_are_given_away_in_another_image_are_found() {
+        let image = Augmentation::from_name("x|||t3|||0987654321").unwrap().1;
+        for given in [tasks().evaluation[0].clone(), task("c", vec![pair(8, 8)], vec![pair(2, 6)])]
+        {
+            let mut leaked = tasks();
+            leaked.training.push(Task { name: "c".into(), ..image.apply_to_task(&given) });
+            let message = arc_splits(&leaked, Leaks::Refuse).err().unwrap().to_string();
+            assert!(message.starts_with("task c of the training set is task b"), "{message}");
+            let folder = tempfile::tempdir().unwrap();
+            let folder = folder.path().join("arc");
+            let found = |leaks| {
+                arc_splits(&leaked, leaks).unwrap().save(&folder).unwrap();
+                let [train, test] = ["train", "test"].map(|s| Dataset::load(&folder, s).unwrap());
+                std::fs::remove_dir_all(&folder).unwrap();
+                arc_leaks(&train, &test).into_iter().collect::<Vec<_>>()
+            };
+            assert_eq!(found(Leaks::Allow), [("c".to_owned(), "b".to_owned())]);
+            assert_eq!(found(Leaks::Drop), []);
+        }
+    }
+
+    #[test]
+    fn files_that_share_tasks_and_folders_in_folders_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            files::create_folder(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let json = |colour: u8| {
+            let pair = format!(r#"{{"input": [[{colour}]], "output": [[1]]}}"#);
+            format!(r#"{{"train": [{pair}], "test": [{pair}]}}"#)
+        };
+        write("tasks/a/one.json", &json(1));
+        write("tasks/b/two.json", &json(2));
+        write("tasks/docs/readme.txt", "");
+        let tasks = folder.path().join("tasks");
+        let same = write("same.json", &format!(r#"{{"two": {}}}"#, json(2)));
+        let (read, again) = read_arc(&[tasks.clone(), same], usize::MAX).unwrap();
+        assert_eq!(read.iter().map(|t| &t.name[..]).collect::<Vec<_>>(), ["one", "two"]);
+        assert_eq!(again, 1);
+        let other = write("two.json", &json(3));
+        let message = read_arc(&[tasks, other], usize::MAX).unwrap_err().to_string();
+        assert!(
+            message.ends_with("two.json: another task than before is called `two`"),
+            "{message}"
+        );
+    }
+
+    #[test]
     fn training_sets_that_give_evaluation_tasks_away_are_refused() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/arc");
         if !folder.exists() {
@@ -276,7 +352,8 @@ mod tests {
             return;
         }
         let read = |subset: &str| {
-            read_arc(&folder.join(format!("arc-agi_{subset}_challenges.json"))).unwrap()
+            let file = folder.join(format!("arc-agi_{subset}_challenges.json"));
+            read_arc(&[file], usize::MAX).unwrap().0
         };
         let with =
             |training: Vec<Task>| ArcTasks { training, evaluation: read("evaluation"), ..tasks() };

@@ -1,9 +1,9 @@
 //! Puzzle identifiers that stand for images of ARC tasks, drawn when they are needed.
 
 use crate::carry::Example;
+use crate::text::foreign;
 use rand::{Rng, RngExt};
-use std::collections::HashSet;
-use std::ops::Range;
+use std::collections::{HashMap, HashSet};
 use trm_puzzles::arc::{Augmentation, Grid, decode, encode, room};
 
 /// Which image of which task every puzzle identifier stands for, as `identifiers.json` lists them: the blank
@@ -11,27 +11,38 @@ use trm_puzzles::arc::{Augmentation, Grid, decode, encode, room};
 /// on the fly, and still have identifiers of their own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Augmented {
-    /// By identifier.
-    images: Vec<Augmentation>,
-    /// First identifier and name of every task, rising.
-    tasks: Vec<(u32, String)>,
+    /// The task, by its place, and its image, by identifier. The blank identifier has no task.
+    images: Vec<(usize, Augmentation)>,
+    tasks: Vec<Task>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Task {
+    name: String,
+    /// Identifiers of its images, rising.
+    ids: Vec<u32>,
 }
 
 impl Augmented {
-    /// From the names of all identifiers.
+    /// From the names of all identifiers. A task without a name of its own may have images.
     ///
     /// # Errors
-    /// If a name is none, or an image stands apart from its task.
+    /// If a name is none, or occurs twice.
     pub fn from_names(names: &[String]) -> Result<Augmented, String> {
-        let mut augmented = Augmented { images: vec![Augmentation::NONE], tasks: Vec::new() };
-        for (id, name) in (0u32..).zip(names).skip(1) {
-            let (task, image) = Augmentation::from_name(name).map_err(|error| error.to_string())?;
-            if image == Augmentation::NONE {
-                augmented.tasks.push((id, task.to_owned()));
-            } else if augmented.tasks.last().is_none_or(|(_, last)| last != task) {
-                return Err(format!("{name} does not follow its task"));
+        let mut augmented =
+            Augmented { images: vec![(usize::MAX, Augmentation::NONE)], tasks: Vec::new() };
+        let (mut places, mut known) = (HashMap::new(), HashSet::new());
+        for (id, full) in (0u32..).zip(names).skip(1) {
+            if !known.insert(full) {
+                return Err(format!("`{}` occurs twice", foreign(full)));
             }
-            augmented.images.push(image);
+            let (name, image) = Augmentation::from_name(full).map_err(|error| error.to_string())?;
+            let place = *places.entry(name).or_insert_with(|| {
+                augmented.tasks.push(Task { name: name.into(), ids: Vec::new() });
+                augmented.tasks.len() - 1
+            });
+            augmented.tasks[place].ids.push(id);
+            augmented.images.push((place, image));
         }
         Ok(augmented)
     }
@@ -60,26 +71,34 @@ impl Augmented {
 
     /// All that examples depend on.
     pub(crate) fn hash(&self, hasher: &mut blake3::Hasher) {
-        for image in &self.images {
+        for (_, image) in &self.images {
             hasher.update(image.to_string().as_bytes());
         }
     }
 
-    /// Identifiers of a task and its images, given that of the task.
-    pub fn of_task(&self, id: u32) -> Range<u32> {
-        let next = self.tasks.partition_point(|(first, _)| *first <= id);
-        id..self.tasks.get(next).map_or(self.images.len() as u32, |(first, _)| *first)
+    /// Identifiers of a task's images, the task itself first, given one of them; none of the blank one.
+    pub fn of_task(&self, id: u32) -> &[u32] {
+        self.task(id).map_or(&[], |task| &task.ids)
     }
 
     /// The image that an identifier stands for.
     pub fn image(&self, id: u32) -> Augmentation {
-        self.images[id as usize]
+        self.images[id as usize].1
     }
 
-    /// The name of the task with this identifier.
+    /// Whether an identifier stands for another image of a task than the task itself.
+    pub fn is_image(&self, id: u32) -> bool {
+        let is_later = |task: &Task| task.ids[0] != id;
+        self.image(id) != Augmentation::NONE || self.task(id).is_some_and(is_later)
+    }
+
+    /// The name of the task that an identifier stands for an image of.
     pub fn name(&self, id: u32) -> Option<&str> {
-        let place = self.tasks.binary_search_by_key(&id, |(first, _)| *first).ok()?;
-        Some(&self.tasks[place].1)
+        self.task(id).map(|task| &task.name[..])
+    }
+
+    fn task(&self, id: u32) -> Option<&Task> {
+        self.tasks.get(self.images[id as usize].0)
     }
 
     /// A training example of a random image of a task: one example of every image lies at the top left of
@@ -91,7 +110,11 @@ impl Augmented {
         [question, answer]: [&[u8]; 2],
         rng: &mut impl Rng,
     ) -> Example {
-        let id = rng.random_range(self.of_task(task));
+        let ids = self.of_task(task);
+        if ids.is_empty() {
+            return Example { question: question.into(), answer: answer.into(), puzzle: task };
+        }
+        let id = ids[rng.random_range(0..ids.len() as u32) as usize];
         let image = self.image(id);
         let grids: Vec<Grid> = [question, answer]
             .into_iter()
@@ -125,13 +148,24 @@ mod tests {
         );
         assert_eq!(names, Augmented::names(&["a", "b"], 4, rng));
         let augmented = Augmented::from_names(&names).unwrap();
-        assert_eq!((augmented.of_task(1), augmented.of_task(6)), (1..6, 6..11));
-        assert_eq!((augmented.name(6), augmented.name(7)), (Some("b"), None));
+        assert_eq!(
+            (augmented.of_task(1), augmented.of_task(6)),
+            (&[1, 2, 3, 4, 5][..], &[6, 7, 8, 9, 10][..])
+        );
+        assert_eq!(
+            (augmented.name(6), augmented.name(7), augmented.name(0)),
+            (Some("b"), Some("b"), None)
+        );
         for (id, name) in (1..).zip(&names[1..]) {
             assert_eq!(Augmentation::from_name(name).unwrap().1, augmented.image(id));
         }
-        let astray = ["<blank>", "a", "b|||t1|||0123456789"].map(String::from);
-        assert!(Augmented::from_names(&astray).unwrap_err().contains("does not follow its task"));
+        let twice = ["<blank>", "a", "b", "a"].map(String::from);
+        assert_eq!(Augmented::from_names(&twice), Err("`a` occurs twice".into()));
+        let apart =
+            ["<blank>", "a", "b|||t1|||0123456789", "a|||t1|||0123456789"].map(String::from);
+        let apart = Augmented::from_names(&apart).unwrap();
+        assert_eq!((apart.of_task(3), apart.name(2)), (&[1, 3][..], Some("b")));
+        assert_eq!([1, 2, 3].map(|id| apart.is_image(id)), [false, true, true]);
     }
 
     #[test]

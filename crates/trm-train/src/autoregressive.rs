@@ -3,12 +3,13 @@
 use crate::Error;
 use crate::carry::Example;
 use crate::dataset::Dataset;
-use crate::evaluate::{EvalOptions, Evaluation, Tally, check_sizes};
+use crate::evaluate::{EvalOptions, Evaluation, check_sizes};
 use crate::learner::{Core, Learner, first_weights, mean, mean_of_rows};
 use crate::memory::autoregressive_bytes;
 use crate::model_folder::load_autoregressive;
 use crate::recipe::{Recipe, TrainConfig};
 use crate::state::{Reader, Stored};
+use crate::tally::Tally;
 use crate::train::StepMetrics;
 use std::path::Path;
 use std::time::Instant;
@@ -16,7 +17,7 @@ use trm::{
     Autoregressive, AutoregressiveConfig, Lesson, Network, Order, Sampling, Thought, UNLABELLED,
     Written, generate,
 };
-use trm_ops::{Device, Tape, Tensor};
+use trm_ops::{Device, Stop, Tape, Tensor};
 use trm_puzzles::Domain;
 
 /// An autoregressive model in training.
@@ -135,7 +136,7 @@ impl AutoregressiveTrainer {
                 .collect();
             metrics.accuracy +=
                 right.iter().filter(|r| **r).count() as f32 / right.len().max(1) as f32;
-            metrics.exact += u32::from(right.iter().all(|r| *r));
+            metrics.exact += u32::from(!right.is_empty() && right.iter().all(|r| *r));
         }
         metrics
     }
@@ -161,13 +162,16 @@ impl Learner for AutoregressiveTrainer {
         let (device, batch) = (self.core.model.device().clone(), self.core.config.batch);
         let examples: Vec<Example> = (0..batch).map(fresh).collect();
         let lesson = self.lesson(&examples);
-        let tape = Tape::recording(&device).recompute(self.core.config.recompute);
+        let tape = self.core.tape();
         let Pass { logits, loss } = self.forward(&tape, &lesson);
         let lm_loss = mean(&loss.to_f32_vec());
-        if !lm_loss.is_finite() {
+        if !lm_loss.is_finite() && !self.core.stop.is_requested() {
             return Err(self.fault("loss", &lesson));
         }
         let mut gradients = tape.backward(&[(&loss, &mean_of_rows(&device, batch, 1.0))]);
+        if self.core.stop.is_requested() {
+            return Err(Error::Stopped);
+        }
         let update = self.core.update(&mut gradients);
         let update = update.map_err(|what| self.fault(what, &lesson))?;
         let (lr, grad_norm, weight_norm) = (update.lr, update.grad_norm, update.weight_norm);
@@ -197,9 +201,10 @@ impl Learner for AutoregressiveTrainer {
         model: &Autoregressive,
         data: &Dataset,
         options: EvalOptions,
-        progress: &mut dyn FnMut(usize),
+        stop: &Stop,
     ) -> Result<Evaluation, Error> {
-        evaluate_autoregressive(model, data, options, progress)
+        let evaluation = evaluate_autoregressive(model, data, options, stop, &mut |_| ())?;
+        if stop.is_requested() { Err(Error::Stopped) } else { Ok(evaluation) }
     }
 
     fn supervision_steps(&self) -> usize {
@@ -223,7 +228,8 @@ impl Learner for AutoregressiveTrainer {
 }
 
 /// Writes an answer to every question, greedily, and compares them with the labels. The model's belief in
-/// an answer is the probability that it gave all its tokens.
+/// an answer is the probability that it gave all its tokens. Ends when `stop` is requested, with what is done by
+/// then; `progress` hears how much that is.
 ///
 /// # Errors
 /// If the data do not fit the model.
@@ -231,17 +237,18 @@ pub fn evaluate_autoregressive(
     model: &Autoregressive,
     data: &Dataset,
     options: EvalOptions,
+    stop: &Stop,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Evaluation, Error> {
     let started = Instant::now();
     let options = EvalOptions { steps: 1, halt: None, keep_outputs: false, ..options };
     let mut tally = Tally::new(options, data);
-    write_answers(model, data, Sampling::Greedy, options.batch, &mut |puzzle, answer, written| {
+    let how = (Sampling::Greedy, options.batch);
+    write_until(model, data, how, stop, &mut |puzzle, answer, written| {
         tally.add(&thought(puzzle, answer, written));
         progress(puzzle + 1);
     })?;
-    tally.evaluation.seconds = started.elapsed().as_secs_f64();
-    Ok(tally.finish())
+    Ok(Evaluation { seconds: started.elapsed().as_secs_f64(), ..tally.finish() })
 }
 
 fn thought(puzzle: usize, answer: Vec<u8>, written: &Written) -> Thought {
@@ -271,11 +278,25 @@ pub fn write_answers(
     batch: usize,
     take: &mut dyn FnMut(usize, Vec<u8>, &Written),
 ) -> Result<(), Error> {
+    write_until(model, data, (sampling, batch), &Stop::default(), take)
+}
+
+/// [`write_answers`], some at a time until `stop` is requested.
+fn write_until(
+    model: &Autoregressive,
+    data: &Dataset,
+    (sampling, batch): (Sampling, usize),
+    stop: &Stop,
+    take: &mut dyn FnMut(usize, Vec<u8>, &Written),
+) -> Result<(), Error> {
     let config = model.config();
     check_fit_autoregressive(model, data)?;
     let open = OpenCells::of(config)?;
     let mut puzzle = 0;
     for questions in data.questions().chunks(batch.max(1)) {
+        if stop.is_requested() {
+            break;
+        }
         for (answer, written) in write_some(model, open, questions, (sampling, puzzle as u64))? {
             take(puzzle, answer, &written);
             puzzle += 1;

@@ -32,8 +32,17 @@ pub struct Progress {
     pub best_step: u64,
     /// Its exact accuracy; negative before the first validation.
     pub best_exact: f64,
-    /// Validations since then.
+    /// Its share of right cells, which decides where the exact accuracy is the same.
+    #[serde(default)]
+    pub best_cells: f64,
+    /// Its loss, which decides where these are the same.
+    #[serde(default)]
+    pub best_loss: f64,
+    /// Validations since the last one with a better exact accuracy.
     pub stale: u64,
+    /// Whether the validation of this step is still to be done: the run was stopped in it.
+    #[serde(default)]
+    pub unvalidated: bool,
     /// Times that the run went back because a step was not finite.
     pub rollbacks: u64,
     /// Digest of the training set.

@@ -6,6 +6,7 @@ use crate::dataset::Dataset;
 use crate::score::Score;
 use serde::Serialize;
 use trm::{Autoregressive, Network, Sampling, Written};
+use trm_ops::Stop;
 use trm_puzzles::{Domain, Verdict};
 
 /// How to sample.
@@ -83,11 +84,13 @@ struct Round<'a> {
     choices: &'a [Choice],
 }
 
-/// Writes the first, second, … answer to some questions at a time. `hear` says whether they need another.
+/// Writes the first, second, … answer to some questions at a time. `hear` says whether they need another; none
+/// does as soon as `stop` is requested.
 fn rounds(
     model: &Autoregressive,
     questions: &[&[u8]],
     options: SampleOptions,
+    stop: &Stop,
     hear: &mut dyn FnMut(Round<'_>) -> bool,
 ) -> Result<(), Error> {
     let domain: Option<Domain> = model.config().domain.parse().ok();
@@ -96,6 +99,9 @@ fn rounds(
     for some in questions.chunks(options.batch.max(1)) {
         let mut choices = vec![Choice::default(); some.len()];
         for sample in 0..options.samples {
+            if stop.is_requested() {
+                return Ok(());
+            }
             let sampling = options.sampling(sample);
             let answers = write_some(model, open, some, (sampling, first as u64))?;
             for ((answer, written), (question, choice)) in
@@ -129,7 +135,7 @@ pub fn write_best(
     options: SampleOptions,
     take: &mut dyn FnMut(usize, &Chosen),
 ) -> Result<(), Error> {
-    rounds(model, questions, options, &mut |round| {
+    rounds(model, questions, options, &Stop::default(), &mut |round| {
         let more = round.sample + 1 < options.samples
             && round.choices.iter().any(|choice| choice.kept.is_none());
         if !more {
@@ -146,6 +152,8 @@ pub fn write_best(
 pub struct BestOf {
     /// k: answers to choose from.
     pub answers: usize,
+    /// Puzzles that were answered.
+    pub puzzles: usize,
     /// Puzzles right if the answer is chosen that the model holds for likeliest.
     pub by_probability: usize,
     /// Puzzles right if the first one is chosen that keeps the rules, or the likeliest if none does.
@@ -154,7 +162,17 @@ pub struct BestOf {
     pub any: usize,
 }
 
-/// Scores of the best of 1, 2, … answers. `progress` hears how many puzzles are done.
+impl BestOf {
+    fn add(&mut self, other: BestOf) {
+        self.puzzles += other.puzzles;
+        self.by_probability += other.by_probability;
+        self.by_rules += other.by_rules;
+        self.any += other.any;
+    }
+}
+
+/// Scores of the best of 1, 2, … answers, over the puzzles that have all of them when `stop` is requested.
+/// `progress` hears how many puzzles are done.
 ///
 /// # Errors
 /// If the data do not fit the model.
@@ -162,17 +180,19 @@ pub fn best_of(
     model: &Autoregressive,
     data: &Dataset,
     options: SampleOptions,
+    stop: &Stop,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<BestOf>, Error> {
     check_fit_autoregressive(model, data)?;
-    let mut scores = vec![BestOf::default(); options.samples];
+    let of_answers = |answers| BestOf { answers, ..BestOf::default() };
+    let mut scores: Vec<BestOf> = (1..=options.samples).map(of_answers).collect();
+    let mut of_some = Vec::new();
     let mut any = vec![false; data.len()];
     let right = |puzzle: usize, answer: &[u8]| {
         Score::new(answer, data.label(puzzle), 1, data.ignore_label()).exact[0]
     };
-    rounds(model, &data.questions(), options, &mut |round| {
-        let score = &mut scores[round.sample];
-        score.answers = round.sample + 1;
+    rounds(model, &data.questions(), options, stop, &mut |round| {
+        let mut score = BestOf { puzzles: round.choices.len(), ..BestOf::default() };
         for (i, choice) in round.choices.iter().enumerate() {
             let puzzle = round.first + i;
             let is_right = |chosen: &Chosen| right(puzzle, &chosen.answer);
@@ -181,7 +201,9 @@ pub fn best_of(
             score.by_rules += usize::from(is_right(choice.best()));
             score.any += usize::from(any[puzzle]);
         }
-        if round.sample + 1 == options.samples {
+        of_some.push(score);
+        if of_some.len() == options.samples {
+            scores.iter_mut().zip(of_some.drain(..)).for_each(|(sum, score)| sum.add(score));
             progress(round.first + round.choices.len());
         }
         true

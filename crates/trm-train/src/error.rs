@@ -32,6 +32,9 @@ pub enum Error {
     /// The model refused.
     #[error(transparent)]
     Model(#[from] trm::Error),
+    /// Somebody asked to stop.
+    #[error("stopped before the end")]
+    Stopped,
     /// Training left the numbers that a computer can hold.
     #[error(
         "the {what} is not finite at step {step}{}{}: resume with --set train.rollbacks=1 to go on \
@@ -77,7 +80,7 @@ impl Error {
     /// having failed (exit code 1).
     pub fn is_misuse(&self) -> bool {
         match self {
-            Error::Io { .. } | Error::NotFinite { .. } => false,
+            Error::Io { .. } | Error::NotFinite { .. } | Error::Stopped => false,
             Error::File { .. } | Error::Recipe(_) | Error::Mismatch(_) | Error::Model(_) => true,
         }
     }
@@ -87,6 +90,9 @@ fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "no such file or folder".into(),
         io::ErrorKind::StorageFull => "the disk is full".into(),
+        io::ErrorKind::FileTooLarge => {
+            "a file may not be so large here (see ulimit -f, or the file system's own limit)".into()
+        }
         io::ErrorKind::PermissionDenied => "permission denied".into(),
         _ => error.to_string(),
     }

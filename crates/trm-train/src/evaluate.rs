@@ -1,10 +1,11 @@
 use crate::Error;
-use crate::dataset::{Dataset, Metadata};
-use crate::score::Score;
+use crate::dataset::Dataset;
+use crate::metadata::Metadata;
+use crate::tally::Tally;
 use serde::{Serialize, Serializer};
 use std::time::Instant;
-use trm::{Limits, Model, Question, Solver, Thought};
-use trm_ops::DType;
+use trm::{Limits, Model, Question, Solver};
+use trm_ops::{DType, Stop};
 
 /// How to evaluate.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +40,10 @@ pub struct Evaluation {
     pub mean_halt_step: f64,
     /// Mean number of supervision steps that were computed for a puzzle.
     pub mean_steps: f64,
+    /// Mean cross-entropy of a cell in the last draft, where a model gives every cell a probability of
+    /// its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
     /// Wall time of the forward passes.
     pub seconds: f64,
     /// Outputs of every puzzle's last step, if asked for.
@@ -150,7 +155,7 @@ pub(crate) fn check_sizes(
     if vocab_size != meta.vocab_size {
         return Err(differs("vocab_size", vocab_size.to_string(), meta.vocab_size.to_string()));
     }
-    if !meta.domain.is_empty() && domain != meta.domain {
+    if ![domain, &meta.domain[..]].contains(&"") && domain != meta.domain {
         return Err(differs("domain", domain.into(), meta.domain.clone()));
     }
     Ok(())
@@ -173,6 +178,20 @@ pub fn evaluate(
     options: EvalOptions,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Evaluation, Error> {
+    evaluate_until(model, data, options, &Stop::default(), progress)
+}
+
+/// [`evaluate`], or when `stop` is requested what the puzzles say that are done by then.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_until(
+    model: &Model,
+    data: &Dataset,
+    options: EvalOptions,
+    stop: &Stop,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Evaluation, Error> {
     check_fit(model, data)?;
     let EvalOptions { steps, batch, halt, .. } = options;
     let identifiers = data.example_identifiers();
@@ -180,103 +199,19 @@ pub fn evaluate(
     let mut tally = Tally::new(options, data);
     let mut done = 0;
     let started = Instant::now();
-    let solver = Solver::new(model, options.dtype);
+    let solver = Solver::new(model, options.dtype).until(stop);
     for thought in solver.solve_all(question, Limits { steps, batch, halt })? {
+        if stop.is_requested() {
+            break; // this one means nothing
+        }
+        let thought = thought?;
         tally.add(&thought);
         if thought.last {
             done += 1;
             progress(done);
         }
     }
-    tally.evaluation.seconds = started.elapsed().as_secs_f64();
-    Ok(tally.finish())
-}
-
-/// Sums during an evaluation. Puzzles end in an order that depends on the batch; what is kept by
-/// puzzle is summed in the order of the data set, so that the result does not.
-pub(crate) struct Tally<'d> {
-    data: &'d Dataset,
-    pub(crate) evaluation: Evaluation,
-    /// First step at which the model was sure of each puzzle.
-    first_halt: Vec<Option<usize>>,
-    /// Each puzzle's last halting probability, and whether its last draft is right.
-    last: Vec<(f64, bool)>,
-}
-
-impl<'d> Tally<'d> {
-    pub(crate) fn new(options: EvalOptions, data: &'d Dataset) -> Tally<'d> {
-        let (n, cells, vocab) = (data.len(), data.metadata.seq_len, data.metadata.vocab_size);
-        let outputs = || Outputs {
-            logits: vec![0.0; n * cells * vocab],
-            answers: vec![0; n * cells],
-            halt_logits: vec![0.0; n],
-        };
-        let evaluation = Evaluation {
-            puzzles: n,
-            halt: options.halt,
-            steps: vec![StepScore::default(); options.steps.max(1)],
-            calibration: vec![Bin::default(); 10],
-            mean_halt_step: 0.0,
-            mean_steps: 0.0,
-            seconds: 0.0,
-            outputs: options.keep_outputs.then(outputs),
-        };
-        Tally { data, evaluation, first_halt: vec![None; n], last: vec![(0.0, false); n] }
-    }
-
-    pub(crate) fn add(&mut self, thought: &Thought) {
-        let (label, ignore) = (self.data.label(thought.puzzle), self.data.ignore_label());
-        let score = Score::new(&thought.answer, label, 1, ignore);
-        let (exact, halted) = (score.exact[0], thought.is_sure(self.evaluation.sure_above()));
-        // a puzzle keeps its last draft
-        let end = if thought.last { self.evaluation.steps.len() } else { thought.step };
-        for sums in &mut self.evaluation.steps[thought.step - 1..end] {
-            sums.exact += usize::from(exact);
-            // shares are f32: their sum is exact in f64 for any order of half a million puzzles
-            sums.cells += f64::from(score.cells[0]);
-            sums.halted += usize::from(halted);
-            sums.halted_exact += usize::from(halted && exact);
-        }
-        if halted {
-            self.first_halt[thought.puzzle].get_or_insert(thought.step);
-        }
-        if thought.last {
-            self.evaluation.mean_steps += thought.step as f64;
-            self.last[thought.puzzle] = (thought.halt_probability(), exact);
-            self.keep_outputs(thought);
-        }
-    }
-
-    fn keep_outputs(&mut self, thought: &Thought) {
-        let Some(outputs) = &mut self.evaluation.outputs else { return };
-        let (puzzle, cells) = (thought.puzzle, thought.answer.len());
-        let values = thought.logits.len();
-        outputs.logits[puzzle * values..][..values].copy_from_slice(&thought.logits);
-        outputs.answers[puzzle * cells..][..cells].copy_from_slice(&thought.answer);
-        outputs.halt_logits[puzzle] = thought.halt_logit;
-    }
-
-    /// From sums to means.
-    pub(crate) fn finish(mut self) -> Evaluation {
-        let evaluation = &mut self.evaluation;
-        for (probability, exact) in &self.last {
-            let bin = &mut evaluation.calibration[((probability * 10.0) as usize).min(9)];
-            bin.puzzles += 1;
-            bin.probability += *probability;
-            bin.exact += f64::from(u8::from(*exact));
-        }
-        let steps = evaluation.steps.len();
-        let halts = self.first_halt.iter().map(|step| step.unwrap_or(steps)).sum::<usize>();
-        let puzzles = evaluation.puzzles.max(1) as f64;
-        evaluation.mean_halt_step = halts as f64 / puzzles;
-        evaluation.mean_steps /= puzzles;
-        evaluation.steps.iter_mut().for_each(|s| s.cells /= puzzles);
-        for bin in &mut evaluation.calibration {
-            bin.probability /= bin.puzzles.max(1) as f64;
-            bin.exact /= bin.puzzles.max(1) as f64;
-        }
-        self.evaluation
-    }
+    Ok(Evaluation { seconds: started.elapsed().as_secs_f64(), ..tally.finish() })
 }
 
 #[cfg(test)]

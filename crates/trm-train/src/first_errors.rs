@@ -37,7 +37,7 @@ pub fn first_errors(
     let mut study = FirstErrors { answers: data.len(), ..FirstErrors::default() };
     let (mut corrected, mut later) = (Vec::new(), Later::default());
     write_answers(model, data, Sampling::Greedy, batch, &mut |puzzle, _, written| {
-        let writer = Pen { config, question: data.input(puzzle), answer: data.label(puzzle) };
+        let writer = Pen::new(config, data, puzzle);
         let prompt = open.prompt(config, writer.question);
         let wrong = writer.wrong(&prompt, &written.tokens);
         let Some(first) = wrong.iter().position(|wrong| *wrong) else { return };
@@ -53,7 +53,7 @@ pub fn first_errors(
         let prompts: Vec<Vec<u8>> = some.iter().map(|(.., right)| right.clone()).collect();
         let rests = generate(model, &prompts, (Sampling::Greedy, 0));
         for ((puzzle, first, prompt, right), rest) in some.iter().zip(rests) {
-            let writer = Pen { config, question: data.input(*puzzle), answer: data.label(*puzzle) };
+            let writer = Pen::new(config, data, *puzzle);
             let tokens = [&right[*prompt..], &rest.tokens].concat();
             let wrong = &writer.wrong(&right[..*prompt], &tokens)[first + 1..];
             later.add(wrong);
@@ -86,20 +86,27 @@ struct Pen<'a> {
     config: &'a AutoregressiveConfig,
     question: &'a [u8],
     answer: &'a [u8],
+    ignore: u8,
 }
 
-impl Pen<'_> {
+impl<'a> Pen<'a> {
+    fn new(config: &'a AutoregressiveConfig, data: &'a Dataset, puzzle: usize) -> Pen<'a> {
+        let (question, answer) = (data.input(puzzle), data.label(puzzle));
+        Pen { config, question, answer, ignore: data.ignore_label() }
+    }
+
     /// For every cell written, whether it is wrong: another token than the answer's, or a cell that had one.
     fn wrong(&self, prompt: &[u8], written: &[u8]) -> Vec<bool> {
+        let differs = |(token, label): (&u8, &u8)| *label != self.ignore && token != label;
         match self.config.order {
-            Order::Raster => written.iter().zip(self.answer).map(|(a, b)| a != b).collect(),
+            Order::Raster => written.iter().zip(self.answer).map(differs).collect(),
             Order::Solver => {
                 let cells = |tokens: &[u8]| tokens.iter().step_by(2).copied().collect::<Vec<_>>();
                 let mut filled = cells(prompt);
                 let wrong = |pair: &[u8]| {
                     let again = filled.contains(&pair[0]);
                     filled.push(pair[0]);
-                    again || self.answer[self.cell(pair)] != pair[1]
+                    again || differs((&pair[1], &self.answer[self.cell(pair)]))
                 };
                 written.chunks_exact(2).map(wrong).collect()
             }
@@ -149,7 +156,7 @@ mod tests {
         [0, 5, 15].into_iter().for_each(|cell| question[cell] = 1);
 
         let raster = config(Order::Raster);
-        let pen = Pen { config: &raster, question: &question, answer: &answer };
+        let pen = Pen { config: &raster, question: &question, answer: &answer, ignore: 0 };
         let mut written = answer.to_vec();
         written[5] = 2;
         written[9] = 3;
@@ -160,7 +167,7 @@ mod tests {
         assert_eq!(right, [&question[..], &answer[..6]].concat());
 
         let solver = config(Order::Solver);
-        let pen = Pen { config: &solver, question: &question, answer: &answer };
+        let pen = Pen { config: &solver, question: &question, answer: &answer, ignore: 0 };
         let open = OpenCells::of(&solver).unwrap();
         let prompt = open.prompt(&solver, &question);
         let cell = |cell: u8| 6 + cell;

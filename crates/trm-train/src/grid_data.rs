@@ -5,7 +5,9 @@ use crate::splits::{Pair, Splits};
 use std::collections::HashMap;
 use std::path::Path;
 use trm_puzzles::Domain;
-use trm_puzzles::grid::{Example, FileError, Format, Wanted, infer, read_csv, read_jsonl};
+use trm_puzzles::grid::{
+    Example, FileError, Format, Wanted, close_up, infer, read_csv, read_jsonl,
+};
 
 /// Reads puzzles from CSV or JSONL files, and infers from both what is not `wanted` otherwise. Without a test
 /// file, some puzzles are split off by the seed, a tenth and at most
@@ -52,6 +54,7 @@ fn read_examples(file: &Path, wanted: &Wanted) -> Result<Vec<Example>, Error> {
     if examples.is_empty() {
         return Err(Error::file(file, "no puzzles"));
     }
+    close_up(&mut examples);
     if let Some(width) = wanted.width {
         let cut = |rows: &mut Vec<Vec<char>>| {
             if let [row] = &rows[..]
@@ -117,6 +120,45 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_between_cells_is_left_out() {
+        let plain = [("a.csv", "input,output\n12/34,31/42\n02/31,30/12\n")];
+        let plain = splits(&plain, 1, &Wanted::default()).unwrap();
+        let texts = [
+            ("a.csv", "input,output\n1 2/3 4,3 1/4 2\n0 2/3 1,3 0/1 2\n"),
+            ("a.csv", "input,output\n1\t2/3\t4,3\t1/4\t2\n0\t2/3\t1,3\t0/1\t2\n"),
+            ("a.csv", "input,output\n\"1,2/3,4\",\"3,1/4,2\"\n\"0,2/3,1\",\"3,0/1,2\"\n"),
+            (
+                "a.jsonl",
+                "{\"input\": \"1 2\\n3 4\", \"output\": \"3 1\\n4 2\"}\n\
+                 {\"input\": [\"0 2\", \"3 1\"], \"output\": \"3 0\\n1 2\"}\n",
+            ),
+        ];
+        for file in texts {
+            let read = splits(&[file], 1, &Wanted::default()).unwrap();
+            assert_eq!(
+                (read.train.inputs, read.train.labels),
+                (plain.train.inputs.clone(), plain.train.labels.clone())
+            );
+            assert_eq!(read.train.metadata.domain, "grid:2x2:01234");
+        }
+    }
+
+    #[test]
+    fn a_square_number_of_cells_on_one_line_is_asked_about() {
+        let text = "input,output\nab..,ba..\n.ab.,a..b\n";
+        let message = message("a.csv", text, &Wanted::default());
+        assert!(
+            message.contains("--width 2 if they are squares of 2 rows, --width 4"),
+            "{message}"
+        );
+        for (width, size) in [(2, "grid:2x2"), (4, "grid:4x1")] {
+            let wanted = Wanted { width: Some(width), ..Wanted::default() };
+            let read = splits(&[("a.csv", text)], 1, &wanted).unwrap();
+            assert!(read.train.metadata.domain.starts_with(size));
+        }
+    }
+
+    #[test]
     fn both_kinds_of_files_give_the_same_data() {
         let csv = ("train.csv", "input,output\nab/..,ba/..\n.a/b.,a./.b\n");
         let test = ("test.csv", "question,answer\n\"a.\nbb\",\".a\nbb\"\n");
@@ -178,7 +220,7 @@ mod tests {
             "lines 2 and 3 answer the same question differently"
         );
         assert_eq!(csv("input,output\na,b\n"), "cannot split off 1 of 1 puzzles to test on");
-        assert!(csv("input,output\na,b\na b,a\n").starts_with("line 3: grids of different sizes"));
+        assert!(csv("input,output\na,b\na  b,a\n").starts_with("line 3: grids of different sizes"));
         let alphabet = Wanted { symbols: Some("ab".into()), ..Wanted::default() };
         assert_eq!(
             message("a.csv", "input,output\na,b\na,c\n", &alphabet),

@@ -5,15 +5,17 @@ use crate::carry::Example;
 use crate::dataset::Dataset;
 use crate::evaluate::{EvalOptions, Evaluation};
 use crate::optimizer::Optimizer;
+use crate::public::{PUZZLE_EMBEDDING, named, resize};
 use crate::random::{Purpose, stream};
 use crate::recipe::{Recipe, TrainConfig};
 use crate::schedule::Schedule;
 use crate::state::{Reader, Stored};
+use crate::torch::to_safetensors;
 use crate::train::StepMetrics;
 use rand_chacha::ChaCha8Rng;
 use std::path::Path;
 use trm::Network;
-use trm_ops::{DType, Device, FaultFinder, Gradients, Tape, Tensor, lerp};
+use trm_ops::{Device, FaultFinder, Gradients, Stop, Tape, Tensor, lerp};
 
 /// What a [`Run`](crate::Run) trains: a network and its way of learning.
 pub trait Learner: Sized {
@@ -31,6 +33,7 @@ pub trait Learner: Sized {
     /// # Errors
     /// If the loss, the gradient or the updated weights are not finite; the first operation that
     /// failed is named. Nothing but [`Run`](crate::Run)'s way back is to be done with the learner then.
+    /// [`Error::Stopped`] if [`Core::stop`] was requested; the learner is then where it was before the step.
     fn step(&mut self, fresh: &mut dyn FnMut(usize) -> Example) -> Result<StepMetrics, Error>;
 
     /// What it shares with all others.
@@ -53,12 +56,12 @@ pub trait Learner: Sized {
     /// Measures a network.
     ///
     /// # Errors
-    /// If the data do not fit it.
+    /// If the data do not fit it, or [`Error::Stopped`].
     fn evaluate(
         network: &Self::Network,
         data: &Dataset,
         options: EvalOptions,
-        progress: &mut dyn FnMut(usize),
+        stop: &Stop,
     ) -> Result<Evaluation, Error>;
 
     /// Most supervision steps that a puzzle is evaluated with.
@@ -78,6 +81,7 @@ pub trait Learner: Sized {
 }
 
 /// A network to begin with: the weights that the seed gives, or those of the recipe's `init`, which `load` reads.
+/// If `init` has vectors for another number of puzzle identifiers, each gets their mean, as in the public code.
 pub(crate) fn first_weights<N: Network>(
     recipe: &Recipe,
     config: &N::Config,
@@ -89,9 +93,16 @@ pub(crate) fn first_weights<N: Network>(
     if recipe.init.as_os_str().is_empty() {
         return Ok(network);
     }
-    let weights = load(&recipe.init, device)?.to_safetensors(DType::F32);
-    let unfit = |error| Error::file(&recipe.init, format!("unfit to begin with: {error}"));
-    N::from_safetensors(config, device, &weights).map_err(unfit)
+    let unfit = |error: String| Error::file(&recipe.init, format!("unfit to begin with: {error}"));
+    let mut tensors = named(&load(&recipe.init, device)?);
+    let embedding = |name: &str| name == PUZZLE_EMBEDDING;
+    if let Some((_, fresh)) = network.tensors().into_iter().find(|(name, _)| embedding(name))
+        && let Some(trained) = tensors.iter_mut().find(|tensor| embedding(&tensor.name))
+    {
+        resize(trained, fresh.shape()[0]).map_err(|error| unfit(error.to_string()))?;
+    }
+    let weights = to_safetensors(&tensors).map_err(unfit)?;
+    N::from_safetensors(config, device, &weights).map_err(|error| unfit(error.to_string()))
 }
 
 /// Weights in training, with their optimiser and their average.
@@ -103,6 +114,8 @@ pub struct Core<N> {
     /// EMA of the trained parameters; empty when switched off.
     pub(crate) average: Vec<Tensor>,
     pub(crate) step: u64,
+    /// Ends a step early.
+    pub stop: Stop,
 }
 
 /// Sizes of an update.
@@ -120,7 +133,14 @@ impl<N: Network> Core<N> {
         let values = model.parameters().into_iter().map(|p| p.value().clone());
         let average = if config.ema > 0.0 { values.collect() } else { Vec::new() };
         let optimizer = Optimizer::new(&model.parameters(), config.optimizer);
-        Core { optimizer, average, config: config.clone(), seed, model, step: 0 }
+        let (config, stop) = (config.clone(), Stop::default());
+        Core { optimizer, average, config, seed, model, step: 0, stop }
+    }
+
+    /// A tape for a step of training.
+    pub(crate) fn tape(&self) -> Tape {
+        let tape = Tape::recording(self.model.device()).recompute(self.config.recompute);
+        tape.until(&self.stop)
     }
 
     /// Clips the gradient and takes a step: optimiser, average. Says what is not finite, if anything.
@@ -138,6 +158,7 @@ impl<N: Network> Core<N> {
         }
         let weight_norm = norm(self.model.parameters().into_iter().map(|p| p.value()));
         if !weight_norm.is_finite() {
+            self.step -= 1; // it has failed, not been taken
             return Err("size of the weights");
         }
         Ok(Update { lr: self.config.lr * factor, grad_norm, weight_norm })

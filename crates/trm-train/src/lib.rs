@@ -3,6 +3,7 @@
 //! and reports.
 
 mod arc_data;
+mod arc_leaks;
 mod augmented;
 mod autoregressive;
 mod carry;
@@ -21,6 +22,7 @@ mod log;
 mod maze_data;
 mod memory;
 mod merge;
+mod metadata;
 mod model_folder;
 pub mod npy;
 mod optimizer;
@@ -38,6 +40,8 @@ mod search;
 mod splits;
 mod state;
 mod sudoku_data;
+mod tally;
+mod temporary;
 pub mod tensorboard;
 pub mod text;
 pub mod torch;
@@ -47,6 +51,7 @@ mod votes;
 mod writer;
 
 pub use arc_data::{ARC, ArcTasks, Leaks, arc_splits, read_arc};
+pub use arc_leaks::arc_leaks;
 pub use augmented::Augmented;
 pub use autoregressive::{
     AutoregressiveTrainer, check_fit_autoregressive, evaluate_autoregressive, write_answers,
@@ -54,9 +59,11 @@ pub use autoregressive::{
 pub use carry::{Carry, Example, Halting};
 pub use checkpoint::Progress;
 pub use choosing::{BestOf, Chosen, SampleOptions, best_of, write_best};
-pub use dataset::{Dataset, Metadata, Origin};
+pub use dataset::Dataset;
 pub use error::Error;
-pub use evaluate::{Bin, EvalOptions, Evaluation, Outputs, StepScore, check_fit, evaluate, wilson};
+pub use evaluate::{
+    Bin, EvalOptions, Evaluation, Outputs, StepScore, check_fit, evaluate, evaluate_until, wilson,
+};
 pub use first_errors::{FirstErrors, first_errors};
 pub use grid_data::grids_from_files;
 pub use learner::{Core, Learner};
@@ -64,6 +71,7 @@ pub use log::{Line, read_log};
 pub use maze_data::{Mazes, generate_mazes, mazes_from_csv};
 pub use memory::{available_bytes, checkpoint_bytes, training_bytes};
 pub use merge::merge;
+pub use metadata::{Metadata, Origin};
 pub use model_folder::{
     AnyModel, export_model, load_any, load_autoregressive, load_model, newest_checkpoint,
     parse_config, save_model,
@@ -82,3 +90,8 @@ pub use sudoku_data::{Generated, Kind, generate_sudoku, sudoku_from_csv};
 pub use trail::{Effort, Told, Trail, TrailStep, think};
 pub use train::{StepMetrics, Trainer};
 pub use votes::{VoteOptions, VoteReport, vote};
+
+/// The example of the README is built with the other examples.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -1,6 +1,7 @@
 //! The log of a run: `metrics.jsonl` for programs, event files for TensorBoard.
 
 use crate::Error;
+use crate::checkpoint::Progress;
 use crate::evaluate::Evaluation;
 use crate::files::write_atomic;
 use crate::tensorboard::EventWriter;
@@ -72,11 +73,16 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Opens the log of a run that stands at `step`; what was logged beyond is dropped.
-    pub(crate) fn open(run: &Path, step: u64) -> Result<Log, Error> {
+    /// Opens the log of a run that stands there; what was logged beyond is dropped.
+    pub(crate) fn open(run: &Path, progress: &Progress) -> Result<Log, Error> {
+        let Progress { step, unvalidated, .. } = *progress;
         let path = run.join("metrics.jsonl");
         if path.exists() {
-            let kept = read_log(run)?.into_iter().filter(|line| line.number() <= step);
+            let beyond = |line: &Line| {
+                let validates = matches!(line, Line::Validation { .. });
+                line.number() > step || (line.number() == step && validates && unvalidated)
+            };
+            let kept = read_log(run)?.into_iter().filter(|line| !beyond(line));
             let text: String = kept.map(|line| encode(&line)).collect();
             write_atomic(&path, text.as_bytes())?;
         }

@@ -1,7 +1,7 @@
 //! Maze data sets: generated or from CSV, with no maze, turned or not, in both splits.
 
 use crate::Error;
-use crate::dataset::Origin;
+use crate::metadata::Origin;
 use crate::parallel::{cores, in_parallel};
 use crate::random::{Purpose, stream};
 use crate::splits::{Pair, Splits, dataset};
@@ -48,7 +48,7 @@ pub fn generate_mazes(wanted: &Mazes, progress: &mut dyn FnMut(usize)) -> Result
             return Err(too_rare(law)); // before a batch of them is tried
         }
         let batch = BATCH.min((total - pairs.len()) as u64);
-        for maze in in_parallel(drawn..drawn + batch, cores(), draw) {
+        for maze in in_parallel(drawn..drawn + batch, cores(), draw, &mut || ()) {
             let maze = maze.ok_or_else(|| too_rare(law))?;
             if classes.insert(class_hash(&maze)) {
                 let answer = label(&maze).expect("a maze with a path");

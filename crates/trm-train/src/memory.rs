@@ -1,5 +1,6 @@
 //! How much memory training takes, said before it starts.
 
+use crate::Error;
 use crate::recipe::TrainConfig;
 use trm::{AutoregressiveConfig, Config, Mix, Model, Network};
 use trm_ops::DType;
@@ -12,21 +13,55 @@ use trm_ops::DType;
 /// one operation's backward holds at its widest.
 pub fn training_bytes(model: &Model, train: &TrainConfig) -> u64 {
     let (all, network) = model.parameter_count();
-    let averages = if train.ema > 0.0 { 1 } else { 0 };
-    let forms = network * 4;
-    let parameters = 4 * (network * (4 + averages) + (all - network)) + forms;
-    parameters as u64 + train.batch as u64 * bytes_per_puzzle(model.config(), train)
+    recursive_bytes(all as f64, network as f64, model.config(), train) as u64
+}
+
+fn recursive_bytes(all: f64, network: f64, config: &Config, train: &TrainConfig) -> f64 {
+    let averages = if train.ema > 0.0 { 1.0 } else { 0.0 };
+    let forms = network * 4.0;
+    let parameters = 4.0 * (network * (4.0 + averages) + (all - network)) + forms;
+    parameters + train.batch as f64 * bytes_per_puzzle(config, train)
 }
 
 /// [`training_bytes`] of an autoregressive model.
 pub(crate) fn autoregressive_bytes(network: &AutoregressiveConfig, train: &TrainConfig) -> u64 {
-    let averages = if train.ema > 0.0 { 1 } else { 0 };
-    let parameters = 4 * network.parameters() * (5 + averages);
-    let features = if train.recompute { 0 } else { 2 * network.inner() };
-    let saved = network.blocks * (6 * network.hidden + features);
-    let widest = 5 * network.inner() + 10 * network.hidden;
-    let activations = network.sequence() * (saved + widest) * DType::from(train.precision).size();
-    (parameters + train.batch * activations) as u64
+    let f = |n: usize| n as f64;
+    let averages = if train.ema > 0.0 { 1.0 } else { 0.0 };
+    let parameters = 4.0 * f(network.parameters()) * (5.0 + averages);
+    let features = if train.recompute { 0.0 } else { 2.0 * f(network.inner()) };
+    let saved = f(network.blocks) * (6.0 * f(network.hidden) + features);
+    let widest = 5.0 * f(network.inner()) + 10.0 * f(network.hidden);
+    let size = f(DType::from(train.precision).size());
+    (parameters + f(train.batch) * f(network.sequence()) * (saved + widest) * size) as u64
+}
+
+/// Refuses training that this machine's memory could never hold, before any of it is taken.
+///
+/// # Errors
+/// What is needed, what there is, and what would need less.
+pub(crate) fn check_memory(
+    network: &Config,
+    writer: Option<&AutoregressiveConfig>,
+    train: &TrainConfig,
+) -> Result<(), Error> {
+    let needed = match writer {
+        Some(writer) => autoregressive_bytes(writer, train),
+        None => {
+            let parameters = network.approximate_parameters();
+            recursive_bytes(parameters, parameters, network, train) as u64
+        }
+    };
+    let gibibytes = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+    match memory_bytes() {
+        Some(all) if needed > all => Err(Error::Recipe(format!(
+            "training needs about {:.1} GiB, and this machine has {:.1} GiB: set a smaller train.batch{}, or a \
+             smaller network",
+            gibibytes(needed),
+            gibibytes(all),
+            if train.recompute { "" } else { ", train.recompute=true" }
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Bytes that writing a checkpoint takes for a moment besides: every number once more as the next steps change
@@ -36,28 +71,58 @@ pub fn checkpoint_bytes(model: &impl Network) -> u64 {
     4 * 4 * all as u64
 }
 
-fn bytes_per_puzzle(config: &Config, train: &TrainConfig) -> u64 {
-    let (l, d) = (config.len(), config.hidden);
+fn bytes_per_puzzle(config: &Config, train: &TrainConfig) -> f64 {
+    let f = |n: usize| n as f64;
+    let (l, d) = (f(config.len()), f(config.hidden));
     let outer = l * d;
-    let features = config.inner(d) * l;
+    let features = f(config.inner(config.hidden)) * l;
     let (saved, tokens) = match config.mix {
-        Mix::Mixer => (2 * outer, config.inner(l) * d),
-        Mix::Attention => (6 * outer, 0), // queries, keys, values and the attended besides
-        Mix::Units => (2 * outer + 4 * config.seq_len * d, 0), // the means besides
-        Mix::Neighbours => (9 * outer, 0), // seven copies besides
+        Mix::Mixer => (2.0 * outer, f(config.inner(config.len())) * d),
+        Mix::Attention => (6.0 * outer, 0.0), // queries, keys, values and the attended besides
+        Mix::Units => (2.0 * outer + 4.0 * f(config.seq_len) * d, 0.0), // the means besides
+        Mix::Neighbours => (9.0 * outer, 0.0), // seven copies besides
     };
-    let kept = if train.recompute { 0 } else { 2 * (features + tokens) };
-    let saved = (config.recursions + 1) * (outer + config.blocks * (saved + kept));
+    let kept = if train.recompute { 0.0 } else { 2.0 * (features + tokens) };
+    let saved = f(config.recursions + 1) * (outer + f(config.blocks) * (saved + kept));
     // gradients of both halves, their product, its input packed; and a few states
-    let widest = 2 * features + 3 * features.max(tokens) + 10 * outer;
-    let size = DType::from(train.precision).size();
-    ((saved + widest) * size) as u64
+    let widest = 2.0 * features + 3.0 * features.max(tokens) + 10.0 * outer;
+    (saved + widest) * f(DType::from(train.precision).size())
 }
 
 /// Memory that this machine could give now, where it says so.
 pub fn available_bytes() -> Option<u64> {
+    said("MemAvailable:")
+}
+
+/// All memory of this machine, swap included, where it says so.
+fn memory_bytes() -> Option<u64> {
+    Some(said("MemTotal:")? + said("SwapTotal:").unwrap_or(0))
+}
+
+fn said(name: &str) -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kibibytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_machine_holds_is_refused_without_an_overflow() {
+        let config = Config::default();
+        let train = TrainConfig { batch: 1 << 20, ..TrainConfig::default() };
+        let deep = Config { recursions: 16_383, seq_len: 1 << 20, ..config.clone() };
+        for network in [&config, &deep] {
+            match check_memory(network, None, &train) {
+                Err(error) => assert!(error.to_string().contains("train.batch"), "{error}"),
+                Ok(()) => assert!(memory_bytes().is_none()),
+            }
+        }
+        let small = TrainConfig { batch: 1, ..train };
+        let network = Config { hidden: 32, ..config };
+        assert!(check_memory(&network, None, &small).is_ok());
+    }
 }

@@ -1,7 +1,8 @@
 //! One data set from two, each with an equal share of what is drawn.
 
 use crate::Error;
-use crate::dataset::{Dataset, Metadata, Origin};
+use crate::dataset::Dataset;
+use crate::metadata::{Metadata, Origin};
 
 /// Both training sets in one, of which a sampler draws equally often: training visits groups in turn, so
 /// the set with more groups gets as few as the other, each of several of its own in their order.

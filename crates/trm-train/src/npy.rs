@@ -1,5 +1,6 @@
 //! Arrays of integers in NumPy's `.npy` format.
 
+use crate::text::foreign;
 use npyz::{NpyFile, TypeChar};
 
 /// A type of integers that is written.
@@ -53,7 +54,14 @@ pub(crate) fn encode<T: Integer>(shape: &[usize], values: impl IntoIterator<Item
 /// # Errors
 /// One line: what is wrong with the file.
 pub fn decode<T: TryFrom<i64>>(bytes: &[u8]) -> Result<Vec<T>, String> {
-    let damaged = |error: std::io::Error| format!("not a readable .npy file: {error}");
+    let damaged = |error: std::io::Error| {
+        let text = error.to_string(); // of a header with a picture of the place, in several lines
+        let first = text.lines().next().unwrap_or_default();
+        format!(
+            "not a readable .npy file: {}",
+            foreign(first.split(" --> ").next().unwrap_or_default().trim_end())
+        )
+    };
     let Some(header) = header(bytes) else {
         return Err("not a readable .npy file: its header is missing or cut short".into());
     };

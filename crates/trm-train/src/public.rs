@@ -1,12 +1,16 @@
 //! The public implementation's names for what a model is made of (REFERENCE.md section 1), both ways.
 
+mod known;
+
 use crate::Error;
 use crate::keys::parse_known;
+use crate::text::foreign;
 use crate::torch::NamedTensor;
-use std::path::Path;
 use toml::{Table, Value};
 use trm::{Config, Model, Network};
 use trm_ops::Device;
+
+pub use known::Known;
 
 /// A tensor's name in the public code; `None` if that has no such tensor.
 ///
@@ -42,10 +46,10 @@ pub fn public_name(ours: &str) -> Option<String> {
 /// # Errors
 /// If it is none of a tiny recursive model.
 fn own_name(public: &str) -> Result<String, String> {
-    let name = public.strip_prefix("_orig_mod.").unwrap_or(public); // of torch.compile
-    let name = name.strip_prefix("model.").unwrap_or(name);
-    let name = name.strip_prefix("inner.").unwrap_or(name);
-    let parts: Vec<&str> = name.split('.').collect();
+    let wrapped = |part: &&str| !["_orig_mod", "module"].contains(part); // torch.compile, data parallel
+    let parts = public.split('.').filter(wrapped);
+    let parts: Vec<&str> = parts.skip_while(|part| ["model", "inner"].contains(part)).collect();
+    let unknown = || Err(format!("{}: no tensor of a tiny recursive model", foreign(public)));
     let ours = match parts[..] {
         ["L_level", "layers", i, part, projection, "weight"] if i.parse::<usize>().is_ok() => {
             let ours = match (part, projection) {
@@ -55,13 +59,13 @@ fn own_name(public: &str) -> Result<String, String> {
                 ("mlp_t", "down_proj") => "token_down",
                 ("self_attn", "qkv_proj") => "qkv",
                 ("self_attn", "o_proj") => "out",
-                _ => return Err(format!("{public}: no tensor of a tiny recursive model")),
+                _ => return unknown(),
             };
             format!("net.{i}.{ours}")
         }
         ["H_level", ..] => {
             let message = "a second network, as HRM has; a tiny recursive model has one";
-            return Err(format!("{public}: {message}"));
+            return Err(format!("{}: {message}", foreign(public)));
         }
         ["lm_head", "weight"] => "lm_head".into(),
         ["embed_tokens", "embedding_weight"] => "token_embedding".into(),
@@ -70,9 +74,18 @@ fn own_name(public: &str) -> Result<String, String> {
         ["puzzle_emb", "weights"] => "puzzle_embedding".into(),
         ["H_init"] => "initial_y".into(),
         ["L_init"] => "initial_z".into(),
-        _ => return Err(format!("{public}: no tensor of a tiny recursive model")),
+        _ if public_name(public).is_some() => public.into(), // ours
+        _ => return unknown(),
     };
     Ok(ours)
+}
+
+/// Whether a tensor of the public code is a cache, which carries no weights.
+pub(crate) fn is_cache(public: &str) -> bool {
+    let mut parts = public.rsplit('.');
+    let (last, above) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    (above == "puzzle_emb" && ["local_ids", "local_weights"].contains(&last))
+        || (above == "rotary_emb" && ["cos_cached", "sin_cached", "inv_freq"].contains(&last))
 }
 
 /// The tensors of a model under the public code's names.
@@ -80,100 +93,15 @@ fn own_name(public: &str) -> Result<String, String> {
 /// # Errors
 /// If the public code has no such model.
 pub fn public_tensors(model: &Model) -> Result<Vec<NamedTensor>, Error> {
-    let tensors = model.tensors().into_iter().map(|(ours, tensor)| {
-        let name = public_name(ours).ok_or_else(|| {
+    let tensors = named(model).into_iter().map(|tensor| {
+        let name = public_name(&tensor.name).ok_or_else(|| {
             let mix = format!("{:?}", model.config().mix).to_lowercase();
+            let ours = &tensor.name;
             Error::Mismatch(format!("{ours}: the public code has no network with mix = \"{mix}\""))
         })?;
-        Ok(NamedTensor { name, shape: tensor.shape().to_vec(), values: tensor.to_f32_vec() })
+        Ok(NamedTensor { name, ..tensor })
     });
     tensors.collect()
-}
-
-/// What is said of a model besides its tensors.
-#[derive(Clone, Debug, Default)]
-pub struct Known {
-    /// Keys of our configuration with their values.
-    keys: Table,
-}
-
-impl Known {
-    /// Reads a configuration of the public code (`all_config.yaml`, or its `arch` alone) as YAML or JSON, or
-    /// one of ours.
-    ///
-    /// # Errors
-    /// If the file is neither.
-    pub fn from_file(path: &Path) -> Result<Known, Error> {
-        let bytes = crate::files::read(path)?;
-        let refuse = |message: String| Error::file(path, message);
-        let text = str::from_utf8(&bytes).map_err(|_| refuse("not text".into()))?;
-        let document: serde_json::Value = serde_saphyr::from_str(text)
-            .map_err(|error| refuse(format!("neither YAML nor JSON: {error}")))?;
-        let settings = ["arch", "config"].iter().find_map(|key| document.get(key));
-        let settings = settings.unwrap_or(&document).as_object();
-        let settings = settings.ok_or_else(|| refuse("not a table of settings".into()))?;
-        let mut keys = Table::new();
-        for (key, value) in settings {
-            if let Some((key, value)) = translate(key, value).map_err(refuse)? {
-                keys.insert(key, value);
-            }
-        }
-        Ok(Known { keys })
-    }
-
-    /// Adds what is known, or overrides it.
-    pub fn set(&mut self, key: &str, value: impl Into<Value>) {
-        self.keys.insert(key.into(), value.into());
-    }
-
-    /// Adds `KEY=VALUE` as it is typed.
-    ///
-    /// # Errors
-    /// If it is not of this form.
-    pub fn set_typed(&mut self, setting: &str) -> Result<(), Error> {
-        let refuse = || Error::Recipe(format!("--set {setting}: expected KEY=VALUE"));
-        let (key, value) = setting.split_once('=').ok_or_else(refuse)?;
-        let parsed = format!("value = {value}").parse::<Table>().ok();
-        let parsed = parsed.and_then(|mut table| table.remove("value"));
-        let quoted = || Value::String(value.to_owned());
-        self.keys.insert(key.trim().into(), parsed.unwrap_or_else(quoted));
-        Ok(())
-    }
-}
-
-/// The public code's settings that are numbers or words, and ours.
-const SETTINGS: [(&str, &str); 12] = [
-    ("H_cycles", "cycles"),
-    ("L_cycles", "recursions"),
-    ("L_layers", "blocks"),
-    ("hidden_size", "hidden"),
-    ("num_heads", "heads"),
-    ("halt_max_steps", "supervision_steps"),
-    ("puzzle_emb_len", "prefix_len"),
-    ("puzzle_emb_ndim", "puzzle_embedding"),
-    ("num_puzzle_identifiers", "puzzle_identifiers"),
-    ("vocab_size", "vocab_size"),
-    ("seq_len", "seq_len"),
-    ("pos_encodings", "positions"),
-];
-
-/// A setting, the public code's or ours, as one of ours; `None` for those that say nothing about the network.
-fn translate(key: &str, value: &serde_json::Value) -> Result<Option<(String, Value)>, String> {
-    if key == "mlp_t" {
-        let mix = if value.as_bool() == Some(true) { "mixer" } else { "attention" };
-        return Ok(Some(("mix".into(), mix.into())));
-    }
-    let defaults = Table::try_from(Config::default()).expect("a configuration is a table");
-    let known = SETTINGS.iter().find(|(theirs, _)| *theirs == key).map_or(key, |(_, ours)| ours);
-    let Some(default) = defaults.get(known) else { return Ok(None) };
-    let value = match (default, value) {
-        (Value::Integer(_), value) => value.as_i64().map(Value::Integer),
-        (Value::Float(_), value) => value.as_f64().map(Value::Float),
-        (Value::String(_), value) => value.as_str().map(Value::from),
-        _ => return Ok(None), // boxes, which the public code has not
-    };
-    let found = value.ok_or_else(|| format!("{key}: a value of the wrong kind"))?;
-    Ok(Some((known.into(), found)))
 }
 
 /// A model from the tensors of a checkpoint and what is known besides. Where `puzzle_identifiers` is known
@@ -187,17 +115,25 @@ pub fn import_tensors(
     known: &Known,
     device: &Device,
 ) -> Result<Model, Error> {
+    tensors.retain(|tensor| !is_cache(&tensor.name));
     for tensor in &mut tensors {
         tensor.name = own_name(&tensor.name).map_err(Error::Mismatch)?;
     }
     if let Some(count) = known.keys.get("puzzle_identifiers").and_then(Value::as_integer)
-        && let Some(table) = tensors.iter_mut().find(|t| t.name == "puzzle_embedding")
+        && let Some(table) = tensors.iter_mut().find(|t| t.name == PUZZLE_EMBEDDING)
     {
         resize(table, usize::try_from(count).unwrap_or(0))?;
     }
     let mut keys = inferred(&tensors, known)?;
+    let integer = |keys: &Table, key: &str| keys.get(key).and_then(Value::as_integer).unwrap_or(0);
+    let (width, hidden) = (integer(&keys, "puzzle_embedding"), integer(&keys, "hidden"));
     for (key, value) in &known.keys {
         match keys.get(key) {
+            // the public code then takes as many tokens as the embedding fills
+            None if key == "prefix_len" && value.as_integer() == Some(0) && width > 0 => {
+                let filled = (width as u64).div_ceil(hidden.max(1) as u64);
+                keys.insert(key.clone(), Value::Integer(filled as i64));
+            }
             // the public code's setting, which its mixer does not look at
             Some(_) if key == "positions" && value.as_str() == Some("rope") => {}
             Some(seen) if !same(seen, value) => {
@@ -216,8 +152,21 @@ fn same(a: &Value, b: &Value) -> bool {
     a == b || a.as_float().zip(b.as_integer()).is_some_and(|(a, b)| a == b as f64)
 }
 
+/// All tensors of a network under our names.
+pub(crate) fn named<N: Network>(network: &N) -> Vec<NamedTensor> {
+    let named = |(name, tensor): (&str, &trm_ops::Tensor)| NamedTensor {
+        name: name.to_owned(),
+        shape: tensor.shape().to_vec(),
+        values: tensor.to_f32_vec(),
+    };
+    network.tensors().into_iter().map(named).collect()
+}
+
+/// The table of puzzle embeddings.
+pub(crate) const PUZZLE_EMBEDDING: &str = "puzzle_embedding";
+
 /// Gives every identifier the mean of the rows, unless there are as many already.
-fn resize(table: &mut NamedTensor, count: usize) -> Result<(), Error> {
+pub(crate) fn resize(table: &mut NamedTensor, count: usize) -> Result<(), Error> {
     const MOST: usize = 1 << 31;
     let [rows, width] = table.shape[..] else { return Ok(()) };
     if rows == count || rows == 0 {

@@ -3,12 +3,14 @@
 use crate::Error;
 use crate::dataset::Dataset;
 use crate::files::read_text;
+use crate::text::foreign;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 use trm::{AutoregressiveConfig, Config, Mix};
 use trm_puzzles::Domain;
 
+mod suited;
 mod train_config;
 
 pub use train_config::{LikelihoodKind, OptimizerKind, Precision, TrainConfig};
@@ -21,7 +23,8 @@ pub struct Recipe {
     pub seed: u64,
     /// Folder of the data set.
     pub data: PathBuf,
-    /// Folder of a model to begin with instead of random weights; sizes must agree, depth need not.
+    /// Folder of a model to begin with instead of random weights; sizes must agree, depth and the number of puzzle
+    /// identifiers need not: other identifiers get the mean vector.
     pub init: PathBuf,
     /// The network. `domain`, `vocab_size`, `seq_len` and `puzzle_identifiers` follow from the data.
     pub model: Config,
@@ -47,6 +50,12 @@ impl Recipe {
         Recipe::parse(&text, overrides).map_err(|message| Error::file(path, message))
     }
 
+    /// Whether the text of a recipe says nothing of the network nor of the training.
+    pub fn is_bare(text: &str) -> bool {
+        let mut sections = NETWORKS.iter().chain(&["train"]);
+        text.parse::<Table>().is_ok_and(|table| sections.all(|key| !table.contains_key(*key)))
+    }
+
     /// [`Recipe::load`] from text.
     ///
     /// # Errors
@@ -70,12 +79,30 @@ impl Recipe {
             return Err("a recipe has [model] or [autoregressive], not both: remove one".into());
         }
         let recipe: Recipe = crate::keys::parse_known(table, &known_keys())?;
-        recipe.train.check().map_err(|error| error.to_string())?;
-        without_data(&recipe.model).check().map_err(|error| format!("model: {error}"))?;
-        if let Some(config) = &recipe.autoregressive {
-            config.check().map_err(|error| format!("autoregressive: {error}"))?;
-        }
+        recipe.check().map_err(|error| error.to_string())?;
         Ok(recipe)
+    }
+
+    /// Checks ranges, and that it can be written.
+    ///
+    /// # Errors
+    /// Names the key, its value and what is allowed.
+    pub fn check(&self) -> Result<(), Error> {
+        for (key, path) in [("data", &self.data), ("init", &self.init)] {
+            if path.to_str().is_none() {
+                let name = foreign(&path.to_string_lossy());
+                return Err(Error::Recipe(format!(
+                    "{key} = `{name}`: a recipe cannot hold a name that is not UTF-8: rename the \
+                     folder, or make a link to it"
+                )));
+            }
+        }
+        self.train.check()?;
+        let unfit = |section: &str, error: trm::Error| Error::Recipe(format!("{section}: {error}"));
+        let model = without_data(&self.model).check();
+        model.map_err(|error| unfit("model", error.into()))?;
+        let config = self.autoregressive.as_ref().map_or(Ok(()), AutoregressiveConfig::check);
+        config.map_err(|error| unfit("autoregressive", error.into()))
     }
 
     /// The network with the sizes that follow from a data set.
@@ -155,6 +182,9 @@ fn known_keys() -> Vec<String> {
     crate::keys::paths(&Table::try_from(recipe).expect("a recipe is a table"))
 }
 
+/// Most parts of a key that `--set` looks at.
+const DEEPEST: usize = 8;
+
 /// Applies one `key=value`; the value is TOML, or a plain string.
 fn set(table: &mut Table, setting: &str) -> Result<(), String> {
     let Some((key, value)) = setting.split_once('=') else {
@@ -163,8 +193,12 @@ fn set(table: &mut Table, setting: &str) -> Result<(), String> {
     let (key, value) = (key.trim(), value.trim());
     let parsed = format!("v = {value}").parse::<Table>().ok().and_then(|mut t| t.remove("v"));
     let value = parsed.unwrap_or_else(|| Value::String(value.into()));
+    let whole = whole_key(table, key)?;
     let mut place = table;
-    let mut parts: Vec<&str> = key.split('.').collect();
+    let mut parts: Vec<&str> = whole.split('.').collect();
+    if parts.len() > DEEPEST {
+        return Err(format!("--set {}: no key has so many parts", foreign(key)));
+    }
     let last = parts.pop().unwrap_or_default();
     for part in parts {
         let next = place.entry(part).or_insert_with(|| Value::Table(Table::new()));
@@ -175,12 +209,55 @@ fn set(table: &mut Table, setting: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The known key that ends with this one, or the key itself where there is none: `train.batch` for `batch`.
+fn whole_key(table: &Table, key: &str) -> Result<String, String> {
+    let other = if table.contains_key("autoregressive") { "model." } else { "autoregressive." };
+    let known: Vec<String> = known_keys().into_iter().filter(|k| !k.starts_with(other)).collect();
+    let ends = |known: &&String| known.strip_suffix(key).is_some_and(|rest| rest.ends_with('.'));
+    let longer: Vec<&String> = known.iter().filter(ends).collect();
+    match &longer[..] {
+        _ if known.iter().any(|known| known == key) => Ok(key.to_owned()),
+        [] => Ok(key.to_owned()),
+        [one] => Ok((*one).clone()),
+        several => {
+            let names: Vec<String> = several.iter().map(|name| format!("`{name}`")).collect();
+            Err(format!("--set {key}: write {}", names.join(" or ")))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[test]
+    fn the_last_part_of_a_key_is_enough_where_it_is_the_only_one() {
+        let recipe = |settings: &[&str]| {
+            let settings: Vec<String> = settings.iter().map(|s| (*s).to_owned()).collect();
+            Recipe::parse("", &settings)
+        };
+        let short = recipe(&["batch=64", "hidden=32", "seed=7"]).unwrap();
+        assert_eq!((short.train.batch, short.model.hidden, short.seed), (64, 32, 7));
+        let writer = recipe(&["autoregressive.order=raster", "hidden=32"]).unwrap();
+        assert_eq!(writer.autoregressive.unwrap().hidden, 32);
+        let error = recipe(&["bach=64"]).unwrap_err();
+        assert!(error.starts_with("unknown key bach"), "{error}");
+    }
+
     fn message(text: &str) -> String {
         Recipe::parse(text, &[]).unwrap_err()
+    }
+
+    #[test]
+    fn keys_of_endless_parts_and_endless_cycles_are_refused_in_one_line() {
+        let deep = format!("{}b=1", "a.".repeat(20_000));
+        let error = Recipe::parse("", &[deep]).unwrap_err();
+        assert!(error.contains("no key has so many parts") && error.len() < 300, "{error}");
+        for setting in ["cycles=1000000000", "recursions=9223372036854775807"] {
+            let recipe = Recipe::parse("", &[format!("model.{setting}")]);
+            let config = recipe.map(|recipe| recipe.model.check());
+            assert!(!matches!(config, Ok(Ok(()))), "{setting}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 pub struct Score {
     /// Share of labelled cells that are right; 0 without labels.
     pub cells: Vec<f32>,
-    /// Whether every labelled cell is right.
+    /// Whether every labelled cell is right; not without labels.
     pub exact: Vec<bool>,
     /// Whether there is any label.
     pub counted: Vec<bool>,
@@ -19,7 +19,7 @@ impl Score {
             let count = labelled.clone().count();
             let right = labelled.filter(|(answer, label)| answer == label).count();
             score.cells.push(right as f32 / count.max(1) as f32);
-            score.exact.push(right == count);
+            score.exact.push(count > 0 && right == count);
             score.counted.push(count > 0);
         }
         score
@@ -36,6 +36,6 @@ mod tests {
         assert_eq!(score.cells, [0.5, 1.0]);
         assert_eq!(score.exact, [false, true]);
         let none = Score::new(&[1], &[0], 1, 0);
-        assert_eq!((none.counted[0], none.cells[0]), (false, 0.0));
+        assert_eq!((none.counted[0], none.exact[0], none.cells[0]), (false, false, 0.0));
     }
 }

@@ -3,10 +3,12 @@
 use crate::Error;
 use crate::dataset::Dataset;
 use crate::evaluate::check_fit;
+use crate::score::Score;
 use rand::Rng;
 use serde::Serialize;
 use std::time::{Duration, Instant};
 use trm::{Found, Judgement, News, Question, Referee, Search, Solver, Undo};
+use trm_ops::Stop;
 use trm_puzzles::Domain;
 
 /// The rules of a domain as the judge of a search. Without a domain nothing is decided by rules.
@@ -83,8 +85,8 @@ pub struct SearchReport {
     pub curve: Vec<(usize, usize)>,
 }
 
-/// Searches for the answers of a data set, and compares them with the known ones. `progress` hears how
-/// many puzzles are done.
+/// Searches for the answers of a data set, and compares them with the known ones; when `stop` is requested, of the
+/// puzzles that are done by then. `progress` hears how many are.
 ///
 /// # Errors
 /// If the data do not fit the model, or the options are out of range.
@@ -92,6 +94,7 @@ pub fn search(
     solver: Solver<'_>,
     data: &Dataset,
     options: &SearchOptions,
+    stop: &Stop,
     progress: &mut dyn FnMut(usize),
 ) -> Result<SearchReport, Error> {
     let model = solver.model();
@@ -100,20 +103,29 @@ pub fn search(
     let question = Question { tokens: &data.inputs, puzzles: &identifiers };
     let referee = DomainReferee(model.config().domain.parse().ok());
     let started = Instant::now();
-    let mut stop = options.clock(data.len());
+    let mut clock = options.clock(data.len());
+    let mut ends = || stop.is_requested() || clock();
     let mut found = Vec::new();
-    let mut hear = |news| {
-        if let News::Found(outcome) = news {
+    let mut hear = |news| match news {
+        News::Found(outcome) if !stop.is_requested() => {
             found.push(outcome);
             progress(found.len());
         }
+        _ => (), // what is found after a stop means nothing
     };
-    solver.search(question, &referee, &options.search, &mut stop, &mut hear)?;
+    let searched =
+        solver.until(stop).search(question, &referee, &options.search, &mut ends, &mut hear);
+    match searched {
+        Err(_) if stop.is_requested() => {}
+        searched => searched?,
+    }
     Ok(SearchReport { seconds: started.elapsed().as_secs_f64(), ..report(&found, data) })
 }
 
 fn report(found: &[Found], data: &Dataset) -> SearchReport {
-    let is_exact = |outcome: &Found| outcome.answer == data.label(outcome.puzzle);
+    let is_exact = |outcome: &Found| {
+        Score::new(&outcome.answer, data.label(outcome.puzzle), 1, data.ignore_label()).exact[0]
+    };
     let count = |test: &dyn Fn(&Found) -> bool| found.iter().filter(|f| test(f)).count();
     let mean = |of: fn(&Found) -> usize| {
         found.iter().map(of).sum::<usize>() as f64 / found.len().max(1) as f64

@@ -1,8 +1,9 @@
 //! What a command that makes data writes.
 
 use crate::Error;
-use crate::dataset::{Dataset, Metadata, Origin};
+use crate::dataset::Dataset;
 use crate::files::{create_folder, read, write_atomic, write_folder_atomic};
+use crate::metadata::{Metadata, Origin};
 use crate::random::{Purpose, stream};
 use rand::seq::SliceRandom;
 use std::collections::HashSet;

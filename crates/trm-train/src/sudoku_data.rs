@@ -1,16 +1,17 @@
 //! Sudoku data sets: generated or from CSV, with no class of puzzles in both splits.
 
 use crate::Error;
-use crate::dataset::Origin;
+use crate::metadata::Origin;
 use crate::parallel::in_parallel;
 use crate::random::{Purpose, stream};
 use crate::splits::{Pair, Splits, dataset, origin_of};
 use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use trm_puzzles::Domain;
 use trm_puzzles::sudoku::{
-    Breeder, Givens, Grid, Puzzle, Shape, check_question, class_hash, generate, read_csv_file,
+    Breeder, CsvError, Givens, Grid, Puzzle, Shape, class_hash, generate, read_csv_file,
 };
 
 /// Offsets in the files are 32-bit.
@@ -85,7 +86,7 @@ pub fn generate_sudoku(
     }
     read.retain(|(question, _)| classes.insert(class_hash(question)));
 
-    let breeder = wanted.breeder()?;
+    let breeder = wanted.breeder(progress)?;
     let (mut pairs, mut drawn, mut duplicates, mut round) = (Vec::new(), 0, 0, 0);
     while pairs.len() < total {
         if drawn > 1000 + 50 * total {
@@ -94,7 +95,9 @@ pub fn generate_sudoku(
                 pairs.len()
             )));
         }
-        for puzzle in draw(wanted, breeder.as_ref(), round, total - pairs.len()) {
+        let (known, lacking) = (pairs.len(), total - pairs.len());
+        let mut heard = |bred: usize| progress((known + bred).min(total));
+        for puzzle in draw(wanted, breeder.as_ref(), (round, lacking), &mut heard) {
             drawn += 1;
             if pairs.len() == total {
                 break;
@@ -126,8 +129,8 @@ pub fn generate_sudoku(
 fn draw(
     wanted: &Generated,
     breeder: Option<&Breeder>,
-    round: u64,
-    lacking: usize,
+    (round, lacking): (u64, usize),
+    progress: &mut dyn FnMut(usize),
 ) -> Vec<Option<Puzzle>> {
     match (&wanted.kind, breeder) {
         (Kind::Random(givens), _) => {
@@ -141,30 +144,39 @@ fn draw(
             let copies = (copies as u64).min(BREEDERS);
             let each = lacking.div_ceil(copies as usize).min(BRED.end);
             let breeder = breeder.expect("a breeder for hard puzzles");
-            breed(breeder, wanted.seed, first..first + copies, each, threads)
+            breed(breeder, wanted.seed, (first..first + copies, each), threads, progress)
         }
     }
 }
 
-/// `each` draws of some copies of a breeder, one copy after the other, made on several threads.
+/// `each` draws of some copies of a breeder, one copy after the other, made on several threads; `progress` hears
+/// how many there are.
 fn breed(
     breeder: &Breeder,
     seed: u64,
-    copies: Range<u64>,
-    each: usize,
+    (copies, each): (Range<u64>, usize),
     threads: usize,
+    progress: &mut dyn FnMut(usize),
 ) -> Vec<Option<Puzzle>> {
+    let bred = AtomicUsize::new(0);
     let copy = |number| {
         let mut rng = stream(seed, Purpose::Data, number);
         let mut breeder = breeder.clone();
-        (0..each).map(|_| breeder.breed(&mut rng)).collect()
+        let mut draw = || {
+            let puzzle = breeder.breed(&mut rng);
+            bred.fetch_add(1, Ordering::Relaxed);
+            puzzle
+        };
+        (0..each).map(|_| draw()).collect()
     };
-    in_parallel(copies, threads, copy).into_iter().flat_map(|puzzles: Vec<_>| puzzles).collect()
+    let mut watch = || progress(bred.load(Ordering::Relaxed));
+    let copies = in_parallel(copies, threads, copy, &mut watch);
+    copies.into_iter().flat_map(|puzzles: Vec<_>| puzzles).collect()
 }
 
 impl Generated {
-    /// A breeder of hard puzzles that is ready.
-    fn breeder(&self) -> Result<Option<Breeder>, Error> {
+    /// A breeder of hard puzzles that is ready; `progress` hears now and then that there are none yet.
+    fn breeder(&self, progress: &mut dyn FnMut(usize)) -> Result<Option<Breeder>, Error> {
         let Kind::Hard { parents } = &self.kind else { return Ok(None) };
         let mut breeder = Breeder::new(self.shape, &EXTREME, LINES).most_givens(MOST_GIVENS);
         if let Some(file) = parents {
@@ -173,7 +185,8 @@ impl Generated {
             breeder = breeder.parents(pairs.iter());
         }
         if self.train + self.test > BRED.start {
-            breeder.make_ready(&mut stream(self.seed, Purpose::Data, u64::MAX)); // once for all copies
+            let mut rng = stream(self.seed, Purpose::Data, u64::MAX);
+            breeder.make_ready(&mut rng, &mut || progress(0)); // once for all copies
         }
         Ok(Some(breeder))
     }
@@ -229,13 +242,15 @@ fn check_shape(pairs: &[(Grid, Grid)], shape: Shape, file: &Path) -> Result<(), 
 fn read_pairs(file: &Path) -> Result<Vec<(Grid, Grid)>, Error> {
     // the same words for a missing file as everywhere
     std::fs::File::open(file).map_err(Error::io("read", file))?;
-    let records = read_csv_file(file).map_err(|error| Error::Mismatch(error.to_string()))?;
+    let records = read_csv_file(file).map_err(|error| match error {
+        CsvError::Unsolved { .. } | CsvError::Grid { .. } => {
+            let message = format!("{error}; puzzles that are no Sudoku are for `trm data grid`");
+            Error::Mismatch(message)
+        }
+        error => Error::Mismatch(error.to_string()),
+    })?;
     if records.is_empty() {
         return Err(Error::file(file, "no puzzles"));
-    }
-    for (row, record) in (1..).zip(&records) {
-        check_question(&record.question)
-            .map_err(|error| Error::file(file, format!("puzzle {row}: {error}")))?;
     }
     Ok(records.into_iter().map(|r| (r.question, r.answer)).collect())
 }
@@ -244,6 +259,7 @@ fn read_pairs(file: &Path) -> Result<Vec<(Grid, Grid)>, Error> {
 mod tests {
     use super::*;
     use crate::Dataset;
+    use trm_puzzles::sudoku::check_question;
 
     #[test]
     fn splits_share_no_class_and_the_seed_repeats_them() {
@@ -268,9 +284,9 @@ mod tests {
     fn bred_puzzles_have_the_wanted_ratings_whatever_the_threads() {
         let ranges = [(0, 0.25), (3, 0.25), (12, 0.5)];
         let mut breeder = Breeder::new(Shape::Nine, &ranges, LINES).most_givens(26);
-        breeder.make_ready(&mut stream(7, Purpose::Data, 0));
-        let puzzles = breed(&breeder, 7, 0..3, 40, 2);
-        assert_eq!(puzzles, breed(&breeder, 7, 0..3, 40, 1));
+        breeder.make_ready(&mut stream(7, Purpose::Data, 0), &mut || ());
+        let puzzles = breed(&breeder, 7, (0..3, 40), 2, &mut |_| ());
+        assert_eq!(puzzles, breed(&breeder, 7, (0..3, 40), 1, &mut |_| ()));
         let puzzles: Vec<Puzzle> = puzzles.into_iter().flatten().collect();
         let rated = |range: Range<u32>| {
             puzzles.iter().filter(|puzzle| range.contains(&puzzle.rating)).count()

@@ -10,7 +10,7 @@ const SHOWN: usize = 80;
 /// use trm_train::text::foreign;
 ///
 /// assert_eq!(foreign("a\u{1b}[2Jb\n"), "a\\u{1b}[2Jb\\n");
-/// assert_eq!(foreign(&"x".repeat(500)).chars().count(), 110);
+/// assert_eq!(foreign(&"x".repeat(500)).chars().count(), 107);
 /// ```
 pub fn foreign(text: &str) -> String {
     let count = text.chars().count();
@@ -20,6 +20,18 @@ pub fn foreign(text: &str) -> String {
     let at = |place: usize| text.char_indices().nth(place).map_or(text.len(), |(at, _)| at);
     let (head, tail) = (&text[..at(SHOWN - 20)], &text[at(count - 20)..]);
     format!("{}…({} characters left out)…{}", one_line(head), count - SHOWN, one_line(tail))
+}
+
+/// A number and what it counts.
+///
+/// ```
+/// use trm_train::text::counted;
+///
+/// assert_eq!(counted(1, "step") + " of " + &counted(0, "cell"), "1 step of 0 cells");
+/// ```
+pub fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 /// A text with everything escaped that would not stay on its line or would steer a terminal.

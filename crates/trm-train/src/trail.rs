@@ -68,6 +68,7 @@ pub fn think(
     match effort {
         Effort::OnePass(limits) => {
             for thought in solver.solve_all(question, limits)? {
+                let thought = thought?;
                 let (puzzle, sure) = (thought.puzzle, thought.halt_probability());
                 teller.step(puzzle, (1, thought.step), thought.answer, sure);
                 if thought.last {

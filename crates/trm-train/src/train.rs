@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::carry::{Carry, Example, Halting};
 use crate::dataset::Dataset;
-use crate::evaluate::{EvalOptions, Evaluation, evaluate};
+use crate::evaluate::{EvalOptions, Evaluation, evaluate_until};
 use crate::learner::{Core, Learner, first_weights, mean, mean_of_rows};
 use crate::memory::training_bytes;
 use crate::model_folder::load_model;
@@ -15,7 +15,7 @@ use crate::state::{Reader, Stored};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use trm::{Model, Step};
-use trm_ops::{Device, Gradients, Tape, Tensor};
+use trm_ops::{Device, Gradients, Stop, Tape, Tensor};
 
 /// A recursive model in training with everything that the next step depends on.
 pub struct Trainer {
@@ -66,17 +66,21 @@ impl Trainer {
     /// # Errors
     /// As [`Learner::step`].
     pub fn step(&mut self, fresh: impl FnMut(usize) -> Example) -> Result<StepMetrics, Error> {
+        let waiting = self.carry.halted.clone();
         self.carry.refill(&self.core.model, fresh);
 
-        let config = &self.core.config;
-        let tape = Tape::recording(self.core.model.device()).recompute(config.recompute);
+        let tape = self.core.tape();
         let Pass { out, score, losses } = self.forward(&tape);
         let [lm_loss, halt_loss] = losses.each_ref().map(|t| mean(&t.to_f32_vec()));
-        let loss = lm_loss + config.halt_weight * halt_loss;
-        if !loss.is_finite() {
+        let loss = lm_loss + self.core.config.halt_weight * halt_loss;
+        if !loss.is_finite() && !self.core.stop.is_requested() {
             return Err(self.fault("loss"));
         }
         let mut gradients = self.backward(tape, &losses);
+        if self.core.stop.is_requested() {
+            self.carry.halted = waiting; // for the same examples once more
+            return Err(Error::Stopped);
+        }
         let update = self.core.update(&mut gradients).map_err(|what| self.fault(what))?;
         self.update_puzzles(&gradients, &out);
 
@@ -205,9 +209,10 @@ impl Learner for Trainer {
         model: &Model,
         data: &Dataset,
         options: EvalOptions,
-        progress: &mut dyn FnMut(usize),
+        stop: &Stop,
     ) -> Result<Evaluation, Error> {
-        evaluate(model, data, options, progress)
+        let evaluation = evaluate_until(model, data, options, stop, &mut |_| ())?;
+        if stop.is_requested() { Err(Error::Stopped) } else { Ok(evaluation) }
     }
 
     fn supervision_steps(&self) -> usize {

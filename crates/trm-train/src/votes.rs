@@ -2,14 +2,16 @@
 //! one evaluation to the next.
 
 use crate::Error;
+use crate::augmented::Augmented;
 use crate::dataset::Dataset;
 use crate::evaluate::check_fit;
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::time::Instant;
 use trm::{Limits, Model, Question, Solver};
-use trm_ops::DType;
+use trm_ops::{DType, Stop};
 use trm_puzzles::arc::{Grid, decode, encode, write_submission};
 
 /// Numbers of attempts that are scored; two are the official ones.
@@ -29,9 +31,11 @@ pub struct VoteOptions {
 }
 
 /// What voting found.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct VoteReport {
-    /// Tasks.
+    /// Tasks of the data set.
+    pub asked: usize,
+    /// Tasks that are done: all, unless it was stopped. All numbers are of these.
     pub tasks: usize,
     /// Test inputs of all tasks, and those whose output is known.
     pub inputs: (usize, usize),
@@ -47,7 +51,8 @@ pub struct VoteReport {
     pub submission: Value,
 }
 
-/// Lets images of all tasks of a data set vote. `progress` hears how many test inputs are done.
+/// Lets images of all tasks of a data set vote, or of those that are done when `stop` is requested.
+/// `progress` hears how many test inputs are done, of how many.
 ///
 /// # Errors
 /// If the data do not fit the model, or are not of ARC.
@@ -55,75 +60,143 @@ pub fn vote(
     model: &Model,
     data: &Dataset,
     options: VoteOptions,
-    progress: &mut dyn FnMut(usize),
+    stop: &Stop,
+    progress: &mut dyn FnMut(usize, usize),
 ) -> Result<VoteReport, Error> {
     check_fit(model, data)?;
     let Some(augmented) = &data.augmented else {
         return Err(Error::Mismatch("the data set has no images that could vote".into()));
     };
-    let (started, mut done, mut voters, mut known) = (Instant::now(), 0, 0, 0);
-    let (mut scores, mut submission) = (Vec::new(), Vec::new());
-    for (puzzle, id) in data.puzzle_identifiers.iter().enumerate() {
-        let ids: Vec<u32> = augmented.of_task(*id).take(options.votes.max(1)).collect();
-        let (mut attempts, mut hits) = (Vec::new(), Vec::new());
-        for example in data.puzzle_indices[puzzle]..data.puzzle_indices[puzzle + 1] {
-            let input = decode(data.input(example))
-                .ok_or_else(|| Error::Mismatch(format!("input {example} holds no grid")))?;
-            let ranked = rank(predictions(model, data, (&input, &ids), options)?);
-            if let Some(output) = decode(data.label(example)) {
-                hits.push(ranked.iter().position(|grid| *grid == output));
-            }
-            attempts.push(two_attempts(&ranked));
-            voters += ids.len();
-            done += 1;
-            progress(done);
-        }
-        known += hits.len();
-        scores.push(hits);
-        submission.push((augmented.name(*id).unwrap_or_default(), attempts));
-    }
-    let tasks = scores.len();
-    scores.retain(|hits: &Vec<Option<usize>>| !hits.is_empty());
-    let share = |most: usize| {
-        let of_task = |hits: &Vec<Option<usize>>| {
-            let found = hits.iter().filter(|place| place.is_some_and(|place| place < most));
-            found.count() as f64 / hits.len() as f64
+    let started = Instant::now();
+    let tasks = asked(data, augmented)?;
+    let all = tasks.iter().map(|task| task.examples.len()).sum();
+    let mut report = VoteReport { asked: tasks.len(), ..VoteReport::default() };
+    let (mut known, mut votes) = (Vec::new(), 0);
+    let mut submission = Vec::new();
+    for task in tasks {
+        let voters = Voters { model, data, augmented, options, stop };
+        let Some(ballot) = voters.ask(&task, &mut |n| progress(report.inputs.0 + n, all))? else {
+            break;
         };
-        scores.iter().map(of_task).sum::<f64>() / scores.len().max(1) as f64
-    };
-    Ok(VoteReport {
-        tasks,
-        inputs: (done, known),
-        votes: voters as f64 / done.max(1) as f64,
-        pass: ATTEMPTS.map(|most| (most, share(most))).to_vec(),
-        seconds: started.elapsed().as_secs_f64(),
-        submission: write_submission(submission),
-    })
+        report.tasks += 1;
+        report.inputs.0 += ballot.attempts.len();
+        report.inputs.1 += ballot.places.len();
+        votes += ballot.votes;
+        if !ballot.places.is_empty() {
+            known.push(ballot.places);
+        }
+        submission.push((augmented.name(task.id).unwrap_or_default(), ballot.attempts));
+    }
+    report.votes = votes as f64 / report.inputs.0.max(1) as f64;
+    report.pass = ATTEMPTS.map(|most| (most, solved(&known, most))).to_vec();
+    report.submission = write_submission(submission);
+    report.seconds = started.elapsed().as_secs_f64();
+    Ok(report)
 }
 
-/// What the images of a task make of a test input, turned back; with the halting logits.
-fn predictions(
-    model: &Model,
-    data: &Dataset,
-    (input, ids): (&Grid, &[u32]),
+/// The share of known outputs among the first predictions, at most `most`: averaged over the inputs of a task,
+/// then over tasks. Given is the place of every known output among the predictions.
+fn solved(tasks: &[Vec<Option<usize>>], most: usize) -> f64 {
+    let of_task = |places: &Vec<Option<usize>>| {
+        let found = places.iter().filter(|place| place.is_some_and(|place| place < most));
+        found.count() as f64 / places.len() as f64
+    };
+    tasks.iter().map(of_task).sum::<f64>() / tasks.len().max(1) as f64
+}
+
+/// Images of tasks, and who asks them.
+struct Voters<'a> {
+    model: &'a Model,
+    data: &'a Dataset,
+    augmented: &'a Augmented,
     options: VoteOptions,
-) -> Result<Vec<(Grid, f32)>, Error> {
-    let augmented = data.augmented.as_ref().expect("checked");
-    let tokens: Vec<u8> =
-        ids.iter().flat_map(|id| encode(&augmented.image(*id).apply(input), (0, 0))).collect();
-    let blank = vec![data.metadata.blank_identifier_id; ids.len()];
-    let puzzles = if options.blank_identifiers { &blank[..] } else { ids };
-    let mut found = Vec::new();
-    let solver = Solver::new(model, options.dtype);
-    for thought in solver.solve_all(Question { tokens: &tokens, puzzles }, options.limits)? {
-        if thought.last
-            && let Some(grid) = decode(&thought.answer)
-        {
-            let image = augmented.image(ids[thought.puzzle]);
-            found.push((image.inverse().apply(&grid), thought.halt_logit));
+    stop: &'a Stop,
+}
+
+/// What was predicted for the test inputs of a task.
+#[derive(Default)]
+struct Ballot {
+    attempts: Vec<[Grid; 2]>,
+    /// Of every known output, its place among the predictions.
+    places: Vec<Option<usize>>,
+    /// Images that voted, summed over test inputs.
+    votes: usize,
+}
+
+impl Voters<'_> {
+    /// Lets the images of a task vote on its test inputs; nothing if that was stopped.
+    fn ask(&self, task: &Asked, progress: &mut dyn FnMut(usize)) -> Result<Option<Ballot>, Error> {
+        let Voters { data, augmented, options, .. } = *self;
+        let voting = augmented.of_task(task.id);
+        let voting = &voting[..voting.len().min(options.votes.max(1))];
+        let undo = augmented.image(task.id).inverse();
+        let mut ballot = Ballot::default();
+        for example in task.examples.clone() {
+            let input = decode(data.input(example))
+                .ok_or_else(|| Error::Mismatch(format!("input {example} holds no grid")))?;
+            let Some(found) = self.predictions(&undo.apply(&input), voting)? else {
+                return Ok(None);
+            };
+            let ranked = rank(found);
+            if let Some(output) = decode(data.label(example)) {
+                let output = undo.apply(&output);
+                ballot.places.push(ranked.iter().position(|grid| *grid == output));
+            }
+            ballot.attempts.push(two_attempts(&ranked));
+            ballot.votes += voting.len();
+            progress(ballot.attempts.len());
+        }
+        Ok(Some(ballot))
+    }
+
+    /// What the images of a task make of a test input, turned back; with the halting logits.
+    fn predictions(&self, input: &Grid, ids: &[u32]) -> Result<Option<Vec<(Grid, f32)>>, Error> {
+        let Voters { model, data, augmented, options, stop } = *self;
+        let tokens: Vec<u8> =
+            ids.iter().flat_map(|id| encode(&augmented.image(*id).apply(input), (0, 0))).collect();
+        let blank = vec![data.metadata.blank_identifier_id; ids.len()];
+        let puzzles = if options.blank_identifiers { &blank[..] } else { ids };
+        let mut found = Vec::new();
+        let solver = Solver::new(model, options.dtype).until(stop);
+        for thought in solver.solve_all(Question { tokens: &tokens, puzzles }, options.limits)? {
+            if stop.is_requested() {
+                return Ok(None); // this thought means nothing
+            }
+            let thought = thought?;
+            if thought.last
+                && let Some(grid) = decode(&thought.answer)
+            {
+                let image = augmented.image(ids[thought.puzzle]);
+                found.push((image.inverse().apply(&grid), thought.halt_logit));
+            }
+        }
+        Ok(Some(found))
+    }
+}
+
+/// A task whose test inputs are asked.
+struct Asked {
+    /// Identifier of the image that is stored.
+    id: u32,
+    /// Its test inputs.
+    examples: Range<usize>,
+}
+
+/// The tasks of a data set. Where their images are stored too, the first of each has all its test inputs.
+fn asked(data: &Dataset, augmented: &Augmented) -> Result<Vec<Asked>, Error> {
+    let mut known = HashSet::new();
+    let mut tasks = Vec::new();
+    for (puzzle, range) in data.puzzle_indices.windows(2).enumerate() {
+        let id = data.puzzle_identifiers[puzzle];
+        let Some(name) = augmented.name(id) else {
+            let message = format!("puzzle {puzzle} has the blank identifier, which is no task");
+            return Err(Error::Mismatch(message));
+        };
+        if known.insert(name) {
+            tasks.push(Asked { id, examples: range[0]..range[1] });
         }
     }
-    Ok(found)
+    Ok(tasks)
 }
 
 /// Different predictions, those with most votes first; of as many, those that the model believes in most.
@@ -151,6 +224,25 @@ fn two_attempts(ranked: &[Grid]) -> [Grid; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metadata::Metadata;
+
+    #[test]
+    fn stored_images_are_no_tasks() {
+        let names = ["<blank>", "a", "a|||t1|||0213456789", "b|||t2|||0123456789", "b"];
+        let augmented = Augmented::from_names(&names.map(String::from)).unwrap();
+        let canvas = encode(&Grid::from_rows(&[vec![1, 2]]).unwrap(), (0, 0));
+        let metadata = Metadata { vocab_size: 12, seq_len: canvas.len(), ..Metadata::default() };
+        let mut data = Dataset::from_pairs(metadata, canvas.repeat(5), canvas.repeat(5));
+        data.puzzle_indices = vec![0, 2, 4, 5];
+        data.group_indices = vec![0, 2, 3];
+        data.puzzle_identifiers = vec![1, 2, 3];
+        let tasks = asked(&data, &augmented).unwrap();
+        let tasks: Vec<_> = tasks.into_iter().map(|task| (task.id, task.examples)).collect();
+        assert_eq!(tasks, [(1, 0..2), (3, 4..5)]);
+        data.puzzle_identifiers[2] = 0;
+        let message = asked(&data, &augmented).err().unwrap().to_string();
+        assert!(message.contains("puzzle 2 has the blank identifier"), "{message}");
+    }
 
     #[test]
     fn votes_count_before_beliefs() {

@@ -2,9 +2,8 @@
 
 use rand::RngExt;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use trm::{Autoregressive, AutoregressiveConfig, Order};
-use trm_ops::Device;
+use trm_ops::{Device, Stop};
 use trm_puzzles::sudoku::{Givens, Shape};
 use trm_train::{
     AutoregressiveTrainer, Chosen, Dataset, EvalOptions, Generated, Kind, Learner, Metadata,
@@ -57,7 +56,7 @@ fn recipe(settings: &[&str]) -> Recipe {
 fn train(folder: &Path, recipe: Recipe, threads: usize) -> Run<AutoregressiveTrainer> {
     let mut run: Run<AutoregressiveTrainer> =
         Run::create(folder, recipe, &reversals(4000, 1), &Device::cpu(threads)).unwrap();
-    run.train(&AtomicBool::new(false), &mut |_| ()).unwrap();
+    run.train(&Stop::default(), &mut |_| ()).unwrap();
     run
 }
 
@@ -67,15 +66,18 @@ fn it_learns_to_write_backwards() {
     let run = train(&folder.path().join("run"), recipe(&[]), 2);
     let options = EvalOptions { batch: 100, ..run.eval_options() };
     let model = load_autoregressive(&run.folder, &Device::cpu(2)).unwrap();
-    let unseen = reversals(500, 2);
-    let evaluation = evaluate_autoregressive(&model, &unseen, options, &mut |_| ()).unwrap();
+    let (unseen, stop) = (reversals(500, 2), Stop::default());
+    let evaluation = evaluate_autoregressive(&model, &unseen, options, &stop, &mut |_| ()).unwrap();
     assert!(evaluation.exact() >= 0.99, "{} of unseen sequences", evaluation.exact());
     assert!(evaluation.calibration_error() < 0.02);
     // answers do not depend on what else is in a batch
     let alone = EvalOptions { batch: 7, ..options };
-    let again = evaluate_autoregressive(&model, &unseen, alone, &mut |_| ()).unwrap();
+    let again = evaluate_autoregressive(&model, &unseen, alone, &stop, &mut |_| ()).unwrap();
     assert_eq!(again.steps[0].exact, evaluation.steps[0].exact);
     assert_eq!(again.steps[0].cells, evaluation.steps[0].cells);
+    let some =
+        evaluate_autoregressive(&model, &unseen, alone, &stop, &mut |_| stop.request()).unwrap();
+    assert_eq!(some.puzzles, 7);
 
     let error = load_model(&run.folder, &Device::cpu(1)).err().unwrap().to_string();
     assert!(error.contains("an autoregressive model"), "{error}");
@@ -94,7 +96,7 @@ fn a_resumed_run_equals_one_that_never_stopped_for_any_number_of_threads() {
     let mut run: Run<AutoregressiveTrainer> =
         Run::resume(&path, None, &reversals(4000, 1), recipe(&short), &Device::cpu(1)).unwrap();
     assert_eq!(run.progress().step, 5);
-    run.train(&AtomicBool::new(false), &mut |_| ()).unwrap();
+    run.train(&Stop::default(), &mut |_| ()).unwrap();
     assert_eq!(digest(&run), digest(&whole));
 }
 
@@ -165,7 +167,9 @@ fn the_best_of_several_answers_is_the_first_that_keeps_the_rules_or_the_likelies
     let rng = &mut stream(1, Purpose::Weights, 0);
     let model = Autoregressive::new(&config, &Device::cpu(1), rng).unwrap();
     let options = SampleOptions { samples: 30, temperature: 2.0, seed: 9, batch: 40 };
-    let scores = best_of(&model, &data, options, &mut |_| ()).unwrap();
+    let never = Stop::default();
+    let scores = best_of(&model, &data, options, &never, &mut |_| ()).unwrap();
+    assert!(scores.iter().all(|score| score.puzzles == 40));
     let choose = |batch: usize| {
         let mut all = Vec::new();
         let options = SampleOptions { batch, ..options };
@@ -185,6 +189,12 @@ fn the_best_of_several_answers_is_the_first_that_keeps_the_rules_or_the_likelies
         assert_eq!(score.by_rules, chosen.iter().filter(found).count());
         assert!(score.by_probability <= score.by_rules);
     }
+    // stopped when the first ten have all their answers
+    let (some, stop) = (SampleOptions { batch: 10, ..options }, Stop::default());
+    let stopped = best_of(&model, &data, some, &stop, &mut |_| stop.request()).unwrap();
+    let first = data.select_groups(&(0..10).collect::<Vec<_>>());
+    assert_eq!(stopped, best_of(&model, &first, some, &never, &mut |_| ()).unwrap());
+    assert_eq!(stopped[0].puzzles, 10);
     // whoever else is in a batch
     for (a, b) in chosen.iter().zip(choose(7)) {
         assert_eq!((&a.answer, a.sample), (&b.answer, b.sample));

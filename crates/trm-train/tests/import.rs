@@ -65,7 +65,7 @@ fn refused(tensors: Vec<NamedTensor>, known: &Known) -> String {
 #[test]
 fn recorded_checkpoints_give_the_recorded_logits() {
     for (name, bytes) in recorded() {
-        let model = import(name, decode(&bytes).unwrap());
+        let model = import(name, decode(&bytes).unwrap().tensors);
         let settings: Value =
             serde_json::from_slice(&std::fs::read(settings(name)).unwrap()).unwrap();
         let golden = std::fs::read(format!("{FIXTURES}/{name}.safetensors")).unwrap();
@@ -80,7 +80,7 @@ fn recorded_checkpoints_give_the_recorded_logits() {
             integers("step10.batch.puzzle_identifiers").map(|p| p as u32).collect();
         let mut session = Solver::new(&model, DType::F32).start(&tokens, &puzzles).unwrap();
         for step in 1..=settings["eval_steps"].as_u64().unwrap() {
-            let logits = session.step().logits.to_f32_vec();
+            let logits = session.step().unwrap().logits.to_f32_vec();
             let wanted = words(&format!("eval{step}.logits")).into_iter().map(f32::from_le_bytes);
             let wanted: Vec<f32> = wanted.collect();
             let scale = wanted.iter().fold(0f32, |most, x| most.max(x.abs()));
@@ -95,10 +95,14 @@ fn recorded_checkpoints_give_the_recorded_logits() {
 fn a_model_survives_the_way_there_and_back() {
     let model = import("mlp", mixer());
     let exported = encode(&public_tensors(&model).unwrap()).unwrap();
-    let back = import("mlp", decode(&exported).unwrap());
+    let back = import("mlp", decode(&exported).unwrap().tensors);
     assert_eq!(back.to_safetensors(DType::F32), model.to_safetensors(DType::F32));
-    let mut names: Vec<String> =
-        decode(&exported).unwrap().into_iter().map(|t| format!("_orig_mod.{}", t.name)).collect();
+    let mut names: Vec<String> = decode(&exported)
+        .unwrap()
+        .tensors
+        .into_iter()
+        .map(|t| format!("_orig_mod.{}", t.name))
+        .collect();
     let mut wanted: Vec<String> = mixer().into_iter().map(|t| t.name).collect();
     names.sort();
     wanted.sort();
@@ -172,4 +176,32 @@ fn the_public_codes_yaml_is_understood() {
     assert_eq!((model.config().cycles, model.config().seq_len), (2, 16));
     std::fs::write(&path, "arch: [unclosed").unwrap();
     assert!(Known::from_file(&path).unwrap_err().to_string().contains("neither YAML nor JSON"));
+}
+
+#[test]
+fn public_names_are_taken_or_refused_by_name() {
+    let mut known = said(&["cycles", "recursions"]);
+    for setting in ["H_cycles=2", "L_cycles=3", "halt_max_steps=3", "rope_theta=10.0"] {
+        known.set_typed(setting).unwrap();
+    }
+    let model = import_tensors(mixer(), &known, &Device::cpu(1)).unwrap();
+    assert_eq!((model.config().cycles, model.config().rope_base), (2, 10.0));
+    let refusal = |setting: &str| said(&[]).set_typed(setting).unwrap_err().to_string();
+    assert!(refusal("rms_norm_eps=1e-6").contains("only 1e-5"));
+    assert!(refusal("causal=true").contains("only false"));
+    assert!(refusal("name=recursive_reasoning.hrm@HRM").contains("only recursive_reasoning.trm"));
+    assert!(refusal("mlp_t=maybe").contains("wrong kind"));
+}
+
+#[test]
+fn wrapped_names_and_caches_are_understood() {
+    let mut tensors = mixer();
+    for tensor in &mut tensors {
+        tensor.name =
+            tensor.name.replace("_orig_mod.", "").replace("model.", "module.model._orig_mod.");
+    }
+    for name in ["model.inner.puzzle_emb.local_weights", "model.inner.rotary_emb.cos_cached"] {
+        tensors.push(NamedTensor { name: name.into(), shape: vec![1], values: vec![0.0] });
+    }
+    assert!(import_tensors(tensors, &said(&[]), &Device::cpu(1)).is_ok());
 }

@@ -313,7 +313,7 @@ fn evaluation_gives_the_recorded_logits() {
         let mut session = Solver::new(&model, DType::F32).start(&tokens, &puzzles).unwrap();
         let mut rounded = Solver::new(&model, DType::Bf16).start(&tokens, &puzzles).unwrap();
         for step in 1..=golden.settings["eval_steps"].as_u64().unwrap() {
-            let (draft, rounded) = (session.step(), rounded.step());
+            let (draft, rounded) = (session.step().unwrap(), rounded.step().unwrap());
             let logits = golden.f32(&format!("eval{step}.logits"));
             agree("logits", &draft.logits.to_f32_vec(), &logits, 1e-4);
             let q = golden.f32(&format!("eval{step}.q_halt_logits"));

@@ -5,6 +5,7 @@
 //! rotation. Shapes: B sequences of N tokens, D features,
 //! H heads.
 
+use crate::config::ROPE_BASE;
 use crate::error::Error;
 use crate::initialize::Init;
 use crate::network::{Builder, Draw, Network, Source, from_file};
@@ -19,8 +20,6 @@ mod sequence;
 pub use config::{AutoregressiveConfig, Order};
 pub use generate::{Sampling, Written, generate};
 pub use sequence::{Lesson, UNLABELLED};
-
-const ROPE_BASE: f32 = 10_000.0;
 
 /// A causal transformer that writes answers.
 #[derive(Clone)]
@@ -105,7 +104,8 @@ impl Autoregressive {
     ) -> Tensor {
         let heads = self.config.heads;
         let h = self.embed(tape, tokens, 0, (batch, dtype));
-        let h = self.blocks.iter().fold(h, |h, block| {
+        let blocks = self.blocks.iter().take_while(|_| !tape.is_stopped());
+        let h = blocks.fold(h, |h, block| {
             block.forward(tape, &h, |qkv| tape.causal_attention(qkv, heads, Some(&self.rope)))
         });
         self.head(tape, &h, places)

@@ -4,6 +4,18 @@ use trm_ops::Units;
 
 /// Far beyond what any published search uses, and small enough for every counter.
 const MAX_STEPS: usize = 1 << 20;
+/// Most blocks: published models have 2 to 12.
+const MAX_BLOCKS: usize = 1 << 10;
+/// Most calls of the network in a supervision step: published models have 21.
+const MAX_CALLS: usize = 1 << 14;
+
+/// Base of the rotary embedding, unless a model says otherwise.
+pub(crate) const ROPE_BASE: f32 = 10_000.0;
+
+// the files of all models without a base of their own stay as they were
+fn is_usual_base(base: &f32) -> bool {
+    *base == ROPE_BASE
+}
 
 /// Sizes and choices of a tiny recursive model. Defaults are the public preset for Sudoku except
 /// for `vocab_size` and `seq_len`, which follow from the data.
@@ -34,6 +46,9 @@ pub struct Config {
     pub columns: usize,
     /// How tokens know their place.
     pub positions: Positions,
+    /// Base of the rotary embedding; read only with [`Positions::Rope`].
+    #[serde(skip_serializing_if = "is_usual_base")]
+    pub rope_base: f32,
     /// T: cycles of a supervision step; only the last carries a gradient.
     pub cycles: usize,
     /// n: updates of z per cycle; 0 for a model without scratchpad, whose draft is revised from the
@@ -75,7 +90,7 @@ pub enum Positions {
     None,
     /// A learned vector per place, added to the embedded question.
     Learned,
-    /// Rotary embedding of queries and keys, base 10000.
+    /// Rotary embedding of queries and keys ([`Config::rope_base`]).
     Rope,
 }
 
@@ -94,6 +109,7 @@ impl Default for Config {
             boxes: [3, 3],
             columns: 0,
             positions: Positions::None,
+            rope_base: ROPE_BASE,
             cycles: 3,
             recursions: 6,
             supervision_steps: 16,
@@ -187,11 +203,22 @@ impl Config {
         if self.supervision_steps > MAX_STEPS {
             return Err(ConfigError::TooManySteps(self.supervision_steps));
         }
+        if self.blocks > MAX_BLOCKS {
+            return Err(ConfigError::TooManyBlocks(self.blocks));
+        }
+        let calls = self.cycles.saturating_mul(self.recursions.saturating_add(1));
+        if calls > MAX_CALLS {
+            let (cycles, recursions) = (self.cycles, self.recursions);
+            return Err(ConfigError::TooDeep { cycles, recursions });
+        }
         if self.vocab_size > 256 {
             return Err(ConfigError::Vocabulary(self.vocab_size));
         }
         if !(self.expansion.is_finite() && self.expansion > 0.0) {
             return Err(ConfigError::Expansion(self.expansion));
+        }
+        if !(self.rope_base.is_finite() && self.rope_base > 0.0) {
+            return Err(ConfigError::RopeBase(self.rope_base));
         }
         self.check_heads()?;
         self.check_prefix()?;
@@ -259,7 +286,8 @@ impl Config {
         Ok(())
     }
 
-    fn approximate_parameters(&self) -> f64 {
+    /// Parameters to a tenth or so, at most some more, without making any; for impossible sizes too.
+    pub fn approximate_parameters(&self) -> f64 {
         let f = |n: usize| n as f64;
         let (l, d) = (f(self.prefix_len) + f(self.seq_len), f(self.hidden));
         let inner = |width: f64| self.expansion as f64 * width + f(self.inner_multiple);
@@ -310,6 +338,8 @@ mod tests {
         assert_eq!(message(Config { blocks: 0, ..base() }), "blocks = 0: must be at least 1");
         assert!(message(Config { prefix_len: 0, ..base() }).contains("both must be 0"));
         assert!(message(Config { puzzle_embedding: 9000, ..base() }).contains("wider than"));
+        assert!(message(Config { blocks: 1_000_000_000, ..base() }).contains("at most 1024"));
+        assert!(message(Config { rope_base: f32::NAN, ..base() }).starts_with("rope_base = NaN"));
         assert!(message(Config { hidden: 1 << 40, heads: 1, ..base() }).contains("parameters"));
     }
 }

@@ -16,6 +16,11 @@ pub enum Error {
     /// A threshold of [`Limits::halt`](crate::Limits::halt) that is no probability, or 0.
     #[error("halt = {0}: must be a probability above 0 and at most 1")]
     Halt(f32),
+    /// A step that gave something else than numbers: the weights are finite, what they make is not.
+    #[error(
+        "the network computes no numbers (NaN or infinity): its weights are too large or damaged"
+    )]
+    NotFinite,
 }
 
 /// Why a [`Config`] describes no network.
@@ -109,12 +114,28 @@ pub enum ConfigError {
     /// More supervision steps than counters are made for.
     #[error("supervision_steps = {0}: at most 1048576")]
     TooManySteps(usize),
+    /// More blocks than any published model has by far.
+    #[error("blocks = {0}: at most 1024")]
+    TooManyBlocks(usize),
+    /// More calls of the network in a supervision step than anybody waits for.
+    #[error(
+        "cycles = {cycles} with recursions = {recursions}: cycles · (recursions + 1) must be at most 16384"
+    )]
+    TooDeep {
+        /// Number of cycles.
+        cycles: usize,
+        /// Recursions of each.
+        recursions: usize,
+    },
     /// Tokens are single bytes.
     #[error("vocab_size = {0}: tokens are bytes, so at most 256")]
     Vocabulary(usize),
     /// The expansion is not a positive, finite number.
     #[error("expansion = {0}: must be a positive number")]
     Expansion(f32),
+    /// The base of the rotary embedding is not a positive, finite number.
+    #[error("rope_base = {0}: must be a positive number")]
+    RopeBase(f32),
     /// A total that no machine could hold.
     #[error("the model would have {0:.2e} parameters: reduce its sizes")]
     TooLarge(f64),

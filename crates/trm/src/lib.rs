@@ -13,7 +13,7 @@
 //!
 //! let question = [1; 16]; // sixteen blank cells
 //! let mut session = Solver::new(&model, DType::F32).start(&question, &[0])?;
-//! let draft = session.step();
+//! let draft = session.step()?;
 //! assert_eq!(draft.answers.len(), 16);
 //! # Ok::<(), trm::Error>(())
 //! ```

@@ -117,7 +117,8 @@ impl Model {
     /// `net(h, injection)`: the blocks applied to `h + injection`.
     fn net(&self, tape: &Tape, h: &Tensor, injection: &Tensor) -> Tensor {
         let h = tape.add(h, injection);
-        self.net.iter().fold(h, |h, block| block.forward(tape, &h))
+        let blocks = self.net.iter().take_while(|_| !tape.is_stopped());
+        blocks.fold(h, |h, block| block.forward(tape, &h))
     }
 
     /// One cycle (paper, figure 3, `latent_recursion`): think n times, then act once.

@@ -112,14 +112,15 @@ impl<'m, 'q> Thoughts<'m, 'q> {
     }
 
     /// One supervision step of the batch; puzzles that it finishes leave.
-    fn step(&mut self) {
-        let draft = self.session.step();
+    fn step(&mut self) -> Result<(), Error> {
+        let draft = self.session.step()?;
         self.rows.iter_mut().for_each(|(_, steps)| *steps += 1);
         self.ready = self.thoughts(&draft);
         let keep: Vec<bool> = self.ready.iter().map(|thought| !thought.last).collect();
         self.session.retain(&keep);
         let mut kept = keep.iter();
         self.rows.retain(|_| *kept.next().expect("one flag per row"));
+        Ok(())
     }
 
     fn thoughts(&self, draft: &Draft) -> VecDeque<Thought> {
@@ -142,16 +143,20 @@ impl<'m, 'q> Thoughts<'m, 'q> {
 }
 
 impl Iterator for Thoughts<'_, '_> {
-    type Item = Thought;
+    type Item = Result<Thought, Error>;
 
-    fn next(&mut self) -> Option<Thought> {
+    fn next(&mut self) -> Option<Result<Thought, Error>> {
         if self.ready.is_empty() {
             self.refill();
-            if !self.rows.is_empty() {
-                self.step();
+            if !self.rows.is_empty()
+                && let Err(error) = self.step()
+            {
+                self.rows.clear(); // nothing follows an error
+                self.joined = self.question.puzzles.len();
+                return Some(Err(error));
             }
         }
-        self.ready.pop_front()
+        self.ready.pop_front().map(Ok)
     }
 }
 

@@ -150,7 +150,8 @@ impl Solver<'_> {
     /// `hear` is told every draft of a first chain, and every outcome as soon as it is known.
     ///
     /// # Errors
-    /// If tokens or identifiers do not fit the model, or `search.halt` is no probability above 0.
+    /// If tokens or identifiers do not fit the model, `search.halt` is no probability above 0, or the network
+    /// computes a NaN or an infinity.
     pub fn search(
         self,
         question: Question<'_>,
@@ -183,7 +184,7 @@ impl Solver<'_> {
                     session.perturb(row, false, || search.noise * normal(&mut chain.rng));
                 }
             }
-            let draft = session.step();
+            let draft = session.step()?;
             judge(&mut puzzles, &mut chains, &draft, (question, referee, search));
             for chain in chains.iter().filter(|chain| chain.rollout == 0) {
                 hear(chain.news());

@@ -3,13 +3,14 @@
 use crate::error::Error;
 use crate::model::{Model, Question, State};
 use crate::queue::{Limits, Thoughts};
-use trm_ops::{DType, Tape, Tensor};
+use trm_ops::{DType, Stop, Tape, Tensor};
 
 /// Runs a model on questions, one supervision step at a time.
 #[derive(Clone, Copy)]
 pub struct Solver<'m> {
     model: &'m Model,
     dtype: DType,
+    stop: Option<&'m Stop>,
 }
 
 /// A batch of questions being thought about. Puzzles can leave it and join it between steps; what
@@ -35,7 +36,12 @@ pub struct Draft {
 impl<'m> Solver<'m> {
     /// A solver that keeps its activations in `dtype`.
     pub fn new(model: &'m Model, dtype: DType) -> Solver<'m> {
-        Solver { model, dtype }
+        Solver { model, dtype, stop: None }
+    }
+
+    /// Leaves work out as soon as `stop` is requested: drafts that are made from then on mean nothing.
+    pub fn until(self, stop: &'m Stop) -> Solver<'m> {
+        Solver { stop: Some(stop), ..self }
     }
 
     /// Begins with a batch, all of which thinks for as many steps as [`Session::step`] is called:
@@ -70,6 +76,7 @@ impl<'m> Solver<'m> {
     /// let limits = Limits { steps: 3, batch: 2, halt: Some(Limits::CAREFUL_HALT) };
     /// let mut answers = vec![Vec::new(); 5];
     /// for thought in Solver::new(&model, DType::F32).solve_all(question, limits)? {
+    ///     let thought = thought?;
     ///     if thought.last {
     ///         answers[thought.puzzle] = thought.answer;
     ///     }
@@ -146,7 +153,7 @@ impl Session<'_> {
 
     /// [`Session::push`] of a question that has been checked.
     pub(crate) fn join(&mut self, question: Question<'_>) {
-        let Solver { model, dtype } = self.solver;
+        let Solver { model, dtype, .. } = self.solver;
         let fresh = model.initial_state(question.puzzles.len(), dtype);
         self.state =
             State { y: self.state.y.append_rows(&fresh.y), z: self.state.z.append_rows(&fresh.z) };
@@ -173,20 +180,29 @@ impl Session<'_> {
     }
 
     /// One more supervision step for the whole batch; nothing for an empty one.
-    pub fn step(&mut self) -> Draft {
+    ///
+    /// # Errors
+    /// If the network computes a NaN or an infinity.
+    pub fn step(&mut self) -> Result<Draft, Error> {
         let model = self.solver.model;
         if self.is_empty() {
             let shape = [0, model.config().seq_len, model.config().vocab_size];
             let logits = Tensor::zeros(model.device(), &shape, DType::F32);
-            return Draft { answers: Vec::new(), halt_logits: Vec::new(), logits };
+            return Ok(Draft { answers: Vec::new(), halt_logits: Vec::new(), logits });
         }
         let question = Question { tokens: &self.tokens, puzzles: &self.puzzles };
         let state = self.state.clone();
-        let step = model
-            .device()
-            .install(|| model.supervision_step(&Tape::off(model.device()), question, state));
+        let tape = Tape::off(model.device());
+        let tape = match self.solver.stop {
+            Some(stop) => tape.until(stop),
+            None => tape,
+        };
+        let step = model.device().install(|| model.supervision_step(&tape, question, state));
         let (answers, halt_logits) = (step.answers(), step.halt_logits());
+        if [&step.logits, &step.q].iter().any(|numbers| !numbers.is_finite()) {
+            return Err(Error::NotFinite);
+        }
         self.state = step.state;
-        Draft { answers, halt_logits, logits: step.logits }
+        Ok(Draft { answers, halt_logits, logits: step.logits })
     }
 }

@@ -38,7 +38,7 @@ fn questions(puzzles: usize) -> Vec<u8> {
 fn logits(model: &Model, dtype: DType, tokens: &[u8]) -> Vec<f32> {
     let puzzles = vec![0; tokens.len() / CELLS];
     let mut session = Solver::new(model, dtype).start(tokens, &puzzles).unwrap();
-    session.step().logits.to_f32_vec()
+    session.step().unwrap().logits.to_f32_vec()
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn the_first_chain_is_the_models_own() {
     let model = model();
     let tokens = tokens(2);
     let mut session = Solver::new(&model, DType::F32).start(&tokens, &[0, 0]).unwrap();
-    let draft = (0..3).map(|_| session.step()).last().unwrap();
+    let draft = (0..3).map(|_| session.step().unwrap()).last().unwrap();
     let search = Search { rollouts: 1, ..SEARCH };
     let found = run(&Always(Judgement::Unknown), &search, 2, usize::MAX);
     let answers: Vec<u8> = found.into_iter().flat_map(|f| f.answer).collect();
@@ -146,7 +146,8 @@ fn answers_to_images_are_turned_back() {
 
     let (model, mut image) = (model(), tokens(1));
     image.reverse();
-    let mut answer = Solver::new(&model, DType::F32).start(&image, &[0]).unwrap().step().answers;
+    let mut answer =
+        Solver::new(&model, DType::F32).start(&image, &[0]).unwrap().step().unwrap().answers;
     answer.reverse();
     assert_eq!(mirror.judged.borrow()[1], answer);
     let plain = Search { symmetries: false, ..calm };
@@ -240,7 +241,7 @@ fn givens_are_restored_before_a_draft_is_judged_told_or_found() {
     let (model, tokens, mut told) = (model(), tokens(3), Vec::new());
     let question = Question { tokens: &tokens, puzzles: &[0; 3] };
     let solver = Solver::new(&model, DType::F32);
-    let raw = solver.start(&tokens, &[0; 3]).unwrap().step().answers;
+    let raw = solver.start(&tokens, &[0; 3]).unwrap().step().unwrap().answers;
     assert_ne!(raw[..8], tokens[..8], "the model alone changes givens");
     solver.search(question, &Givens, &SEARCH, &mut || false, &mut |news| told.push(news)).unwrap();
     for puzzle in 0..3 {

@@ -1,8 +1,8 @@
 //! Weights survive the way to bytes and back; damaged ones are refused by name.
 
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
-use trm::{Config, Mix, Model, Network, Positions, Solver};
-use trm_ops::{DType, Device};
+use trm::{Config, Error, Limits, Mix, Model, Network, Positions, Question, Solver};
+use trm_ops::{DType, Device, Tensor};
 
 fn config() -> Config {
     Config {
@@ -38,8 +38,8 @@ fn a_model_read_back_gives_the_same_logits() {
     let second = Model::from_safetensors(&config(), &Device::cpu(2), &bytes).unwrap();
     let logits = |model: &Model| {
         let mut session = Solver::new(model, DType::F32).start(&[1; 32], &[0, 2]).unwrap();
-        session.step();
-        session.step().logits.to_f32_vec()
+        session.step().unwrap();
+        session.step().unwrap().logits.to_f32_vec()
     };
     assert_eq!(logits(&first), logits(&second));
     assert_eq!(bytes, second.to_safetensors(DType::F32));
@@ -80,8 +80,28 @@ fn questions_that_do_not_fit_are_refused() {
 fn cycles_without_gradient_recycle_their_buffers() {
     let model = model(&config());
     let mut session = Solver::new(&model, DType::F32).start(&[1; 16], &[0]).unwrap();
-    (0..2).for_each(|_| drop(session.step()));
+    (0..2).for_each(|_| drop(session.step().unwrap()));
     let before = model.device().fresh_allocations();
-    (0..3).for_each(|_| drop(session.step()));
+    (0..3).for_each(|_| drop(session.step().unwrap()));
     assert_eq!(model.device().fresh_allocations(), before);
+}
+
+#[test]
+fn finite_weights_that_overflow_are_an_error_not_an_answer() {
+    let config = config();
+    let device = Device::cpu(1);
+    let mut huge = model(&config);
+    for parameter in huge.parameters_mut() {
+        let (shape, len) = (parameter.value().shape().to_vec(), parameter.value().len());
+        parameter.set(Tensor::from_f32(&device, &shape, &vec![3e38; len]));
+    }
+    let solver = Solver::new(&huge, DType::F32);
+    let message =
+        "the network computes no numbers (NaN or infinity): its weights are too large or damaged";
+    let error = solver.start(&[1; 16], &[0]).unwrap().step().unwrap_err();
+    assert_eq!(error.to_string(), message);
+    let limits = Limits { steps: 3, batch: 1, halt: None };
+    let question = Question { tokens: &[1; 32], puzzles: &[0, 0] };
+    let thoughts: Vec<_> = solver.solve_all(question, limits).unwrap().collect();
+    assert!(matches!(&thoughts[..], [Err(Error::NotFinite)]), "nothing follows an error");
 }

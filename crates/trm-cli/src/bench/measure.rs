@@ -112,7 +112,7 @@ fn time_forward(model: &Model, case: &Case, duration: Duration) -> Result<Vec<f6
     let (tokens, puzzles) = questions(&case.subject.config, case.batch);
     let mut session = Solver::new(model, case.dtype()).start(&tokens, &puzzles)?;
     let mut step = || {
-        black_box(session.step());
+        black_box(session.step())?;
         Ok(())
     };
     repeat(WARM_UP, &mut step)?;
@@ -125,8 +125,7 @@ fn time_solve(model: &Model, case: &Case, duration: Duration) -> Result<Vec<f64>
     let solver = Solver::new(model, case.dtype());
     let solve = |steps| {
         let mut session = solver.start(&tokens, &puzzles)?;
-        (0..steps).for_each(|_| drop(black_box(session.step())));
-        Ok(())
+        Ok((0..steps).try_for_each(|_| black_box(session.step()).map(drop))?)
     };
     solve(WARM_UP)?;
     time(duration, || solve(model.config().supervision_steps))

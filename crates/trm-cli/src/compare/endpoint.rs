@@ -3,6 +3,7 @@
 use crate::Failed;
 use crate::data::hex;
 use crate::display::duration;
+use crate::web::{Secrets, below, shown};
 use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -10,6 +11,7 @@ use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use trm_train::files::{read, write_atomic};
+use trm_train::text::{counted, foreign};
 use ureq::http::{HeaderValue, Response, StatusCode, Uri};
 use ureq::{Agent, Body};
 
@@ -85,17 +87,32 @@ impl Settings {
         if self.cost_cap.is_some() && self.prompt_price + self.answer_price == 0.0 {
             bail!("cost_cap needs prompt_price and answer_price, per million tokens");
         }
-        match RESERVED.iter().find(|key| self.request.contains_key(**key)) {
-            Some(key) => bail!("request.{key}: not to be chosen here"),
+        if let Some(key) = RESERVED.iter().find(|key| self.request.contains_key(**key)) {
+            bail!("request.{key}: not to be chosen here");
+        }
+        match self.request.iter().find(|(_, value)| has_null(value)) {
+            Some((key, _)) => bail!("request.{key}: not a number, or an infinite one"),
             None => Ok(()),
         }
+    }
+}
+
+/// JSON has no other form for a number that is none, and TOML no null.
+fn has_null(value: &Value) -> bool {
+    match value {
+        Value::Array(values) => values.iter().any(has_null),
+        Value::Object(entries) => entries.values().any(has_null),
+        value => value.is_null(),
     }
 }
 
 /// A language model that can be asked.
 pub(crate) struct Endpoint {
     settings: Settings,
-    pub(crate) address: Uri,
+    address: Uri,
+    /// The address without what is secret in it.
+    pub(crate) place: String,
+    secrets: Secrets,
     pub(crate) model: String,
     authorization: Option<HeaderValue>,
     agent: Agent,
@@ -131,14 +148,16 @@ impl Endpoint {
             (Some(_), None) => bail!("{} is set, but not {}: set both", name("URL"), name("MODEL")),
             (None, Some(_)) => bail!("{} is set, but not {}: set both", name("MODEL"), name("URL")),
         };
-        let address: Option<Uri> =
-            format!("{}/chat/completions", base.trim_end_matches('/')).parse().ok();
+        let address: Option<Uri> = below(&base, "chat/completions").parse().ok();
         let is_web = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https"));
         let Some(address) = address.filter(is_web) else {
-            bail!("{} = {base:?}: must be an address such as https://host/v1", name("URL"));
+            bail!("{} must be an address such as https://host/v1", name("URL"));
         };
+        let key = variable("KEY");
+        let mut secrets = Secrets::of(&base);
+        key.iter().for_each(|key| secrets.add(key));
         let bearer = |key: String| HeaderValue::from_str(&format!("Bearer {key}"));
-        let authorization = variable("KEY").map(bearer).transpose();
+        let authorization = key.map(bearer).transpose();
         let authorization =
             authorization.with_context(|| format!("{}: not a key: not one line", name("KEY")))?;
         let config = Agent::config_builder()
@@ -146,7 +165,8 @@ impl Endpoint {
             .max_redirects(0) // they would turn the question into a request for a page
             .http_status_as_error(false);
         let agent = config.build().into();
-        Ok(Some(Endpoint { settings: settings.clone(), address, model, authorization, agent }))
+        let (settings, place) = (settings.clone(), secrets.hide(&shown(&address.to_string())));
+        Ok(Some(Endpoint { settings, address, place, secrets, model, authorization, agent }))
     }
 
     /// The request for an answer to a prompt.
@@ -166,7 +186,7 @@ impl Endpoint {
 
     /// A name for all answers of this endpoint to a request.
     pub(crate) fn digest(&self, request: &Value) -> String {
-        hex(Sha256::new_with_prefix(format!("{}\n{request}", self.address)))
+        hex(Sha256::new_with_prefix(format!("{}\n{request}", self.place)))
     }
 
     /// The most that an answer to a request can cost: a token has at least one byte.
@@ -188,6 +208,8 @@ impl Endpoint {
     }
 
     /// Asks until there is an answer, as often as allowed; `hear` is told why another attempt is needed.
+    ///
+    /// Nothing that a server says leaves this function with a secret in it.
     pub(crate) fn ask(&self, request: &Value, hear: &dyn Fn(String)) -> Result<Reply> {
         let (mut wait, mut attempt) = (FIRST_WAIT, 1);
         loop {
@@ -195,22 +217,32 @@ impl Endpoint {
             match self.attempt(request) {
                 Ok(reply) => {
                     let milliseconds = started.elapsed().as_secs_f64() * 1e3;
-                    return Ok(Reply { milliseconds, ..reply });
+                    let text = self.secrets.hide(&reply.text);
+                    return Ok(Reply { text, milliseconds, ..reply });
                 }
                 Err(Failure::Passing(reason, wanted)) if attempt < self.settings.attempts => {
                     let wait = wait.max(wanted).min(LONGEST_WAIT);
-                    hear(format!("{reason}: again in {}", duration(wait.as_secs_f64())));
+                    let wait_text = duration(wait.as_secs_f64());
+                    hear(format!("{}: again in {wait_text}", self.printable(&reason)));
                     std::thread::sleep(wait);
                 }
                 Err(Failure::Lasting(reason) | Failure::Passing(reason, _)) => {
-                    let attempts = if attempt == 1 { "attempt" } else { "attempts" };
-                    let text = format!("{}: {reason} ({attempt} {attempts})", self.address);
+                    let attempts = counted(attempt as usize, "attempt");
+                    let (place, reason) = (&self.place, self.printable(&reason));
+                    let text = format!("{place}: {reason} ({attempts})");
                     return Err(Failed(text).into());
                 }
             }
             wait = (2 * wait).min(LONGEST_WAIT);
             attempt += 1;
         }
+    }
+
+    /// One short line of what a server said, without secrets.
+    fn printable(&self, said: &str) -> String {
+        let words: Vec<String> =
+            self.secrets.hide(said).split_whitespace().map(String::from).collect();
+        foreign(&words.join(" "))
     }
 
     fn attempt(&self, request: &Value) -> Result<Reply, Failure> {
@@ -223,9 +255,9 @@ impl Endpoint {
         let (status, wanted) = (response.status(), retry_after(&response));
         let text = response.body_mut().read_to_string().map_err(|error| self.failure(error))?;
         if status.is_success() {
-            return parse(&text).ok_or_else(|| Failure::Lasting(shortened("no answer", &text)));
+            return parse(&text).ok_or_else(|| Failure::Lasting(said("no answer", &text)));
         }
-        let reason = shortened(&format!("status {}", status.as_u16()), &text);
+        let reason = said(&format!("status {}", status.as_u16()), &text);
         let (timeout, busy) = (StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS);
         match status.is_server_error() || status == timeout || status == busy {
             true => Err(Failure::Passing(reason, wanted)),
@@ -256,13 +288,8 @@ fn retry_after(response: &Response<Body>) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
-/// One line of at most 200 characters of what a server said.
-fn shortened(what: &str, said: &str) -> String {
-    let said: String = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    match said.chars().take(200).collect::<String>() {
-        said if said.is_empty() => what.to_owned(),
-        said => format!("{what}: {said}"),
-    }
+fn said(what: &str, text: &str) -> String {
+    if text.trim().is_empty() { what.to_owned() } else { format!("{what}: {text}") }
 }
 
 /// The first choice of a completion. Its content may be missing, where thinking used up all tokens, or come in
@@ -334,6 +361,8 @@ mod tests {
         let endpoint = |settings: Settings| Endpoint {
             settings,
             address: "http://127.0.0.1/v1".parse().unwrap(),
+            place: "http://127.0.0.1/v1".into(),
+            secrets: Secrets::of(""),
             model: "m".into(),
             authorization: None,
             agent: Agent::new_with_defaults(),

@@ -79,7 +79,9 @@ fn recursive(config: &Config, domain: Domain, device: &Device) -> Result<Measure
     let limits = Limits { steps: config.supervision_steps, batch: 1, halt: None };
     let milliseconds = time(|| {
         let question = Question { tokens: &tokens, puzzles: &[0] };
-        Solver::new(&model, DType::F32).solve_all(question, limits)?.for_each(drop);
+        Solver::new(&model, DType::F32)
+            .solve_all(question, limits)?
+            .try_for_each(|thought| thought.map(drop))?;
         Ok(())
     })?;
     let flops = config.supervision_steps as f64 * config.forward_flops();

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use trm_puzzles::Domain;
 use trm_train::files::create_folder;
+use trm_train::text::{counted, foreign};
 use trm_train::{Dataset, Score};
 
 /// What a line with the answer begins with.
@@ -78,7 +79,8 @@ pub(crate) fn ask_all(
         };
         let count = settings.puzzles.min(test.groups());
         let some = test.select_groups(&(0..count).collect::<Vec<_>>());
-        note!("asking {} at {} about {} puzzles", endpoint.model, endpoint.address, some.len());
+        let puzzles = counted(some.len(), "puzzle");
+        note!("asking {} at {} about {puzzles}", foreign(&endpoint.model), endpoint.place);
         let (domain, prompts) = prompts(&some)?;
         let interview = Interview {
             requests: prompts.iter().map(|prompt| endpoint.request(prompt)).collect(),

@@ -8,7 +8,7 @@ use serde::Serialize;
 use std::path::Path;
 use std::time::Instant;
 use trm::{Autoregressive, Limits, Model, Network, Question, Sampling, Solver};
-use trm_ops::{DType, Device};
+use trm_ops::{DType, Device, Stop};
 use trm_train::{
     AutoregressiveTrainer, Dataset, Ending, EvalOptions, FirstErrors, Learner, Recipe, Run,
     SampleOptions, Trainer, best_of, evaluate, evaluate_autoregressive, first_errors,
@@ -146,12 +146,15 @@ fn recursive(
         let halting = evaluate(model, test, halting, &mut |_| ())?;
         let exact = halting.steps.last().map_or(0, |s| s.exact);
         let point = Point { flops: halting.mean_steps * flops, exact };
-        curves.push(Curve { name: "stopping when sure".into(), points: vec![point] });
+        let name = format!("stopping when sure to {:.0} %", 100.0 * Limits::CAREFUL_HALT);
+        curves.push(Curve { name, points: vec![point] });
     }
     let (milliseconds, bytes) = time(model, test, &|model: &Model, one: &Dataset| {
         let question = Question { tokens: &one.inputs, puzzles: &one.example_identifiers() };
         let limits = Limits { steps: own, batch: 1, halt: None };
-        Solver::new(model, DType::F32).solve_all(question, limits)?.for_each(drop);
+        Solver::new(model, DType::F32)
+            .solve_all(question, limits)?
+            .try_for_each(|thought| thought.map(drop))?;
         Ok(())
     })?;
     let answered = &evaluation.steps[own - 1];
@@ -175,13 +178,14 @@ fn written(
     seed: u64,
     test: &Dataset,
 ) -> Result<Outcome> {
+    let stop = Stop::default();
     let before = model.device().flops();
-    let evaluation = evaluate_autoregressive(model, test, options(1, None), &mut |_| ())?;
+    let evaluation = evaluate_autoregressive(model, test, options(1, None), &stop, &mut |_| ())?;
     let counted = (model.device().flops() - before) as f64 / test.len() as f64;
     let flops = entry.network.answer_flops(test);
     let (samples, temperature) = (study.answers, study.temperature);
     let sampling = SampleOptions { samples, temperature, seed, batch: BATCH };
-    let best = best_of(model, test, sampling, &mut |_| ())?;
+    let best = best_of(model, test, sampling, &stop, &mut |_| ())?;
     let curve = |name: &str, exact: fn(&trm_train::BestOf) -> usize| Curve {
         name: name.into(),
         points: best

@@ -1,28 +1,32 @@
 //! What was found, as one page.
 
+mod growth;
+
 use super::language::Language;
 use super::measure::{Curve, Outcome, Point};
 use super::{Finding, Findings};
 use crate::display::{duration, percent};
 use crate::output::out;
 use trm_train::report::{Band, Chart, Headline, Report, Scale, Series, Table, Thinking};
+use trm_train::text::counted;
 use trm_train::{FirstErrors, wilson};
 
 /// The page of a study.
 pub(crate) fn page(findings: &Findings, thinking: Vec<Thinking>) -> Report {
     let mut charts = vec![compute_chart(findings)];
     charts.extend(error_chart(findings));
-    charts.extend([growth_chart(findings, true), growth_chart(findings, false)]);
+    charts.extend([growth::chart(findings, true), growth::chart(findings, false)]);
     let mut tables = vec![contenders(findings), test_time(findings)];
     tables.extend(first_errors(findings));
     tables.extend(language_models(findings));
-    tables.push(growth_table(findings));
+    tables.push(growth::table(findings));
     Report {
         title: findings.title.clone(),
         subtitle: format!(
-            "Trained with {} of compute each on the same puzzles, and measured on {} others.",
+            "{} All were trained with {} of compute on the same puzzles, and measured on {}.",
+            conclusion(findings),
             operations(findings.training_flops),
-            findings.puzzles
+            counted(findings.puzzles, "other")
         ),
         headline: findings.contenders.iter().map(|c| headline(findings, c)).collect(),
         charts,
@@ -30,6 +34,25 @@ pub(crate) fn page(findings: &Findings, thinking: Vec<Thinking>) -> Report {
         tables,
         facts: facts(findings),
         command: findings.command.clone(),
+    }
+}
+
+/// Who is right most often, in a sentence.
+fn conclusion(findings: &Findings) -> String {
+    let result = |contender| (contender, exact(findings, contender));
+    let mut results: Vec<_> = findings.contenders.iter().map(result).collect();
+    results.sort_by(|(_, (a, _)), (_, (b, _))| b.total_cmp(a));
+    let says = |place: usize| {
+        let (contender, (share, interval)): &(&Finding, (f64, (f64, f64))) = &results[place];
+        format!("{} ({}, 95 % interval {})", contender.name, percent(*share), range(*interval))
+    };
+    match &results[..] {
+        [] => String::new(),
+        [_] => format!("Exactly right: {}.", says(0)),
+        [(_, (_, (low, _))), (_, (_, (_, high))), ..] if low > high => {
+            format!("{} is exactly right most often; next is {}.", says(0), says(1))
+        }
+        _ => format!("No one is clearly ahead: {} and {} overlap.", says(0), says(1)),
     }
 }
 
@@ -191,35 +214,6 @@ fn error_chart(findings: &Findings) -> Option<Chart> {
     })
 }
 
-fn growth_chart(findings: &Findings, by_operations: bool) -> Chart {
-    let series = |contender: &Finding| Series {
-        name: contender.name.clone(),
-        points: findings
-            .growth
-            .iter()
-            .filter(|g| g.contender == contender.name)
-            .map(|g| (g.cells as f64, if by_operations { g.flops / 1e6 } else { g.milliseconds }))
-            .collect(),
-        band: Vec::new(),
-    };
-    let (title, y_label) = match by_operations {
-        true => ("Operations by size of the puzzle", "MFLOP per answer"),
-        false => ("Time by size of the puzzle", "ms per answer, one at a time"),
-    };
-    Chart {
-        title: title.into(),
-        caption: "The same networks, with random weights, on Sudoku of 16, 36 and 81 cells and mazes of 100, \
-                  400 and 900."
-            .into(),
-        x_label: "cells".into(),
-        y_label: y_label.into(),
-        x_scale: Scale::Log,
-        y_scale: Scale::Log,
-        series: findings.contenders.iter().map(series).collect(),
-        ..Chart::default()
-    }
-}
-
 fn contenders(findings: &Findings) -> Table {
     let row = |contender: &Finding| {
         let (share, interval) = exact(findings, contender);
@@ -347,25 +341,6 @@ fn language_models(findings: &Findings) -> Option<Table> {
     })
 }
 
-fn growth_table(findings: &Findings) -> Table {
-    let row = |g: &super::Growth| {
-        vec![
-            g.contender.clone(),
-            g.domain.clone(),
-            g.cells.to_string(),
-            g.parameters.to_string(),
-            operations(g.flops),
-            format!("{:.1}", g.milliseconds),
-        ]
-    };
-    Table {
-        title: "Growing puzzles".into(),
-        caption: "An answer to one puzzle, with random weights.".into(),
-        header: texts(["contender", "puzzle", "cells", "parameters", "operations", "ms"]),
-        rows: findings.growth.iter().map(row).collect(),
-    }
-}
-
 fn facts(findings: &Findings) -> Vec<(String, String)> {
     let seeds = findings.contenders.first().map_or(0, |c| c.outcomes.len());
     let fact = |name: &str, value: String| (name.to_owned(), value);
@@ -375,6 +350,6 @@ fn facts(findings: &Findings) -> Vec<(String, String)> {
         fact("unseen puzzles", findings.test_digest.clone()),
         fact("the whole study took", duration(findings.seconds)),
         fact("program", findings.program.clone()),
-        fact("machine", format!("{}, {} threads", findings.machine, findings.threads)),
+        fact("machine", format!("{}, {}", findings.machine, counted(findings.threads, "thread"))),
     ]
 }

@@ -1,7 +1,7 @@
 //! One puzzle, two ways: the draft being revised, and the sequence being written.
 
 use super::study::{Entry, Sizes};
-use crate::report::{grids as draw, worth_watching};
+use crate::report::{Watched, grids as draw, worth_watching};
 use anyhow::Result;
 use std::path::Path;
 use trm::{Autoregressive, Network, Sampling, Solver};
@@ -34,7 +34,8 @@ pub(crate) fn grids(
     let model = load_model(&folder(first), device)?;
     let steps = model.config().supervision_steps;
     let solver = Solver::new(&model, DType::F32);
-    let (puzzle, trail) = worth_watching(solver, test, LOOKED_AT, (steps, LOOKED_AT))?;
+    let Watched { puzzle, trail, right } =
+        worth_watching(solver, test, LOOKED_AT, (steps, LOOKED_AT))?;
     let one = test.select_groups(&[puzzle]);
     let note = |(i, step): (usize, &TrailStep)| {
         let sure = format!("sure to {:.1} %", 100.0 * step.halt_probability);
@@ -46,11 +47,11 @@ pub(crate) fn grids(
         caption: "The same unseen puzzle below. Every step revises all cells at once; a cell that changed \
                   since the step before is marked, so is a wrong one."
             .into(),
-        ..draw(domain, &trail, &notes, Some(one.label(0)))
+        ..draw(domain, &trail, &notes, &right)
     }];
     for entry in entries.iter().filter(|e| matches!(e.network, Sizes::Autoregressive(_))) {
         let model = load_autoregressive(&folder(entry), device)?;
-        all.push(written(entry, &model, domain, &one)?);
+        all.push(written(entry, &model, (domain, &right), &one)?);
     }
     Ok(all)
 }
@@ -58,7 +59,7 @@ pub(crate) fn grids(
 fn written(
     entry: &Entry,
     model: &Autoregressive,
-    domain: Domain,
+    (domain, right): (Domain, &[u8]),
     one: &Dataset,
 ) -> Result<Thinking> {
     let (config, question) = (model.config(), one.input(0));
@@ -85,6 +86,6 @@ fn written(
         title: format!("A sequence being written: {}", entry.name),
         caption: "What is written stays: cells written since the stage before are marked, so are wrong ones."
             .into(),
-        ..draw(domain, &trail, &notes, Some(one.label(0)))
+        ..draw(domain, &trail, &notes, right)
     })
 }

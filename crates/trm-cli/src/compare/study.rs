@@ -1,12 +1,14 @@
 //! A study: who is compared, on what, with how much compute.
 
 use super::endpoint::Settings;
+use super::names::{self, folder_name};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 use trm::{AutoregressiveConfig, Config};
 use trm_puzzles::Domain;
+use trm_train::text::foreign;
 use trm_train::{Dataset, Recipe};
 
 /// How far a written model's size may be from a recursive one's.
@@ -114,13 +116,14 @@ impl Study {
         if !(self.temperature.is_finite() && self.temperature > 0.0) {
             bail!("temperature = {}: must be a positive number", self.temperature);
         }
-        for (i, contender) in self.contenders.iter().enumerate() {
-            contender.check().with_context(|| format!("contender {:?}", contender.name))?;
-            let slug = slug(&contender.name);
-            if self.contenders[..i].iter().any(|other| self::slug(&other.name) == slug) {
-                bail!("two contenders are called {:?}: rename one", contender.name);
-            }
+        let repeated = |(i, seed): &(usize, &u64)| self.seeds[..*i].contains(seed);
+        if let Some((_, seed)) = self.seeds.iter().enumerate().find(repeated) {
+            bail!("seeds: seed {seed} occurs twice");
         }
+        for contender in &self.contenders {
+            contender.check().with_context(|| contender.in_words())?;
+        }
+        names::check(self.contenders.iter().map(|contender| &contender.name[..]))?;
         match self.growth.iter().map(|name| name.parse::<Domain>()).find_map(Result::err) {
             Some(error) => bail!("growth: {error}"),
             None => Ok(()),
@@ -131,7 +134,7 @@ impl Study {
     pub(crate) fn language_models(&self) -> Vec<Asked> {
         let asked = |c: &Contender| {
             let settings = c.endpoint.clone()?;
-            Some(Asked { name: c.name.clone(), slug: slug(&c.name), settings })
+            Some(Asked { name: c.name.clone(), slug: folder_name(&c.name), settings })
         };
         self.contenders.iter().filter_map(asked).collect()
     }
@@ -155,7 +158,7 @@ impl Study {
     pub(crate) fn entries(&self, folder: &Path, data: &Dataset) -> Result<Vec<Entry>> {
         let trained = self.contenders.iter().filter(|c| c.endpoint.is_none());
         let entries: Vec<Entry> = trained
-            .map(|c| self.entry(c, folder, data).with_context(|| format!("contender {:?}", c.name)))
+            .map(|c| self.entry(c, folder, data).with_context(|| c.in_words()))
             .collect::<Result<_>>()
             .map_err(|error| anyhow::Error::msg(format!("{error:#}")))?;
         check_sizes(&entries)?;
@@ -190,6 +193,11 @@ impl Study {
 }
 
 impl Contender {
+    /// The contender in a message.
+    fn in_words(&self) -> String {
+        format!("contender `{}`", foreign(&self.name))
+    }
+
     fn check(&self) -> Result<()> {
         let kinds = [self.model.is_some(), self.autoregressive.is_some(), self.endpoint.is_some()];
         if kinds.iter().filter(|kind| **kind).count() != 1 {
@@ -210,13 +218,8 @@ impl Contender {
 impl Entry {
     /// The name as part of a path.
     pub(crate) fn slug(&self) -> String {
-        slug(&self.name)
+        folder_name(&self.name)
     }
-}
-
-fn slug(name: &str) -> String {
-    let parts = name.split(|c: char| !c.is_ascii_alphanumeric());
-    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-").to_lowercase()
 }
 
 impl Sizes {
@@ -275,7 +278,7 @@ fn check_sizes(entries: &[Entry]) -> Result<()> {
         let nearest = sizes.iter().min_by(|a, b| off(a).total_cmp(&off(b)));
         if let Some(nearest) = nearest.filter(|size| off(size) > SIZE_TOLERANCE) {
             bail!(
-                "contender {:?} has {own} parameters, {:.0} % of the nearest recursive model's {nearest}: \
+                "contender `{}` has {own} parameters, {:.0} % of the nearest recursive model's {nearest}: \
                  change hidden, expansion or blocks until it is within 5 %",
                 entry.name,
                 100.0 * own as f64 / *nearest as f64

@@ -1,18 +1,21 @@
 //! `trm data arc`.
 
+use crate::Failed;
+use crate::output::{note, out};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 use trm_puzzles::arc::Task;
-use trm_train::{ArcTasks, Leaks, Splits, arc_splits, read_arc};
+use trm_train::text::foreign;
+use trm_train::{ArcTasks, Dataset, Leaks, Splits, arc_leaks, arc_splits, read_arc};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Folder to write.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Tasks to learn from, tests included: a file of challenges (its solutions are looked for beside it), or a
-    /// folder with a file per task. Can be given several times, or not at all.
+    /// Tasks to learn from, tests included: a file of challenges (its solutions are looked for beside it), a file
+    /// of one task, or a folder of such files. Can be given several times, or not at all.
     #[arg(long, value_name = "FILE")]
     train: Vec<PathBuf>,
     /// Tasks to be evaluated on; what shows their rules is learned from too. Can be given several times.
@@ -67,10 +70,9 @@ pub(super) fn splits(arguments: &Arguments) -> Result<Splits> {
         bail!("--limit must be at least 1");
     }
     let read = |paths: &[PathBuf]| -> Result<Vec<Task>> {
-        let mut tasks = Vec::new();
-        for path in paths {
-            let all = read_arc(path)?.into_iter();
-            tasks.extend(all.take(arguments.limit.unwrap_or(usize::MAX)));
+        let (tasks, again) = read_arc(paths, arguments.limit.unwrap_or(usize::MAX))?;
+        if again > 0 {
+            note!("{again} tasks are there more than once with the same pairs and are taken once");
         }
         Ok(tasks)
     };
@@ -95,4 +97,20 @@ fn select(tasks: Vec<Task>, names: &[String]) -> Result<Vec<Task>> {
     }
     let wanted = |task: &Task| names.is_empty() || names.contains(&task.name);
     Ok(tasks.into_iter().filter(wanted).collect())
+}
+
+/// No task that is learned from gives one away that is asked.
+pub(super) fn check(folder: &Path, train: &Dataset, test: &Dataset) -> Result<()> {
+    let leaks = arc_leaks(train, test);
+    out!("tasks: {} of those that are learned from give one away that is asked", leaks.len());
+    match leaks.first_key_value() {
+        Some((known, asked)) => Err(Failed(format!(
+            "{}: task {} is task {}, or knows an answer of it, up to symmetry",
+            folder.display(),
+            foreign(known),
+            foreign(asked)
+        ))
+        .into()),
+        None => Ok(()),
+    }
 }

@@ -3,7 +3,7 @@
 use super::fetch::{Fetched, agent, fetch};
 use super::originals::{ARC_AGI_1, ARC_AGI_2, CONCEPT_ARC, MAZE_HARD, Originals, SUDOKU_EXTREME};
 use crate::output::note;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 
@@ -16,15 +16,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Fetch URL/FILE instead: a mirror, which need not be trusted.
-    #[arg(long, value_name = "URL", value_parser = web_address)]
+    #[arg(long, value_name = "URL")]
     base_url: Option<String>,
-}
-
-fn web_address(text: &str) -> Result<String, &'static str> {
-    match text.starts_with("https://") || text.starts_with("http://") {
-        true => Ok(text.to_owned()),
-        false => Err("an address begins with https:// or http://"),
-    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -88,6 +81,9 @@ impl Name {
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let Originals { base, files } = arguments.name.originals();
     let base = arguments.base_url.as_deref().unwrap_or(base);
+    if !["https://", "http://"].iter().any(|scheme| base.starts_with(scheme)) {
+        bail!("--base-url: an address begins with https:// or http://"); // it may hold a password
+    }
     let default = || {
         let name = arguments.name.to_possible_value().expect("no name is skipped");
         Path::new("data/original").join(name.get_name())

@@ -3,9 +3,11 @@
 use super::originals::Original;
 use super::part::{Part, hash, hex};
 use crate::Failed;
+use crate::web::{Secrets, below, shown};
 use anyhow::{Result, bail};
 use std::path::Path;
 use std::time::Duration;
+use trm_train::text::foreign;
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
@@ -24,7 +26,7 @@ pub(super) fn fetch(agent: &Agent, file: &Original, base: &str, folder: &Path) -
     if path.exists() {
         return was_there(file, &path);
     }
-    let source = Source { agent, address: address(base, file.name), folder, file };
+    let source = Source { agent, address: below(base, file.name), folder, file };
     let mut part = Part::find(folder.join(format!("{}.part", file.name)))?;
     let old = part.size;
     let mut fetched = Fetched::Resumed;
@@ -44,18 +46,13 @@ pub(super) fn fetch(agent: &Agent, file: &Original, base: &str, folder: &Path) -
     let wrong = folder.join(format!("{}.wrong", file.name));
     part.rename(&wrong)?;
     let again = if old > 0 { "run the command again to fetch it anew, or " } else { "" };
-    let Source { address, .. } = &source;
+    let address = shown(&source.address);
     let (wrong, expected) = (wrong.display(), file.sha256);
     Err(Failed(format!(
         "{address} is not the published file (sha256 {digest}, expected {expected}) and is kept as \
          {wrong}: {again}name another source with --base-url"
     ))
     .into())
-}
-
-/// The address of a file below another one.
-fn address(base: &str, name: &str) -> String {
-    format!("{}/{name}", base.trim_end_matches('/'))
 }
 
 fn was_there(file: &Original, path: &Path) -> Result<Fetched> {
@@ -102,6 +99,9 @@ impl Source<'_> {
                 let reason = format!("it has {total} bytes there, but was published with {size}");
                 Err(self.failed(&reason))
             }
+            (Some(total), None) if total > self.file.most() => {
+                Err(self.failed(&format!("it has {total} bytes there, too many for this file")))
+            }
             _ => Ok((response, rest)),
         }
     }
@@ -120,18 +120,19 @@ impl Source<'_> {
         })
     }
 
-    fn failed(&self, reason: &str) -> anyhow::Error {
-        let Source { address, folder, .. } = self;
+    pub(super) fn failed(&self, reason: &str) -> anyhow::Error {
+        let (address, folder) = (shown(&self.address), self.folder.display());
+        let reason = foreign(&Secrets::of(&self.address).hide(reason));
         Failed(format!(
-            "cannot fetch {address}: {reason}; fetch it by hand into {}, or name a mirror with \
-             --base-url",
-            folder.display()
+            "cannot fetch {address}: {reason}; fetch it by hand into {folder}, or name a mirror with \
+             --base-url"
         ))
         .into()
     }
 
     pub(super) fn broken(&self, received: u64, reason: &str) -> anyhow::Error {
-        let address = &self.address;
+        let address = shown(&self.address);
+        let reason = foreign(&Secrets::of(&self.address).hide(reason));
         Failed(format!(
             "{address}: the connection broke after {received} bytes ({reason}): run the command \
              again to go on from there"
@@ -288,6 +289,20 @@ mod tests {
     }
 
     #[test]
+    fn a_body_without_a_length_ends_at_the_published_size() {
+        let trial = Trial::new();
+        let server = trial.serve(&[Manner::WithoutLength]);
+        assert_eq!(trial.fetch(&server).unwrap(), Fetched::Anew);
+        assert_eq!(trial.only("a.csv"), trial.bytes);
+
+        let trial = Trial::new();
+        let server = trial.serve(&[Manner::Endless]);
+        let message = trial.fetch(&server).unwrap_err().to_string();
+        assert!(message.contains("sends more than the 100000 bytes"), "{message}");
+        assert_eq!(fs::read_dir(trial.folder.path().join("new")).unwrap().count(), 0);
+    }
+
+    #[test]
     fn a_file_is_fetched_by_one_process_at_a_time() {
         let trial = Trial::new();
         let server = trial.serve(&[Manner::Whole]);
@@ -296,11 +311,5 @@ mod tests {
         part.lock().unwrap();
         let message = trial.fetch(&server).unwrap_err().to_string();
         assert!(message.contains("another process is fetching it"), "{message}");
-    }
-
-    #[test]
-    fn addresses_end_in_the_name_of_the_file() {
-        assert_eq!(address("http://a/b", "c.csv"), "http://a/b/c.csv");
-        assert_eq!(address("http://a/b/", "c.csv"), "http://a/b/c.csv");
     }
 }

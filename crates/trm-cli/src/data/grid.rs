@@ -1,11 +1,12 @@
 //! `trm data grid`.
 
+use crate::display::percent;
 use crate::output::note;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use trm_puzzles::grid::Wanted;
-use trm_train::{Splits, grids_from_files};
+use trm_train::{Dataset, Splits, grids_from_files};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -66,5 +67,13 @@ pub(super) fn splits(arguments: &Arguments) -> Result<Splits> {
     let split = (arguments.split, arguments.seed);
     let splits = grids_from_files(&arguments.train, arguments.test.as_deref(), split, &wanted)?;
     note!("{}", splits.train.metadata.domain);
+    let Dataset { inputs, labels, .. } = &splits.train;
+    let same = inputs.iter().zip(labels).filter(|(input, label)| input == label).count();
+    if 2 * same > inputs.len() {
+        let share = percent(same as f64 / inputs.len() as f64);
+        note!(
+            "{share} of all cells are the same in input and output: a model that copies has them right"
+        );
+    }
     Ok(splits)
 }

@@ -1,6 +1,6 @@
 //! `trm data maze`.
 
-use crate::display::progress_bar;
+use crate::progress::Progress;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -71,8 +71,8 @@ pub(super) fn splits(arguments: &Arguments) -> Result<Splits> {
     let path = arguments.path.unwrap_or(width.max(height) * 11 / 3);
     let law = Law { width, height, walls, path };
     let wanted = Mazes { law, train: arguments.train, test: arguments.test, seed: arguments.seed };
-    let bar = progress_bar((wanted.train + wanted.test) as u64, "mazes {wide_bar} {pos}/{len}");
+    let mut bar = Progress::new("mazes", (wanted.train + wanted.test) as u64);
     let splits = generate_mazes(&wanted, &mut |done| bar.set_position(done as u64))?;
-    bar.finish_and_clear();
+    bar.finish();
     Ok(splits)
 }

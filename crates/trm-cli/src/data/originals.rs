@@ -17,6 +17,14 @@ pub(super) struct Original {
     pub(super) sha256: &'static str,
 }
 
+impl Original {
+    /// More bytes than that are not this file.
+    pub(super) fn most(&self) -> u64 {
+        const UNKNOWN: u64 = 1 << 27; // the largest file without a known size has about 79 MB
+        self.size.unwrap_or(UNKNOWN)
+    }
+}
+
 pub(super) const SUDOKU_EXTREME: Originals = Originals {
     base: "https://huggingface.co/datasets/sapientinc/sudoku-extreme/resolve/58942f96baeb572ca3127e2a9e9c70f330783d6b",
     files: &[

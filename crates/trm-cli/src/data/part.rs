@@ -57,6 +57,9 @@ impl Part {
             if count == 0 {
                 break;
             }
+            if self.size + count as u64 > source.file.most() {
+                return self.refuse(source);
+            }
             file.write_all(&buffer[..count]).map_err(|error| self.unwritten(error))?;
             self.hash.update(&buffer[..count]);
             self.size += count as u64;
@@ -67,6 +70,14 @@ impl Part {
             return Err(source.broken(self.size, "the server sends no more"));
         }
         file.sync_all().map_err(|error| self.unwritten(error))
+    }
+
+    /// What sends more than the published file has sends something else: nothing of it is kept.
+    fn refuse(&self, source: &Source) -> Result<()> {
+        fs::remove_file(&self.path).map_err(io_error("remove", &self.path))?;
+        let most = source.file.most();
+        Err(source
+            .failed(&format!("the server sends more than the {most} bytes that are expected")))
     }
 
     fn open(&self) -> Result<File> {

@@ -1,9 +1,11 @@
 //! `trm eval` of ARC: images of a task vote.
 
-use super::{Arguments, identity, print_digests, print_heading};
+use super::{Arguments, STOPPING, ended, identity, print_digests, print_heading};
 use crate::Outcome;
-use crate::display::{duration, percent, progress_bar};
+use crate::display::{duration, percent};
+use crate::interrupt::stoppable;
 use crate::output::out;
+use crate::progress::Progress;
 use anyhow::{Result, bail};
 use trm::{Limits, Model};
 use trm_train::{Dataset, Precision, VoteOptions, files::write_atomic, vote};
@@ -28,17 +30,26 @@ pub(super) fn run(
         dtype: Precision::from(arguments.precision).into(),
         blank_identifiers: arguments.blank_identifiers,
     };
-    let bar = progress_bar(data.len() as u64, "voting {wide_bar} {pos}/{len}  {eta} left");
-    let report = vote(model, data, options, &mut |done| bar.set_position(done as u64))?;
-    bar.finish_and_clear();
-    if let Some(path) = &arguments.submission {
+    let mut bar = Progress::new("voting", data.len() as u64);
+    let report = stoppable(STOPPING, |stop| {
+        vote(model, data, options, stop, &mut |done, all| {
+            bar.set_length(all as u64);
+            bar.set_position(done as u64);
+        })
+    })??;
+    bar.finish();
+    let outcome = ended(report.tasks, report.asked, "tasks");
+    if report.tasks == 0 {
+        return Ok(outcome);
+    }
+    if let (Some(path), Outcome::Done) = (&arguments.submission, outcome) {
         write_atomic(path, &serde_json::to_vec(&report.submission)?)?;
     }
     if arguments.json {
-        let mut json = identity(arguments, data, model);
+        let mut json = identity(arguments, (data, model), arguments.precision.into());
         json["report"] = serde_json::to_value(&report)?;
         out!("{}", serde_json::to_string_pretty(&json)?);
-        return Ok(Outcome::Done);
+        return Ok(outcome);
     }
     print_heading(arguments, data);
     out!("attempts   tasks solved");
@@ -54,5 +65,5 @@ pub(super) fn run(
         duration(report.seconds)
     );
     print_digests(data, model);
-    Ok(Outcome::Done)
+    Ok(outcome)
 }

@@ -1,9 +1,11 @@
 //! Accuracy of an autoregressive model: of its greedy answers, or of the best of several.
 
-use super::{Arguments, identity, print_digests, print_heading};
+use super::{Arguments, STOPPING, ended, identity, print_digests, print_heading};
 use crate::Outcome;
-use crate::display::{duration, percent, progress_bar, rate};
+use crate::display::{duration, percent, rate};
+use crate::interrupt::stoppable;
 use crate::output::out;
+use crate::progress::Progress;
 use anyhow::{Result, bail};
 use serde_json::json;
 use std::time::Instant;
@@ -22,7 +24,7 @@ pub(super) fn run(
     let options = arguments.writing.options(
         &arguments.model,
         arguments.batch,
-        Precision::from(arguments.precision),
+        arguments.precision,
         &[
             ("search", arguments.search),
             ("steps", arguments.steps.is_some()),
@@ -51,21 +53,28 @@ fn greedy(
 ) -> Result<Outcome> {
     let options =
         EvalOptions { steps: 1, batch, halt: None, dtype: DType::F32, keep_outputs: false };
-    let bar = progress_bar(data.len() as u64, "writing {wide_bar} {pos}/{len}  {eta} left");
-    let evaluation =
-        evaluate_autoregressive(model, data, options, &mut |done| bar.set_position(done as u64))?;
-    bar.finish_and_clear();
+    let mut bar = Progress::new("writing", data.len() as u64);
+    let evaluation = stoppable(STOPPING, |stop| {
+        let mut progress = |done| bar.set_position(done as u64);
+        evaluate_autoregressive(model, data, options, stop, &mut progress)
+    })??;
+    bar.finish();
+    let outcome = ended(evaluation.puzzles, data.len(), "puzzles");
+    if evaluation.puzzles == 0 {
+        return Ok(outcome);
+    }
     let score = &evaluation.steps[0];
     let (low, high) = wilson(score.exact, evaluation.puzzles);
     if arguments.json {
-        let mut json = identity(arguments, data, model);
+        let mut json = identity(arguments, (data, model), Precision::F32);
+        json["puzzles"] = evaluation.puzzles.into();
         json["exact_accuracy"] = evaluation.exact().into();
         json["interval_95"] = json!([low, high]);
         json["cell_accuracy"] = score.cells.into();
         json["calibration_error"] = evaluation.calibration_error().into();
-        json["puzzles_per_second"] = per_second(data, evaluation.seconds).into();
+        json["puzzles_per_second"] = per_second(evaluation.puzzles, evaluation.seconds).into();
         out!("{}", serde_json::to_string_pretty(&json)?);
-        return Ok(Outcome::Done);
+        return Ok(outcome);
     }
     print_heading(arguments, data);
     out!(
@@ -75,10 +84,10 @@ fn greedy(
         100.0 * high,
         percent(score.cells)
     );
-    print_speed(data, evaluation.seconds);
+    print_speed(evaluation.puzzles, evaluation.seconds);
     out!("written greedily, calibration error {}", percent(evaluation.calibration_error()));
     print_digests(data, model);
-    Ok(Outcome::Done)
+    Ok(outcome)
 }
 
 fn best(
@@ -88,26 +97,34 @@ fn best(
     options: SampleOptions,
 ) -> Result<Outcome> {
     let started = Instant::now();
-    let bar = progress_bar(data.len() as u64, "writing {wide_bar} {pos}/{len}  {eta} left");
-    let scores = best_of(model, data, options, &mut |done| bar.set_position(done as u64))?;
-    bar.finish_and_clear();
+    let mut bar = Progress::new("writing", data.len() as u64);
+    let scores = stoppable(STOPPING, |stop| {
+        best_of(model, data, options, stop, &mut |done| bar.set_position(done as u64))
+    })??;
+    bar.finish();
+    let puzzles = scores.first().map_or(0, |score| score.puzzles);
+    let outcome = ended(puzzles, data.len(), "puzzles");
+    if puzzles == 0 {
+        return Ok(outcome);
+    }
     let seconds = started.elapsed().as_secs_f64();
     let SampleOptions { samples, temperature, seed, .. } = options;
     if arguments.json {
-        let mut json = identity(arguments, data, model);
+        let mut json = identity(arguments, (data, model), Precision::F32);
+        json["puzzles"] = puzzles.into();
         json["best_of"] = json!(scores);
         json["temperature"] = temperature.into();
         json["seed"] = seed.into();
-        json["puzzles_per_second"] = per_second(data, seconds).into();
+        json["puzzles_per_second"] = per_second(puzzles, seconds).into();
         out!("{}", serde_json::to_string_pretty(&json)?);
-        return Ok(Outcome::Done);
+        return Ok(outcome);
     }
     print_heading(arguments, data);
-    print_scores(&scores, data.len());
-    print_speed(data, seconds);
+    print_scores(&scores, puzzles);
+    print_speed(puzzles, seconds);
     out!("best of {samples}: one greedy, the others at temperature {temperature}, seed {seed}");
     print_digests(data, model);
-    Ok(Outcome::Done)
+    Ok(outcome)
 }
 
 /// A row per number of answers to choose from.
@@ -128,11 +145,11 @@ fn print_scores(scores: &[BestOf], puzzles: usize) {
     }
 }
 
-fn per_second(data: &Dataset, seconds: f64) -> f64 {
-    data.len() as f64 / seconds.max(1e-9)
+fn per_second(puzzles: usize, seconds: f64) -> f64 {
+    puzzles as f64 / seconds.max(1e-9)
 }
 
-fn print_speed(data: &Dataset, seconds: f64) {
-    let speed = rate(per_second(data, seconds));
-    out!("{} in {}: {speed} puzzles/s", data.len(), duration(seconds));
+fn print_speed(puzzles: usize, seconds: f64) {
+    let speed = rate(per_second(puzzles, seconds));
+    out!("{puzzles} in {}: {speed} puzzles/s", duration(seconds));
 }

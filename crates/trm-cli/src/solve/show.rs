@@ -61,7 +61,16 @@ impl<'a> Show<'a> {
         }
     }
 
+    /// Whether nothing is asked: the rules alone then say whether the grid is right.
+    fn is_complete(&self) -> bool {
+        let is_given = |token: &u8| self.domain.is_given(*token);
+        matches!(self.effort, Effort::Judged(_)) && self.trail.question.iter().all(is_given)
+    }
+
     fn step(&self, step: &TrailStep) {
+        if self.is_complete() {
+            return;
+        }
         print_step(self.domain, &self.trail.question, step);
         let Effort::Judged(SearchOptions { search, .. }) = self.effort else { return };
         let goes_on = step.chain == 1 && step.step == search.steps && search.rollouts > 1;
@@ -86,6 +95,9 @@ impl<'a> Show<'a> {
         if self.json {
             out!("{}", self.as_json(found, is_recorded));
             return;
+        }
+        if self.is_complete() {
+            out!("complete already, nothing to think about");
         }
         print_verdict(last.verdict);
         if let Some(found) = found.filter(|found| found.rollouts > 1 || !found.verified) {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use trm::{Autoregressive, Network};
 use trm_puzzles::Domain;
-use trm_train::{Chosen, Precision, check_fit_autoregressive, write_best};
+use trm_train::{Chosen, check_fit_autoregressive, write_best};
 
 pub(super) fn run(
     arguments: &Arguments,
@@ -19,7 +19,7 @@ pub(super) fn run(
     let options = arguments.writing.options(
         folder,
         arguments.batch,
-        Precision::from(arguments.precision),
+        arguments.precision,
         &[
             ("search", arguments.search),
             ("one-pass", arguments.one_pass),

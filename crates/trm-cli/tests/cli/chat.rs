@@ -58,6 +58,8 @@ enum Manner {
     Uncounted,
     /// Another address.
     Redirect,
+    /// With this status, all headers of the request: as an error, or in the answer.
+    Echo(u16),
 }
 
 struct Chat {
@@ -83,16 +85,17 @@ impl Chat {
                 let (seen, under_way, most) = (seen.clone(), under_way.clone(), most.clone());
                 std::thread::spawn(move || {
                     let (head, body) = read(&stream);
+                    let kept = (head.clone(), body.clone());
                     most.fetch_max(under_way.fetch_add(1, SeqCst) + 1, SeqCst);
                     let before = {
                         let mut seen = seen.lock().unwrap();
-                        seen.push((head, body.clone()));
+                        seen.push(kept);
                         seen.len() - 1
                     };
                     std::thread::sleep(Duration::from_millis(50)); // for others to come meanwhile
                     under_way.fetch_sub(1, SeqCst);
                     let manner = manners[before.min(manners.len() - 1)];
-                    let _ = reply(stream, manner, &body); // the other side may be gone
+                    let _ = reply(stream, manner, &head, &body); // the other side may be gone
                 });
             }
         });
@@ -124,8 +127,10 @@ fn read(stream: &TcpStream) -> (String, Value) {
     (head, serde_json::from_slice(&body).unwrap())
 }
 
-fn reply(mut stream: TcpStream, manner: Manner, body: &Value) -> std::io::Result<()> {
+fn reply(mut stream: TcpStream, manner: Manner, head: &str, body: &Value) -> std::io::Result<()> {
     let (status, text) = match manner {
+        Manner::Echo(200) => (200, completion(&format!("\x1b[2J You said: {head}"))),
+        Manner::Echo(status) => (status, format!("\x1b[2J You said: {head}")),
         Manner::Status(status) => (status, "{\"error\": {\"message\":\n \"not now\"}}".to_owned()),
         Manner::Redirect => (307, String::new()),
         Manner::Babble => (200, completion("The grid is left to the reader.")),
@@ -251,6 +256,42 @@ fn an_endpoint_that_fails_is_gone_on_with_where_it_failed() {
 }
 
 #[test]
+fn no_key_is_printed_or_kept_whatever_a_server_says() {
+    const KEY: &str = "sk-SECRETKEY1234567890abcdef";
+    let port = |chat: &Chat| chat.address["http://".len()..].to_owned();
+    for (manner, code) in [(Manner::Echo(200), 0), (Manner::Echo(401), 1), (Manner::Echo(500), 1)] {
+        let chat = Chat::new(&[manner]);
+        for address in [
+            chat.address.clone(),
+            format!("http://user:{KEY}@{}", port(&chat)),
+            format!("{}?key={KEY}", chat.address),
+        ] {
+            let session = Session::new();
+            session.write("study.toml", STUDY);
+            let mut command = session.command(&["compare", "study.toml", "--out", "out"]);
+            for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
+                command.env_remove(name);
+            }
+            command.env("TRM_CHAT_URL", &address).env("TRM_CHAT_MODEL", "m");
+            let output = command.env("TRM_CHAT_KEY", KEY).output().unwrap();
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(code), "{errors}");
+            assert!(errors.contains("asking m at http://127.0.0.1:"), "{errors}");
+            assert!(!errors.contains('\u{1b}') && !errors.contains("SECRET"), "{errors}");
+            for path in session.files().iter().filter(|path| path.is_file()) {
+                let bytes = std::fs::read(path).unwrap();
+                assert!(!bytes.windows(6).any(|w| w == b"SECRET"), "{}", path.display());
+            }
+        }
+        // the query stays where it was
+        let requests = chat.requests.lock().unwrap();
+        let asked = format!("POST /v1/chat/completions?key={KEY} ");
+        assert!(requests.iter().any(|(head, _)| head.starts_with(&asked)));
+        assert!(requests.iter().all(|(head, _)| head.contains(KEY)));
+    }
+}
+
+#[test]
 fn a_cost_cap_holds_whatever_a_server_counts() {
     // an answer may cost 1.0, and costs half of that where its tokens are counted
     for (manner, asked, cost) in [(Manner::Solve, 2, 1.0), (Manner::Uncounted, 1, 1.0)] {
@@ -273,12 +314,14 @@ fn settings_that_ask_nobody_are_refused() {
     let session = Session::new();
     let endpoint = "[contender.endpoint]\n";
     for (from, to, message) in [
-        ("puzzles = 8", "puzzles = 0", "contender \"asked\": puzzles, concurrency"),
+        ("puzzles = 8", "puzzles = 0", "contender `asked`: puzzles, concurrency"),
         ("puzzles = 8", "cost_cap = 1.0", "cost_cap needs prompt_price and answer_price"),
         ("puzzles = 8", "answer_price = -1.0", "must be 0 or positive numbers"),
         ("puzzles = 8", "timeout = 0", "timeout = 0: must be 1 to 86400 seconds"),
         ("puzzles = 8", "request = { stream = true }", "request.stream: not to be chosen here"),
         ("puzzles = 8", "[contender.train]\nlr = 1.0", "what is asked is not trained"),
+        ("puzzles = 8", "request = { top_p = nan }", "request.top_p: not a number"),
+        ("puzzles = 8", "request = { a = [{ b = inf }] }", "request.a: not a number"),
         ("puzzles = 8", "puzles = 8", "unknown field `puzles`"),
         (endpoint, "[contender.model]\n[contender.endpoint]\n", "give it one of"),
     ] {
@@ -294,7 +337,10 @@ fn settings_that_ask_nobody_are_refused() {
     for (variables, message) in [
         (&[("NOBODY_URL", "http://127.0.0.1:1")][..], "NOBODY_URL is set, but not NOBODY_MODEL"),
         (&[("NOBODY_MODEL", "m")], "NOBODY_MODEL is set, but not NOBODY_URL"),
-        (&[("NOBODY_URL", "127.0.0.1:1"), ("NOBODY_MODEL", "m")], "must be an address such as"),
+        (
+            &[("NOBODY_URL", "127.0.0.1:1"), ("NOBODY_MODEL", "m")],
+            "error: NOBODY_URL must be an address such as https://host/v1\n",
+        ),
         (
             &[("NOBODY_URL", "http://127.0.0.1:1"), ("NOBODY_MODEL", "m"), ("NOBODY_KEY", "a\nb")],
             "NOBODY_KEY: not a key",

@@ -72,6 +72,33 @@ fn interrupted_training_says_how_to_go_on_and_does() {
 }
 
 #[test]
+fn a_stopped_evaluation_prints_what_it_has() {
+    let session = Session::new();
+    session.trained();
+    let eval = ["eval", "run", "--data", "data", "--split", "train", "--batch", "1", "--json"];
+    for more in [&["--steps", "2000"][..], &["--search", "--steps", "2000", "--rollouts", "50"]] {
+        let mut command = session.command(&[&eval[..], more].concat());
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(130), "{said}");
+        let told = String::from_utf8_lossy(&output.stdout);
+        match said.contains("stopped before any of 80 puzzles") {
+            true => assert_eq!(told, ""),
+            false => {
+                let json: serde_json::Value = serde_json::from_str(&told).unwrap();
+                let puzzles = json["puzzles"].as_u64().unwrap();
+                assert!(puzzles < 80, "{puzzles}");
+                assert!(said.contains(&format!("stopped after {puzzles} of 80")), "{said}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_csv_of_real_form_becomes_a_data_set() {
     let session = Session::new();
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/sudoku-extreme");
@@ -87,12 +114,26 @@ fn a_csv_of_real_form_becomes_a_data_set() {
 }
 
 #[test]
+fn a_run_keeps_the_number_format_that_was_chosen_for_it() {
+    let session = Session::new();
+    session.trained();
+    let more = ["--out", "auto", "--precision", "auto", "--set", "train.steps=2"];
+    session.succeed(&[&["train", "recipe.toml"], &more[..]].concat());
+    let recipe = std::fs::read_to_string(session.path("auto/recipe.toml")).unwrap();
+    let fastest = trm_ops::DType::fastest();
+    assert!(recipe.contains(&format!("precision = \"{fastest}\"")), "{recipe}");
+    let eval = ["eval", "auto", "--data", "data", "--limit", "2", "--json"];
+    let json: serde_json::Value = serde_json::from_str(&session.succeed(&eval)).unwrap();
+    assert_eq!(json["precision"], fastest.to_string());
+}
+
+#[test]
 fn bad_puzzles_are_refused_in_one_line() {
     let session = Session::new();
     session.trained();
     let cases = [
         ("1.....3..4.....", "15 cells"),
-        ("1.....3..4.x...2", "unexpected 'x'"),
+        ("1.....3..4.y...2", "unexpected 'y'"),
         ("1.....3..4.....9", "9"),
         ("11....3..4.....2", "row 1"),
         ("1...............", "solution"),
@@ -117,8 +158,9 @@ fn bad_csv_files_are_refused_by_file_and_row() {
             "line 2: the answer does not solve",
         ),
         ("question,answer\n1.....3..4.....2,132442312413314\n", "line 2, answer"),
-        ("question,answer\n1...............,1324423124133142\n", "puzzle 1: "),
-        ("puzzle,solution\na,b\n", "line 1: no column"),
+        ("question,answer\n1...............,1324423124133142\n", "line 2, question: "),
+        ("task,result\na,b\n", "line 1: no column"),
+        ("puzzle,solution\na,b\n", "line 2, question: unexpected 'a'"),
         ("question,answer\n", "no puzzles"),
     ];
     for (text, expected) in rows {
@@ -233,7 +275,8 @@ fn metadata_that_contradict_their_domain_are_refused() {
     let text = std::fs::read_to_string(&path).unwrap().replace("sudoku4", "sudoku9");
     std::fs::write(&path, text).unwrap();
     let message = session.refuse(&["train", "recipe.toml", "--out", "new"], 2);
-    assert!(message.contains("names the domain sudoku9"), "{message}");
+    let contradiction = "seq_len = 16 and vocab_size = 6, but the domain sudoku9 has 81 and 11";
+    assert_eq!(message, format!("data/train/dataset.json: {contradiction}"));
 }
 
 #[test]
@@ -243,7 +286,10 @@ fn the_puzzles_in_the_readme_are_puzzles() {
     let puzzle = solve.split_whitespace().nth(3).unwrap();
     let domain: trm_puzzles::Domain = "sudoku6".parse().unwrap();
     domain.check_question(&domain.parse(puzzle).unwrap()).unwrap();
-    assert_eq!(readme.matches(puzzle).count(), 2);
+    let nine = readme.split_whitespace().find(|word| word.len() == 81).unwrap();
+    let domain: trm_puzzles::Domain = "sudoku9".parse().unwrap();
+    domain.check_question(&domain.parse(nine).unwrap()).unwrap();
+    assert_eq!(readme.matches(nine).count(), 2, "on the command line and from a program");
 }
 
 #[test]

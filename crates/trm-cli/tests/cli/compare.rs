@@ -94,5 +94,33 @@ fn studies_that_compare_nothing_fairly_are_refused() {
     assert!(refuse("seeds =", "sedes =").contains("unknown field `sedes`"));
     assert!(refuse("maze6x6", "mace").contains("unknown domain `mace`"));
     assert!(refuse("heads = 2\nblocks", "haeds = 2\nblocks").contains("did you mean"));
-    assert!(refuse("name = \"revising\"", "name = \"Writing in order\"").contains("rename one"));
+    assert!(refuse("seeds = [1, 2]", "seeds = [2, 1, 2]").contains("seed 2 occurs twice"));
+    assert!(refuse("training_flops = 2e8", "training_flops = nan").contains("positive number"));
+    assert!(refuse("ema = 0.9", "ema = nan").contains("ema"));
+}
+
+#[test]
+fn every_contender_has_a_folder_of_its_own_inside_the_study() {
+    let session = Session::new();
+    session.write("study.toml", STUDY);
+    for (name, message) in [
+        ("Writing in order", "contenders `Writing in order` and `writing <in> order`: both need"),
+        ("Data", "contender `Data`: the study keeps other things in the folder `data`"),
+        ("answers", "in the folder `answers`"),
+        ("..", "contender `..`: a letter or a digit is needed"),
+        ("", "contender ``: a letter or a digit is needed"),
+        ("a\\u001b[2J", "contender `a\\u{1b}[2J`: must be one line of plain text"),
+        (&"long ".repeat(30), "characters: at most 100"),
+    ] {
+        session.write("study.toml", &STUDY.replace("\"revising\"", &format!("\"{name}\"")));
+        let line = session.refuse(&["compare", "study.toml", "--out", "out"], 2);
+        assert!(line.contains(message), "{line}");
+    }
+    let names = [("revising", "データ"), ("writing <in> order", "../größe")];
+    let study = names.iter().fold(STUDY.to_owned(), |study, (old, new)| study.replace(old, new));
+    session.write("study.toml", &study.replace("seeds = [1, 2]", "seeds = [1]"));
+    session.succeed(&["compare", "study.toml", "--out", "out"]);
+    for folder in ["u30c7-u30fc-u30bf", "gr-uf6-udf-e"] {
+        assert!(session.path("out").join(folder).join("seed-1/recipe.toml").exists(), "{folder}");
+    }
 }

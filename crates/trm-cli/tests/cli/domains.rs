@@ -1,6 +1,8 @@
 //! Mazes, ARC, and models of the public code.
 
 use crate::session::{RECIPE, Session};
+use trm::Limits;
+use trm_ops::{DType, Device, Stop};
 use trm_puzzles::maze::{Maze, label, read_csv};
 
 /// A maze data set in `data` and a run of a few steps in `run`.
@@ -70,7 +72,9 @@ fn mazes_come_from_csv_and_bad_ones_are_refused() {
     assert!(refused("bad.csv").starts_with("bad.csv: line 2, question: 'X' at row 1 column 1"));
     let unmarked = file.replacen(&label(&maze).unwrap().to_string(), &maze.to_string(), 1);
     session.write("bad.csv", &unmarked);
-    assert!(refused("bad.csv").contains("line 2: the answer has no path from S to G"));
+    assert!(
+        refused("bad.csv").contains("line 2, answer: the marks are no single line from S to G")
+    );
     session.write("bad.csv", "question,answer\n");
     assert!(refused("bad.csv").contains("no mazes"));
     assert!(
@@ -85,12 +89,13 @@ fn mazes_come_from_csv_and_bad_ones_are_refused() {
 /// Tasks whose outputs are their inputs with two colours exchanged, numbered from `first`.
 fn tasks(first: usize, count: usize, solved: bool) -> (String, String) {
     let grid = |seed: usize, exchanged: bool| {
-        let colour = |i: u32| match (seed / 3usize.pow(i) % 3 + 1, exchanged) {
+        let colour = |cell: u32| match ((seed + 1) * 7919 / 3usize.pow(cell) % 3 + 1, exchanged) {
             (1, true) => 2,
             (2, true) => 1,
             (colour, _) => colour,
         };
-        format!("[[{},{}],[{},{}]]", colour(0), colour(1), colour(2), colour(3))
+        let row = |row: u32| [0, 1, 2].map(|column| colour(3 * row + column));
+        format!("{:?}", [0, 1, 2].map(row))
     };
     let pair =
         |seed| format!("{{\"input\":{},\"output\":{}}}", grid(seed, false), grid(seed, true));
@@ -150,6 +155,20 @@ fn tasks_of_arc_are_learned_voted_on_and_submitted() {
     assert_eq!(measured["report"]["pass"].as_array().unwrap().len(), 6);
     assert_ne!(measured["weight_digest"], eval("blank", &[])["weight_digest"]);
     assert_eq!(eval("run", &["--votes", "2"])["report"]["votes"], 2.0);
+
+    let model = trm_train::load_model(&session.path("run"), &Device::cpu(1)).unwrap();
+    let data = trm_train::Dataset::load(&session.path("data"), "test").unwrap();
+    let options = trm_train::VoteOptions {
+        votes: 5,
+        limits: Limits { steps: 2, batch: 64, halt: None },
+        dtype: DType::F32,
+        blank_identifiers: false,
+    };
+    let stop = Stop::default();
+    let stopped =
+        trm_train::vote(&model, &data, options, &stop, &mut |_, _| stop.request()).unwrap();
+    assert_eq!((stopped.tasks, stopped.asked, stopped.inputs), (1, 2, (1, 1)));
+    assert_eq!(stopped.submission.as_object().unwrap().keys().collect::<Vec<_>>(), ["t10"]);
 
     let submission = std::fs::read(session.path("submission.json")).unwrap();
     let submission: serde_json::Value = serde_json::from_slice(&submission).unwrap();
@@ -256,7 +275,7 @@ fn models_go_to_the_public_code_and_come_back() {
     assert!(refused.starts_with("model.pt: the tensors do not say"), "{refused}");
     session.write("junk.pt", "not a checkpoint");
     let refused = session.refuse(&["import", "junk.pt", "--out", "new"], 2);
-    assert!(refused.starts_with("junk.pt: not an archive of torch.save"), "{refused}");
+    assert!(refused.starts_with("junk.pt: no checkpoint"), "{refused}");
     assert!(session.refuse(&["import", "gone.pt", "--out", "new"], 1).contains("no such file"));
     assert!(session.refuse(&import, 2).contains("exists already"));
 }

@@ -100,6 +100,19 @@ fn a_wrong_digest_is_named_and_removes_nothing() {
 }
 
 #[test]
+fn what_comes_without_a_length_ends_at_the_published_size() {
+    let session = Session::new();
+    let bytes = [b'#'; 1000];
+    let server = Server::new(&[("train.csv", &bytes)], &[Manner::WithoutLength, Manner::Endless]);
+    let message = failure(&download(&session, "maze-hard", &server.address, "."));
+    assert!(message.contains("broke after 1000 bytes (the server sends no more)"), "{message}");
+    std::fs::remove_file(session.path("train.csv.part")).unwrap();
+    let message = failure(&download(&session, "maze-hard", &server.address, "."));
+    assert!(message.contains("the server sends more than the 1807030 bytes"), "{message}");
+    assert!(session.files().is_empty());
+}
+
+#[test]
 fn what_cannot_be_fetched_is_said_in_one_line_with_what_to_do() {
     let session = Session::new();
     let server = Server::new(&[], &[Manner::Missing]);

@@ -23,14 +23,14 @@ fn halting_and_batches_change_no_answer() {
     );
     assert_eq!(full["evaluation"]["mean_steps"], 4.0);
     assert_eq!(halting["evaluation"]["mean_steps"], full["evaluation"]["mean_halt_step"]);
-    // the number is part of the flag, so that what follows is not taken for it
-    let table = session.succeed(&["eval", "--halt", "run", "--data", "data"]);
+    let table = session.succeed(&["eval", "run", "--halt", "--data", "data"]);
     assert!(table.contains("stopped when sure (probability above 0.5) after"), "{table}");
     let steps = |json: serde_json::Value| json["evaluation"]["mean_steps"].as_f64().unwrap();
     let thresholds = ["--halt=0.0001", "--halt=0.1", "--halt=0.5", "--halt=0.95", "--halt=1"];
     let found = thresholds.map(|halt| steps(eval(&[halt])));
     assert!(found.is_sorted() && found[0] < found[4] && found[4] == 4.0, "{found:?}");
     assert_eq!(eval(&["--halt=0.95"])["evaluation"]["halt"], 0.95);
+    assert_eq!(eval(&["--halt=0.95"]), eval(&["--halt", "0.95"]));
     assert_eq!(eval(&["--halt=1"])["exact_accuracy"], full["exact_accuracy"]);
 
     let domain: trm_puzzles::Domain = "sudoku4".parse().unwrap();
@@ -72,12 +72,14 @@ fn solving_stops_at_the_threshold_and_bad_ones_are_refused() {
     for (halt, shown) in [("0", "0"), ("-0.5", "-0.5"), ("1.01", "1.01"), ("nan", "NaN")] {
         let expected = format!("halt = {shown}: must be a probability above 0 and at most 1");
         assert_eq!(session.refuse(&["solve", "run", PUZZLE, "--halt", halt], 2), expected);
-        let eval = ["eval", "run", "--data", "data", &format!("--halt={halt}")];
+        let eval = ["eval", "run", "--data", "data", "--halt", halt];
         assert_eq!(session.refuse(&eval, 2), expected);
     }
-    let swallowed = session.run(&["eval", "run", "--data", "data", "--halt", "0.9"]);
+    let swallowed = session.run(&["eval", "--halt", "run", "--data", "data"]);
+    let errors = String::from_utf8_lossy(&swallowed.stderr);
     assert_eq!(swallowed.status.code(), Some(2));
-    for (verb, expected) in [("eval", "--halt[=<P>]"), ("solve", "[default: 0.95]")] {
+    assert!(errors.contains("not a number: name the model before --halt"), "{errors}");
+    for (verb, expected) in [("eval", "--halt [<P>]"), ("solve", "[default: 0.95]")] {
         assert!(session.succeed(&[verb, "--help"]).contains(expected), "{verb}");
     }
 }

@@ -1,13 +1,17 @@
 //! Whole commands, as a user types them.
 
+mod cases;
 mod chat;
 mod commands;
 mod compare;
 mod domains;
 mod download;
 mod halting;
+mod outputs;
+mod places;
 mod reliability;
 mod search;
 mod server;
 mod session;
+mod suited;
 mod written;

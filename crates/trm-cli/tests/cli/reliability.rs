@@ -13,12 +13,13 @@ const INTERVAL: u64 = 4;
 /// A data set and a recipe of a run that writes many checkpoints.
 fn prepared() -> Session {
     let session = Session::new();
-    let data = "data sudoku --size 4 --train 80 --test 20 --givens 6-9 --out data";
+    let data = "data sudoku --size 4 --train 230 --test 20 --givens 6-9 --out data";
     session.succeed(&data.split(' ').collect::<Vec<_>>());
     let recipe = format!(
         "data = \"data\"\nseed = 5\n[model]\nhidden = 32\ninner_multiple = 32\ncycles = 1\n\
          recursions = 2\nsupervision_steps = 4\nprefix_len = 1\npuzzle_embedding = 8\n[train]\n\
-         steps = {STEPS}\nbatch = 8\nlr = 2e-3\nwarmup = 5\nvalidation = 16\nvalidate_every = 30\n\
+         steps = {STEPS}\nbatch = 8\noptimizer = \"muon\"\nlr = 2e-3\nwarmup = 5\n\
+         validation = 150\nvalidate_every = 10\n\
          checkpoint_every = {INTERVAL}\nkeep = 2\nkeep_every = 100\n"
     );
     session.write("recipe.toml", &recipe);
@@ -47,6 +48,12 @@ fn history(run: &Path) -> Vec<String> {
         value.to_string()
     };
     trm_train::read_log(run).unwrap().iter().map(text).collect()
+}
+
+/// Step and weights of the best model of a run.
+fn best(run: &Path) -> (u64, String) {
+    let provenance = trm_train::Provenance::load(&run.join("best")).unwrap().unwrap();
+    (provenance.step, provenance.weights)
 }
 
 fn last_logged(run: &Path) -> u64 {
@@ -105,6 +112,7 @@ fn a_run_killed_again_and_again_equals_the_uninterrupted_one() {
         let text = train(&session, &["--resume", &name]);
         assert_eq!(weights(&text), whole, "{name}");
         assert!(history(&run) == history(&session.path("whole")), "the log of {name} differs");
+        assert_eq!(best(&run), best(&session.path("whole")), "the best model of {name}");
         assert_nothing_left(&session);
     }
     eprintln!("{killed} kills, {inside} of them inside the writing of a checkpoint, {runs} runs");
@@ -140,9 +148,9 @@ fn two_processes_and_any_number_of_threads_give_the_same_weights() {
 }
 
 /// No file may grow beyond `blocks` of 1024 bytes: writing fails in the middle.
-fn train_on_a_small_disk(session: &Session, arguments: &str, blocks: u64) -> Output {
+fn run_with_small_files(session: &Session, arguments: &str, blocks: u64) -> Output {
     let trm = env!("CARGO_BIN_EXE_trm");
-    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec {trm} train {arguments}");
+    let script = format!("ulimit -f {blocks}; exec {trm} {arguments}");
     let folder = session.path("");
     Command::new("bash").args(["-c", &script]).current_dir(folder).output().unwrap()
 }
@@ -157,8 +165,8 @@ fn ten_writing_faults_damage_nothing() {
     let blocks = largest.len() / 1024;
     for fault in 0..10 {
         let before = newest(&run);
-        let arguments = "--resume run --set train.steps=200";
-        let output = train_on_a_small_disk(&session, arguments, 1 + fault * (blocks - 1) / 10);
+        let arguments = "train --resume run --set train.steps=200";
+        let output = run_with_small_files(&session, arguments, 1 + fault * (blocks - 1) / 10);
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{text}");
         assert!(text.lines().last().unwrap().starts_with("error: cannot write "), "{text}");
@@ -167,6 +175,46 @@ fn ten_writing_faults_damage_nothing() {
     }
     let text = train(&session, &["--resume", "run", "--set", "train.steps=200"]);
     assert_eq!(weights(&text), whole);
+}
+
+#[test]
+fn a_limit_on_file_sizes_is_said_in_one_line_and_leaves_nothing() {
+    let session = prepared();
+    train(&session, &["recipe.toml", "--out", "run", "--set", "train.steps=4"]);
+    let before = session.files();
+    for arguments in [
+        "export run --out o --precision f32",
+        "data sudoku --size 4 --train 200 --test 20 --givens 6-9 --out o",
+    ] {
+        let output = run_with_small_files(&session, arguments, 1);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), text.lines().count()), (Some(1), 1), "{text}");
+        assert!(text.contains("a file may not be so large here"), "{text}");
+        assert_eq!(session.files(), before, "{arguments}");
+    }
+}
+
+#[test]
+fn what_killed_commands_left_is_removed_by_the_next_one_and_nothing_of_the_users() {
+    let session = prepared();
+    train(&session, &["recipe.toml", "--out", "run", "--set", "train.steps=4"]);
+    for name in [".o.trm-99999.tmp", "run/mine.tmp", "run/old.old.tmp", "run/.best.trm-9.tmp"] {
+        std::fs::create_dir(session.path(name)).unwrap();
+        session.write(&format!("{name}/x"), "x");
+    }
+    session.write("run/notes.tmp", "x");
+    let data = "data sudoku --size 4 --train 20 --test 2 --givens 6-9 --out o";
+    session.succeed(&data.split(' ').collect::<Vec<_>>());
+    train(&session, &["--resume", "run", "--set", "train.steps=8"]);
+    for (name, stays) in [
+        (".o.trm-99999.tmp", false),
+        ("run/.best.trm-9.tmp", false),
+        ("run/notes.tmp", true),
+        ("run/mine.tmp/x", true),
+        ("run/old.old.tmp/x", true),
+    ] {
+        assert_eq!(session.path(name).exists(), stays, "{name}");
+    }
 }
 
 #[test]
@@ -244,4 +292,81 @@ fn weights_that_leave_the_numbers_stop_the_run_by_step_and_operation() {
         assert!(!session.path("hot/best").exists());
         std::fs::remove_dir_all(session.path("hot")).unwrap();
     }
+}
+
+#[test]
+fn a_finished_run_says_so_and_goes_on_with_more_steps() {
+    let session = Session::new();
+    session.trained();
+    let before = session.files();
+    let text = train(&session, &["--resume", "run"]);
+    assert!(text.starts_with("run is finished: all steps taken at step 30\n"), "{text}");
+    assert_eq!(session.files(), before);
+    let text = train(&session, &["--resume", "run", "--set", "steps=34"]);
+    assert!(text.contains("all steps taken at step 34"), "{text}");
+    let text = train(&session, &["--resume", "run", "--set", "steps=60", "--set", "patience=1"]);
+    let text = text + &train(&session, &["--resume", "run"]);
+    assert!(text.contains("run is finished: "), "{text}");
+}
+
+#[test]
+fn without_validation_nothing_is_validated() {
+    let session = prepared();
+    let settings = ["--set", "train.validate_every=0", "--set", "train.steps=12"];
+    let text = train(&session, &[&["recipe.toml", "--out", "run"][..], &settings].concat());
+    assert!(!text.contains("held-out"), "{text}");
+    assert!(!session.path("run/best").exists());
+    session.succeed(&["eval", "run", "--data", "data"]);
+}
+
+#[test]
+fn what_a_run_cannot_be_made_of_is_refused_and_leaves_no_folder() {
+    let session = prepared();
+    let refuse = |settings: &[&str]| {
+        let settings = settings.iter().flat_map(|setting| ["--set", setting]);
+        let arguments = ["train", "recipe.toml", "--out", "o"].into_iter().chain(settings);
+        session.refuse(&arguments.collect::<Vec<_>>(), 2)
+    };
+    for setting in [
+        "train.lr=nan",
+        "train.lr=-1",
+        "train.lr=1e39",
+        "train.weight_decay=inf",
+        "train.ema=nan",
+        "train.muon_iterations=1000000000",
+        "train.steps=-1",
+        "train.batch=99999999999999999999",
+        "model.expansion=inf",
+        "model.expansion=nan",
+        "model.expansion=-1",
+        "model.inner_multiple=4611686018427387904",
+        "model.hidden=4611686018427387904",
+    ] {
+        let message = refuse(&[setting]);
+        let key = setting.split(['.', '=']).nth(1).unwrap();
+        assert!(message.contains(key) || message.contains("parameters"), "{setting}: {message}");
+    }
+    let path = session.path("data/train/dataset.json");
+    let json = std::fs::read_to_string(&path).unwrap();
+    let broken = json.replace("\"blank_identifier_id\": 0", "\"blank_identifier_id\": 77");
+    assert_ne!(json, broken);
+    std::fs::write(&path, broken).unwrap();
+    let message = refuse(&["train.blank_identifiers=true"]);
+    assert!(message.contains("blank_identifier_id = 77"), "{message}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_data_folder_whose_name_is_no_text_is_refused_in_one_line() {
+    use std::os::unix::ffi::OsStrExt;
+    let session = prepared();
+    let name = std::ffi::OsStr::from_bytes(b"d\xff");
+    std::fs::rename(session.path("data"), session.path("").join(name)).unwrap();
+    let before = session.files();
+    let mut command = session.command(&["train", "recipe.toml", "--out", "o", "--data"]);
+    let output = command.arg(name).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), text.lines().count()), (Some(2), 1), "{text}");
+    assert!(text.contains("not UTF-8"), "{text}");
+    assert_eq!(session.files(), before);
 }

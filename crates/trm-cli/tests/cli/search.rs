@@ -94,6 +94,24 @@ fn a_search_says_what_it_found_and_what_it_cost() {
 }
 
 #[test]
+fn files_of_puzzles_are_read_in_the_forms_that_people_have() {
+    let session = Session::new();
+    session.trained();
+    let puzzle = "1.....3..4.....2";
+    for text in [
+        "# two puzzles\n1.....3..4.....2\n1.....3..4.....2\n",
+        "0a1b 1.....3..4.....2 1.2\n1a1b 1.....3..4.....2 1.5\n",
+        "[Puzzle]\n1...\n..3.\n.4..\n...2\n[State]\n1...\n..3.\n.4..\n...2\n",
+    ] {
+        session.write("puzzles.txt", text);
+        let found = solved(&session, &["run", "--file", "puzzles.txt", "--one-pass"]);
+        assert!(!found.is_empty() && found.iter().all(|f| f["question"] == puzzle), "{text}");
+    }
+    let message = session.refuse(&["solve", "run", "puzzles.txt"], 2);
+    assert_eq!(message, "the puzzle: `puzzles.txt` is a file: give it with --file");
+}
+
+#[test]
 fn searches_that_cannot_be_done_are_refused() {
     let session = Session::new();
     session.trained();

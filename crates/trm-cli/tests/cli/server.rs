@@ -19,6 +19,10 @@ pub enum Manner {
     Missing,
     /// A page of HTML.
     Page,
+    /// The whole file, without saying how long it is.
+    WithoutLength,
+    /// The file again and again, without saying how long it is.
+    Endless,
     /// To the same file below `/moved`.
     Redirect,
 }
@@ -96,13 +100,19 @@ fn answer(
         (_, Some(bytes)) => ("206 Partial Content", "text/csv", &bytes[from..]),
     };
     let length = body.len();
-    write!(stream, "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n")?;
+    write!(stream, "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\n")?;
+    if !matches!(manner, Manner::WithoutLength | Manner::Endless) {
+        write!(stream, "Content-Length: {length}\r\n")?;
+    }
     if manner == Manner::Redirect {
         write!(stream, "Location: /moved{path}\r\n")?;
     }
     write!(stream, "Connection: close\r\n\r\n")?;
     match manner {
         Manner::CutAfter(count) => stream.write_all(&body[..count]),
+        Manner::Endless => loop {
+            stream.write_all(body)?;
+        },
         _ => stream.write_all(body),
     }
 }

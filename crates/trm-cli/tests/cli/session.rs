@@ -79,7 +79,7 @@ impl Session {
 pub const RECIPE: &str = "data = \"data\"\n[model]\nhidden = 32\ninner_multiple = 32\ncycles = 1\n\
     recursions = 2\nsupervision_steps = 4\nprefix_len = 0\npuzzle_embedding = 0\n[train]\n\
     steps = 30\nbatch = 16\noptimizer = \"adamw\"\nlr = 2e-3\nwarmup = 5\nvalidation = 16\n\
-    validate_every = 10\n";
+    validate_every = 10\nprecision = \"f32\"\n";
 
 /// A puzzle that can be solved.
 pub const PUZZLE: &str = "1.....3..4.....2";

@@ -78,6 +78,21 @@ pub fn decode(canvas: &[u8]) -> Option<Grid> {
     (!cells.is_empty()).then(|| Grid::new(width, cells))
 }
 
+/// The grid of a canvas, wherever it was drawn.
+///
+/// # Panics
+/// If there are not as many tokens as cells.
+pub fn decode_anywhere(canvas: &[u8]) -> Option<Grid> {
+    let drawn = || canvas.iter().enumerate().filter(|(_, token)| **token != PAD).map(|(i, _)| i);
+    let (top, left) = (drawn().next()? / SIDE, drawn().map(|i| i % SIDE).min()?);
+    let mut moved = canvas[top * SIDE + left..].to_vec();
+    moved.resize(CELLS, PAD);
+    for row in moved.chunks_exact_mut(SIDE) {
+        row[SIDE - left..].fill(PAD); // what lay at the left of the next row
+    }
+    decode(&moved)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,9 +1,11 @@
 //! Files of tasks: the Kaggle form with challenges and solutions apart, and one file per task.
 
 use super::grid::{Grid, GridError, Pair, Task};
-use serde::Deserialize;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// What is wrong with a file of tasks.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +13,12 @@ pub enum FileError {
     /// Not the JSON of tasks; the line and column are named.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
+    /// Another file than one of tasks.
+    #[error("no file of tasks, but {0}")]
+    Other(&'static str),
+    /// Two tasks of one name.
+    #[error("two tasks are called `{0}`")]
+    Twice(String),
     /// A grid that is none.
     #[error("task {task}, {place}: {source}")]
     Grid {
@@ -73,9 +81,13 @@ pub fn read_challenges(
     challenges: &[u8],
     solutions: Option<&[u8]>,
 ) -> Result<Vec<Task>, FileError> {
-    let raw: BTreeMap<String, RawTask> = serde_json::from_slice(challenges)?;
+    let Entries(raw) = serde_json::from_slice(challenges)?;
     let tasks = raw.into_iter().map(|(name, raw)| task(name, raw));
     let mut tasks = tasks.collect::<Result<Vec<Task>, _>>()?;
+    tasks.sort_by(|a, b| a.name.cmp(&b.name));
+    if let Some(twice) = tasks.windows(2).find(|pair| pair[0].name == pair[1].name) {
+        return Err(FileError::Twice(twice[0].name.clone()));
+    }
     let Some(solutions) = solutions else { return Ok(tasks) };
     let mut outputs: BTreeMap<String, Vec<Rows>> = serde_json::from_slice(solutions)?;
     for task in &mut tasks {
@@ -96,12 +108,74 @@ pub fn read_challenges(
     }
 }
 
-/// Reads the file of a single task.
+/// Reads a file of a single task, which is called `name`, or one of challenges, with the file of their solutions if
+/// there is one.
 ///
 /// # Errors
-/// Says what is wrong.
-pub fn read_task(name: &str, file: &[u8]) -> Result<Task, FileError> {
-    task(name.to_owned(), serde_json::from_slice(file)?)
+/// Says what is wrong, or what the file is.
+pub fn read_tasks(
+    name: &str,
+    file: &[u8],
+    solutions: Option<&[u8]>,
+) -> Result<Vec<Task>, FileError> {
+    #[derive(Deserialize)]
+    struct Parts {
+        #[serde(rename = "train")]
+        _train: IgnoredAny,
+        #[serde(rename = "test")]
+        _test: IgnoredAny,
+    }
+    let is_object = file.trim_ascii_start().starts_with(b"{"); // a list would do for serde
+    if is_object && serde_json::from_slice::<Parts>(file).is_ok() {
+        return Ok(vec![task(name.to_owned(), serde_json::from_slice(file)?)?]);
+    }
+    read_challenges(file, solutions).map_err(|error| match (&error, kind(file)) {
+        (FileError::Json(_), Some(kind)) => FileError::Other(kind),
+        _ => error,
+    })
+}
+
+/// What a file is that has no tasks, if it is known.
+fn kind(file: &[u8]) -> Option<&'static str> {
+    let first = |list: &Value| list.as_array().and_then(|list| list.first().cloned());
+    match serde_json::from_slice(file).ok()? {
+        Value::Object(entries) => match first(entries.values().next()?)? {
+            Value::Array(_) => Some("the solutions of one: give the file of challenges"),
+            Value::Object(attempts) if attempts.contains_key("attempt_1") => {
+                Some("a submission: give the file of challenges")
+            }
+            _ => None,
+        },
+        Value::Array(pairs) => pairs.first()?.get("input").map(|_| {
+            "a list of pairs: a task is an object with pairs to learn from, `train`, and pairs to ask, `test`"
+        }),
+        _ => None,
+    }
+}
+
+/// The entries of an object, those of one name too.
+struct Entries(Vec<(String, RawTask)>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Entries, D::Error> {
+        struct Visit;
+        impl<'de> Visitor<'de> for Visit {
+            type Value = Entries;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of tasks")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+        from.deserialize_map(Visit)
+    }
 }
 
 fn task(name: String, raw: RawTask) -> Result<Task, FileError> {
@@ -199,6 +273,24 @@ mod tests {
             "solutions, task b: no such challenge"
         );
         assert_eq!(wrong(r#"{"a": [[[]]]}"#), "task a, solution 1: an empty grid");
+    }
+
+    #[test]
+    fn a_file_that_is_no_challenges_is_named_and_a_single_task_read() {
+        let read = |text: &str| read_tasks("a", text.as_bytes(), None);
+        let task = format!(r#"{{"name": "x", "test": [{PAIR}], "train": [{PAIR}]}}"#);
+        assert_eq!(read(&task).unwrap()[0].name, "a");
+        assert_eq!(read(&challenge(PAIR, PAIR)).unwrap().len(), 1);
+        let other = |text: &str| read(text).unwrap_err().to_string();
+        for pairs in [format!("[{PAIR}]"), format!("[{PAIR}, {PAIR}]")] {
+            assert!(other(&pairs).contains("a list of pairs"));
+        }
+        assert!(other(r#"{"a": [[[1]]]}"#).contains("the solutions"));
+        assert!(
+            other(r#"{"a": [{"attempt_1": [[0]], "attempt_2": [[0]]}]}"#).contains("submission")
+        );
+        let twice = format!(r#"{{"a": {task}, "b": {task}, "a": {task}}}"#);
+        assert_eq!(other(&twice), "two tasks are called `a`");
     }
 
     #[test]

@@ -4,13 +4,15 @@
 //! 30 × 30 cells.
 
 mod augment;
+mod canonical;
 mod canvas;
 mod files;
 mod grid;
 mod rules;
 
 pub use augment::{Augmentation, NameError};
-pub use canvas::{CELLS, SIDE, VOCABULARY, decode, encode, room};
-pub use files::{FileError, read_challenges, read_task, write_submission};
+pub use canonical::pair_class;
+pub use canvas::{CELLS, SIDE, VOCABULARY, decode, decode_anywhere, encode, room};
+pub use files::{FileError, read_challenges, read_tasks, write_submission};
 pub use grid::{Grid, GridError, Pair, Task};
 pub use rules::Canvas;

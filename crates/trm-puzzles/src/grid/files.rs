@@ -1,6 +1,7 @@
 //! Files of a user's puzzles: CSV or a JSON value a line, and what they tell about the puzzle.
 
 use super::format::{Format, FormatError, OUTSIDE, ragged};
+use crate::columns::{ANSWER, QUESTION, place};
 use csv::ReaderBuilder;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -47,6 +48,19 @@ pub enum FileError {
         /// Why.
         source: FormatError,
     },
+    /// A single row that could be a square.
+    #[error(
+        "line {line}: all grids are one row of {cells} cells: --width {side} if they are squares of {side} rows, \
+         --width {cells} if they are rows"
+    )]
+    OneRow {
+        /// The first line.
+        line: u64,
+        /// Cells of the row.
+        cells: usize,
+        /// Its square root.
+        side: usize,
+    },
     /// The format that is asked for is none.
     #[error(transparent)]
     Format(#[from] FormatError),
@@ -92,11 +106,8 @@ pub struct Wanted {
 pub fn read_csv(text: impl Read) -> Result<Vec<Example>, FileError> {
     let mut reader = ReaderBuilder::new().from_reader(text);
     let header = reader.headers()?.clone();
-    let column = |names: [&'static str; 2]| {
-        let found = header.iter().position(|column| names.contains(&column.trim()));
-        found.ok_or(FileError::MissingColumn(names[0]))
-    };
-    let (input, output) = (column(["input", "question"])?, column(["output", "answer"])?);
+    let column = |ours, names| place(&header, names).ok_or(FileError::MissingColumn(ours));
+    let (input, output) = (column("input", QUESTION)?, column("output", ANSWER)?);
     let mut examples = Vec::new();
     for record in reader.records() {
         let record = record?;
@@ -117,19 +128,41 @@ pub fn read_jsonl(text: &str) -> Result<Vec<Example>, FileError> {
     let example = |(line, text): (u64, &str)| {
         let refuse = |message: String| FileError::Json { line, message };
         let value: Value = serde_json::from_str(text).map_err(|error| refuse(error.to_string()))?;
-        let grid = |names: [&str; 2]| {
+        let grid = |ours: &str, names: &[&str]| {
             let value = names.iter().find_map(|name| value.get(name));
-            let value = value.ok_or_else(|| refuse(format!("no `{}`", names[0])))?;
+            let value = value.ok_or_else(|| refuse(format!("no `{ours}`")))?;
             rows_of_json(value).ok_or_else(|| {
                 let forms =
                     "a text, a list of texts, or lists of numbers from 0 to 9 or characters";
-                refuse(format!("`{}` is no grid: {forms}", names[0]))
+                refuse(format!("`{ours}` is no grid: {forms}"))
             })
         };
-        let (input, output) = (grid(["input", "question"])?, grid(["output", "answer"])?);
+        let (input, output) = (grid("input", QUESTION)?, grid("output", ANSWER)?);
         Ok(Example { line, input, output })
     };
     lines.map(example).collect()
+}
+
+/// Leaves out what stands between the cells of every row of every grid, as many programs print them: a blank, a
+/// tab or a comma.
+pub fn close_up(examples: &mut [Example]) {
+    let apart = GAPS.iter().find(|gap| {
+        let mut rows = examples.iter().flat_map(|e| e.input.iter().chain(&e.output));
+        rows.clone().all(|row| cells_apart(row, gap).is_some()) && rows.any(|row| row.len() > 1)
+    });
+    let Some(gap) = apart else { return };
+    for row in examples.iter_mut().flat_map(|e| e.input.iter_mut().chain(&mut e.output)) {
+        *row = cells_apart(row, gap).expect("checked");
+    }
+}
+
+/// What can stand between cells.
+const GAPS: [&str; 4] = [", ", ",", "\t", " "];
+
+/// The cells of a row between gaps, if each is one character.
+fn cells_apart(row: &[char], gap: &str) -> Option<Vec<char>> {
+    let text: String = row.iter().collect();
+    text.split(gap).map(|cell| cell.parse().ok()).collect()
 }
 
 /// The rows of a text: lines, or parted by `/`.
@@ -179,6 +212,17 @@ pub fn infer(examples: &[Example], wanted: &Wanted) -> Result<Format, FileError>
         grids().map(|(_, _, rows)| (rows[0].len(), rows.len())).collect();
     let width = wanted.width.or(sizes.iter().map(|size| size.0).max()).unwrap_or(0);
     let height = wanted.height.or(sizes.iter().map(|size| size.1).max()).unwrap_or(0);
+    let side = width.isqrt();
+    if wanted.width.is_none()
+        && wanted.height.is_none()
+        && sizes.len() == 1
+        && height == 1
+        && side > 1
+        && side * side == width
+    {
+        let line = examples.first().map_or(0, |example| example.line);
+        return Err(FileError::OneRow { line, cells: width, side });
+    }
     let varied = sizes.iter().any(|size| *size != (width, height));
     let used: BTreeSet<char> =
         grids().flat_map(|(_, _, rows)| rows.iter().flatten()).copied().collect();

@@ -1,7 +1,7 @@
 //! Maze files: `source,question,answer,rating`, one maze a row.
 
 use super::grid::{Maze, MazeError};
-use super::verify::{PathVerdict, judge};
+use super::verify::{PathFault, PathVerdict, judge, path};
 use ::csv::{ReaderBuilder, StringRecord, WriterBuilder};
 use std::io::{Read, Write};
 
@@ -24,7 +24,27 @@ pub enum CsvError {
         /// Why.
         source: MazeError,
     },
-    /// An answer has no shortest path of its question.
+    /// Question and answer are of different sizes.
+    #[error(
+        "line {line}: the question has {question} cells, the answer {answer}: they must be of one size"
+    )]
+    Sizes {
+        /// The line.
+        line: u64,
+        /// Columns and rows of the question.
+        question: String,
+        /// Columns and rows of the answer.
+        answer: String,
+    },
+    /// The marks of an answer are no path.
+    #[error("line {line}, answer: {fault}")]
+    Marks {
+        /// The line.
+        line: u64,
+        /// Why, and where.
+        fault: PathFault,
+    },
+    /// The path of an answer is no shortest one of its question.
     #[error("line {line}: the answer has {verdict}")]
     Answer {
         /// The line.
@@ -61,11 +81,13 @@ pub fn read_csv(text: impl Read) -> Result<Vec<(Maze, Maze)>, CsvError> {
         let line = record.position().map_or(0, |position| position.line());
         let maze = |(place, column)| maze(&record, place, (line, column));
         let (question, answer) = (maze(question)?.question(), maze(answer)?);
-        let same_size = (question.width(), question.height()) == (answer.width(), answer.height());
-        let verdict = match same_size {
-            true => judge(&question, &answer.to_tokens()),
-            false => PathVerdict::Broken,
-        };
+        let [wanted, found] = [&question, &answer].map(|m| format!("{}×{}", m.width(), m.height()));
+        if wanted != found {
+            return Err(CsvError::Sizes { line, question: wanted, answer: found });
+        }
+        let tokens = answer.to_tokens();
+        path(&question, &tokens).map_err(|fault| CsvError::Marks { line, fault })?;
+        let verdict = judge(&question, &tokens);
         if !verdict.is_solved() {
             return Err(CsvError::Answer { line, verdict });
         }
@@ -130,7 +152,15 @@ mod tests {
         );
         assert_eq!(
             message("question,answer\nS# G,S# G\n"),
-            "line 2: the answer has no path from S to G"
+            "line 2, answer: the marks are no single line from S to G: the line from S ends at row 1 column 1"
+        );
+        assert_eq!(
+            message("question,answer\nS   G                    ,SoooGoo                  \n"),
+            "line 2, answer: the marks are no single line from S to G: there are several ways on at row 1 column 1"
+        );
+        assert_eq!(
+            message("question,answer\nS# G,S  o    G\n"),
+            "line 2: the question has 2×2 cells, the answer 3×3: they must be of one size"
         );
         assert_eq!(
             message("question,answer\nS# G,S\n"),

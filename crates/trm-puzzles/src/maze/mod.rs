@@ -15,4 +15,4 @@ pub use generate::{Law, generate};
 pub use grid::{Cell, Maze, MazeError};
 pub use path::{label, shortest};
 pub use rules::{Size, class_hash};
-pub use verify::{PathVerdict, judge};
+pub use verify::{PathFault, PathVerdict, judge};

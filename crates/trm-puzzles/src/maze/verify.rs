@@ -36,12 +36,31 @@ impl fmt::Display for PathVerdict {
     }
 }
 
+/// Why the marks of an answer are no path. Rows and columns are counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PathFault {
+    /// A cell that is no mark is another than in the question.
+    #[error("row {0} column {1} is not as in the question")]
+    Changed(usize, usize),
+    /// A cell from which a walk could go on to several marks.
+    #[error(
+        "the marks are no single line from S to G: there are several ways on at row {0} column {1}"
+    )]
+    Forks(usize, usize),
+    /// The last cell of a line that does not reach the goal.
+    #[error("the marks are no single line from S to G: the line from S ends at row {0} column {1}")]
+    Ends(usize, usize),
+    /// Marks are left over when the goal is reached.
+    #[error("the marks are no single line from S to G: some lie beside the line that reaches G")]
+    LeftOver,
+}
+
 /// Judges an answer, tokens of the question's cells, without a recorded one.
 ///
 /// # Panics
 /// If there are not as many tokens as cells.
 pub fn judge(question: &Maze, answer: &[u8]) -> PathVerdict {
-    let Some(marks) = path(question, answer) else { return PathVerdict::Broken };
+    let Ok(marks) = path(question, answer) else { return PathVerdict::Broken };
     let Some(needed) = shortest(question) else { return PathVerdict::Broken };
     match marks + 2 - needed {
         0 if label(question).is_ok_and(|label| label.to_tokens() == answer) => PathVerdict::Exact,
@@ -52,33 +71,47 @@ pub fn judge(question: &Maze, answer: &[u8]) -> PathVerdict {
 
 /// How many cells an answer marks, if they are a path and everything else is as in the question.
 ///
+/// # Errors
+/// Says why they are none, and where.
+///
 /// # Panics
 /// If there are not as many tokens as cells.
-fn path(question: &Maze, answer: &[u8]) -> Option<usize> {
+pub(super) fn path(question: &Maze, answer: &[u8]) -> Result<usize, PathFault> {
     assert_eq!(answer.len(), question.cells().len(), "a token for every cell");
-    let marked = |cell: usize| answer[cell] == Cell::Path as u8;
-    let kept = question.cells().iter().zip(answer).all(|(cell, token)| {
+    let is_kept = |(cell, token): (&Cell, &u8)| {
         *token == *cell as u8 || (*cell == Cell::Free && *token == Cell::Path as u8)
-    });
-    let marks = (0..answer.len()).filter(|cell| marked(*cell)).count();
-    (kept && is_line(question, &marked, question.ends(), marks)).then_some(marks)
+    };
+    let place = |cell: usize| (cell / question.width() + 1, cell % question.width() + 1);
+    if let Some(changed) = question.cells().iter().zip(answer).position(|pair| !is_kept(pair)) {
+        let (row, column) = place(changed);
+        return Err(PathFault::Changed(row, column));
+    }
+    let marks = answer.iter().filter(|token| **token == Cell::Path as u8).count();
+    walk(question, answer, marks).map(|()| marks).map_err(|(cell, ways)| {
+        let (row, column) = place(cell);
+        match ways {
+            0 if neighbours(question, cell).any(|n| n == question.ends().1) => PathFault::LeftOver,
+            0 => PathFault::Ends(row, column),
+            _ => PathFault::Forks(row, column),
+        }
+    })
 }
 
-/// Whether a walk from start to goal can step on all marks, each once: at every mark but for the last there
-/// is one other mark to go to.
-fn is_line(
-    maze: &Maze,
-    marked: &impl Fn(usize) -> bool,
-    (start, goal): (usize, usize),
-    marks: usize,
-) -> bool {
+/// Walks from start to goal over all marks, each once: at every mark but for the last there is one other mark to go
+/// to. Fails with the cell where there is none, or are several, and their number.
+fn walk(maze: &Maze, answer: &[u8], marks: usize) -> Result<(), (usize, usize)> {
+    let (start, goal) = maze.ends();
     let (mut before, mut cell) = (start, start);
     for _ in 0..marks {
-        let mut next = neighbours(maze, cell).filter(|n| marked(*n) && *n != before);
-        let (Some(only), None) = (next.next(), next.next()) else { return false };
-        (before, cell) = (cell, only);
+        let is_next = |n: &usize| answer[*n] == Cell::Path as u8 && *n != before;
+        let mut next = neighbours(maze, cell).filter(is_next);
+        match (next.next(), next.count()) {
+            (Some(only), 0) => (before, cell) = (cell, only),
+            (None, _) => return Err((cell, 0)),
+            (Some(_), others) => return Err((cell, 1 + others)),
+        }
     }
-    neighbours(maze, cell).any(|n| n == goal)
+    neighbours(maze, cell).any(|n| n == goal).then_some(()).ok_or((cell, 0))
 }
 
 #[cfg(test)]
@@ -102,6 +135,21 @@ mod tests {
         assert_eq!(verdict(OPEN, "S..o\no...\no...\noooG"), PathVerdict::Broken);
         assert_eq!(verdict("S#G\n...\n...", "SoG\n...\n..."), PathVerdict::Broken);
         assert_eq!(verdict("SG\n..", "SG\n.."), PathVerdict::Exact);
+    }
+
+    #[test]
+    fn faults_of_marks_are_named_with_their_place() {
+        let fault = |question: &str, answer: &str| {
+            let answer = Maze::parse(answer).unwrap().to_tokens();
+            path(&Maze::parse(question).unwrap(), &answer).unwrap_err()
+        };
+        const OPEN: &str = "S...\n....\n....\n...G";
+        assert_eq!(fault(OPEN, "S...\no...\n....\noooG"), PathFault::Ends(2, 1));
+        assert_eq!(fault(OPEN, OPEN), PathFault::Ends(1, 1));
+        assert_eq!(fault(OPEN, "Sooo\noo.o\n...o\n...G"), PathFault::Forks(1, 1));
+        assert_eq!(fault(OPEN, "S..o\no...\no...\noooG"), PathFault::LeftOver);
+        assert_eq!(fault(OPEN, "S.#.\no...\no...\noooG"), PathFault::Changed(1, 3));
+        assert_eq!(fault("S#G\n...\n...", "SoG\n...\n..."), PathFault::Changed(1, 2));
     }
 
     #[test]

@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 
 use ::csv::{ReaderBuilder, StringRecord, Terminator, Trim};
 
+use super::check::{PuzzleError, check_question};
 use super::generate::Puzzle;
 use super::grid::Grid;
 use super::parse::ParseError;
 use super::shape::Shape;
 use super::verify::verify;
 use crate::ConstraintVerdict;
+use crate::columns::{ANSWER, QUESTION, RATING, place};
 
 /// One row of a puzzle file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     /// Where the puzzle comes from; may be empty.
     pub source: String,
@@ -23,14 +25,14 @@ pub struct Record {
     /// A full grid that solves the question.
     pub answer: Grid,
     /// The difficulty as the file states it. Scales differ between files.
-    pub rating: Option<u32>,
+    pub rating: Option<f64>,
 }
 
 impl Record {
     /// The row for a puzzle, saying where it comes from.
     pub fn new(source: impl Into<String>, puzzle: &Puzzle) -> Record {
         let &Puzzle { question, answer, rating } = puzzle;
-        Record { source: source.into(), question, answer, rating: Some(rating) }
+        Record { source: source.into(), question, answer, rating: Some(rating.into()) }
     }
 }
 
@@ -56,7 +58,7 @@ pub enum CsvError {
     /// The header lacks a column.
     #[error(
         "{file}, line 1: no column `{column}` among `{header}`; the header must name `question` \
-         and `answer`, and may name `source` and `rating`"
+         and `answer` (or `puzzle` and `solution`), and may name `source` and `rating`"
     )]
     MissingColumn {
         /// The file.
@@ -91,7 +93,7 @@ pub enum CsvError {
         source: ParseError,
     },
     /// A rating is not a number.
-    #[error("{file}, line {line}: rating `{found}` is not a whole number from 0 on")]
+    #[error("{file}, line {line}: rating `{found}` is no number")]
     Rating {
         /// The file.
         file: String,
@@ -99,6 +101,16 @@ pub enum CsvError {
         line: u64,
         /// What stands there.
         found: String,
+    },
+    /// A question has not exactly one solution.
+    #[error("{file}, line {line}, question: {source}")]
+    Question {
+        /// The file.
+        file: String,
+        /// The line of the row.
+        line: u64,
+        /// Why.
+        source: PuzzleError,
     },
     /// An answer does not solve its question.
     #[error("{file}, line {line}: the answer does not solve the question ({verdict})")]
@@ -123,8 +135,8 @@ pub fn read_csv_file(path: &Path) -> Result<Vec<Record>, CsvError> {
 }
 
 /// Reads puzzles of one shape. Columns are found by the names in the header; `source` and
-/// `rating` may be missing. Every answer must solve its question; whether it is the only one is
-/// left to [`check_question`](super::check_question). Errors call the input `file`.
+/// `rating` may be missing, and the names of the large public files are known. Every answer must be the only
+/// solution of its question. Errors call the input `file`.
 ///
 /// ```
 /// use trm_puzzles::sudoku::read_csv;
@@ -199,20 +211,19 @@ struct Columns {
 
 impl Columns {
     fn find(header: &StringRecord, file: &str) -> Result<Columns, CsvError> {
-        let position = |name| header.iter().position(|column| column == name);
-        let required = |column| {
-            position(column).ok_or_else(|| CsvError::MissingColumn {
+        let required = |names: &[&'static str]| {
+            place(header, names).ok_or_else(|| CsvError::MissingColumn {
                 file: file.to_owned(),
-                column,
+                column: names[0],
                 header: header.iter().collect::<Vec<_>>().join(","),
             })
         };
         Ok(Columns {
             count: header.len(),
-            source: position("source"),
-            question: required("question")?,
-            answer: required("answer")?,
-            rating: position("rating"),
+            source: place(header, &["source"]),
+            question: required(QUESTION)?,
+            answer: required(ANSWER)?,
+            rating: place(header, RATING),
         })
     }
 
@@ -237,12 +248,16 @@ impl Columns {
         if !verdict.is_solved() {
             return Err(CsvError::Unsolved { file: file(), line, verdict });
         }
+        let unclear = |source| CsvError::Question { file: file(), line, source };
+        check_question(&question).map_err(unclear)?;
         let rating = match self.rating.map_or("", |index| &row[index]) {
             "" => None,
-            text => Some(text.parse().map_err(|_| {
-                let found = text.to_owned();
-                CsvError::Rating { file: file(), line, found }
-            })?),
+            text => Some(text.parse().ok().filter(|rating: &f64| rating.is_finite()).ok_or_else(
+                || {
+                    let found = text.to_owned();
+                    CsvError::Rating { file: file(), line, found }
+                },
+            )?),
         };
         let source = self.source.map_or("", |index| &row[index]).to_owned();
         Ok(Record { source, question, answer, rating })
@@ -268,9 +283,27 @@ mod tests {
             source: String::new(),
             question: QUESTION.parse().unwrap(),
             answer: ANSWER.parse().unwrap(),
-            rating: Some(7),
+            rating: Some(7.0),
         };
         assert_eq!(records, [expected]);
+    }
+
+    #[test]
+    fn the_columns_of_large_public_files_are_known() {
+        for header in ["quizzes,solutions", "Puzzle,Solution", "puzzle,solution,difficulty"] {
+            let extra = if header.ends_with("difficulty") { ",2.5" } else { "" };
+            let text = format!("{header}\n{QUESTION},{ANSWER}{extra}\n");
+            let records = read_csv(text.as_bytes(), "a.csv").unwrap();
+            assert_eq!(records[0].question, QUESTION.parse().unwrap(), "{header}");
+            assert_eq!(records[0].rating, (!extra.is_empty()).then_some(2.5));
+        }
+    }
+
+    #[test]
+    fn several_solutions_are_named_with_their_line() {
+        let open = ".".repeat(16);
+        let message = message(&format!("question,answer\n{QUESTION},{ANSWER}\n{open},{ANSWER}\n"));
+        assert!(message.starts_with("a.csv, line 3, question: "), "{message}");
     }
 
     #[test]
@@ -282,7 +315,7 @@ mod tests {
             rating: None,
         };
         let mut records = vec![record.clone()];
-        record.rating = Some(12);
+        record.rating = Some(1.5);
         records.push(record);
         let mut file = Vec::new();
         write_csv(&mut file, &records).unwrap();
@@ -295,7 +328,7 @@ mod tests {
         assert_eq!(
             message("source,question\n"),
             "a.csv, line 1: no column `answer` among `source,question`; the header must name \
-             `question` and `answer`, and may name `source` and `rating`"
+             `question` and `answer` (or `puzzle` and `solution`), and may name `source` and `rating`"
         );
         let good = format!("question,answer,rating\n{QUESTION},{ANSWER},3\n");
         assert_eq!(
@@ -315,7 +348,7 @@ mod tests {
         );
         assert_eq!(
             message(&format!("{good}{QUESTION},{ANSWER},hard\n")),
-            "a.csv, line 3: rating `hard` is not a whole number from 0 on"
+            "a.csv, line 3: rating `hard` is no number"
         );
         assert_eq!(
             message(&format!("{good}2{},{ANSWER},3\n", &QUESTION[1..])),

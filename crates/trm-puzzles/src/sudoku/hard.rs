@@ -98,11 +98,12 @@ impl Breeder {
     }
 
     /// Breeds until every range has parents to begin with; what was made does not count. Clones of a
-    /// breeder that is ready spare this.
-    pub fn make_ready<R: Rng + ?Sized>(&mut self, rng: &mut R) {
+    /// breeder that is ready spare this. `watch` is called after every puzzle.
+    pub fn make_ready<R: Rng + ?Sized>(&mut self, rng: &mut R, watch: &mut dyn FnMut()) {
         let enough = READY.min(self.lines);
         while self.ranges.iter().any(|range| !range.settled && range.parents.len() < enough) {
             self.breed(rng);
+            watch();
         }
         self.made = 0;
         self.ranges.iter_mut().for_each(|range| range.made = 0);

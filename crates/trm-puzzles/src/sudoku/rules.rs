@@ -28,6 +28,10 @@ impl Rules for Shape {
         self.cells()
     }
 
+    fn is_comment(&self, line: &str) -> bool {
+        super::parse::is_comment(line)
+    }
+
     fn parse(&self, text: &str) -> Result<Vec<u8>, Error> {
         Ok(Grid::parse(text, Some(*self))?.to_tokens())
     }

@@ -82,6 +82,9 @@ pub struct TrainConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
+    /// The fastest that this machine has: bf16 where the processor multiplies it, else f32. A run, once begun, keeps
+    /// what was chosen.
+    Auto,
     /// Single precision.
     F32,
     /// bfloat16 activations over f32 weights.
@@ -114,8 +117,19 @@ pub enum LikelihoodKind {
 impl From<Precision> for DType {
     fn from(precision: Precision) -> DType {
         match precision {
+            Precision::Auto => DType::fastest(),
             Precision::F32 => DType::F32,
             Precision::Bf16 => DType::Bf16,
+        }
+    }
+}
+
+impl Precision {
+    /// What this machine takes: a format, not [`Auto`](Precision::Auto).
+    pub fn chosen(self) -> Precision {
+        match DType::from(self) {
+            DType::F32 => Precision::F32,
+            DType::Bf16 => Precision::Bf16,
         }
     }
 }
@@ -134,7 +148,7 @@ impl Default for TrainConfig {
         TrainConfig {
             steps: 65_000,
             batch: 768,
-            precision: Precision::F32,
+            precision: Precision::Auto,
             recompute: false,
             optimizer: OptimizerKind::AdamAtan2,
             lr: 1e-4,
@@ -195,6 +209,9 @@ impl TrainConfig {
         ];
         if self.batch > 1 << 20 {
             return refuse("batch", self.batch.to_string(), "at most 1048576");
+        }
+        if self.muon_iterations > 100 {
+            return refuse("muon_iterations", self.muon_iterations.to_string(), "at most 100");
         }
         if let Some((key, value, _)) = shares.iter().find(|(_, v, end)| !(0.0..*end).contains(v)) {
             return refuse(key, value.to_string(), "between 0 and 1");

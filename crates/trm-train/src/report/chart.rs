@@ -20,6 +20,8 @@ const PLOT_HEIGHT: f64 = HEIGHT - TOP - BOTTOM;
 const BLEED: f64 = 4.0;
 /// A series with at most this many points shows each of them.
 const MAX_MARKERS: usize = 40;
+/// A chart of more series is as wide as the page, with its legend beside the drawing.
+const FEW: usize = 4;
 /// Colours of the palette in `style.css`; further series repeat them with a broken line.
 const COLOURS: usize = 6;
 
@@ -28,9 +30,10 @@ pub(super) fn render(chart: &Chart) -> String {
     let traces = traces(chart);
     let axes = Axes::new(chart, &traces);
     format!(
-        "<figure class=\"chart\">\n{title}{legend}\
+        "<figure class=\"{class}\">\n{title}{legend}\
          <svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">\n\
          {drawing}</svg>\n{caption}</figure>\n",
+        class = if chart.series.len() > FEW { "chart wide" } else { "chart" },
         title = element("h3", "", &chart.title),
         legend = legend(chart, &traces),
         label = label(chart),

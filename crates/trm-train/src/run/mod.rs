@@ -1,21 +1,25 @@
 //! A training run: the visible loop, its log, its folder.
 
+mod estimate;
 mod training;
 
 use crate::Error;
 use crate::checkpoint::{Checkpoint, Progress, discard_after};
 use crate::dataset::Dataset;
 use crate::evaluate::{EvalOptions, Evaluation};
-use crate::files::{create_folder, lock, sweep, write_atomic};
+use crate::files::{create_folder, lock, write_atomic};
 use crate::learner::Learner;
+use crate::memory::check_memory;
 use crate::provenance::Provenance;
 use crate::random::{Purpose, stream};
 use crate::recipe::Recipe;
 use crate::sampler::Images;
+use crate::temporary::sweep;
 use crate::train::{StepMetrics, Trainer};
 use rand::seq::SliceRandom;
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use training::due;
 use trm::Network;
 use trm_ops::Device;
 use trm_puzzles::Domain;
@@ -102,10 +106,20 @@ impl<L: Learner> Run<L> {
             return Err(Error::file(folder, message));
         }
         let mut run = Self::prepare(folder, recipe, data, device)?;
+        let is_new = !folder.exists();
         create_folder(folder)?;
-        run.lock = Some(lock(folder)?);
-        write_atomic(&folder.join("recipe.toml"), run.recipe.to_toml().as_bytes())?;
-        Ok(run)
+        let begun = run.begin().inspect_err(|_| {
+            if is_new {
+                let _ = fs::remove_dir(folder);
+            }
+        });
+        begun.map(|()| run)
+    }
+
+    /// Takes hold of the folder and writes the recipe there.
+    fn begin(&mut self) -> Result<(), Error> {
+        self.lock = Some(lock(&self.folder)?);
+        write_atomic(&self.folder.join("recipe.toml"), self.recipe.to_toml().as_bytes())
     }
 
     /// Takes up the run in `folder` at its newest checkpoint, or at that of the step `from`; later
@@ -185,20 +199,32 @@ impl<L: Learner> Run<L> {
 
     fn prepare(
         folder: &Path,
-        recipe: Recipe,
+        mut recipe: Recipe,
         data: &Dataset,
         device: &Device,
     ) -> Result<Self, Error> {
-        recipe.train.check()?;
+        recipe.train.precision = recipe.train.precision.chosen();
+        recipe.check()?;
+        check_blank_identifier(&recipe, data)?;
         let images = match recipe.train.symmetries {
+            true if data.holds_images() => Images::None,
             true if data.augmented.is_some() => Images::Tasks,
             true => Images::Symmetries(domain_of(data)?),
             false => Images::None,
         };
+        let writer = recipe.autoregressive_for(data);
+        check_memory(&recipe.model_for(data), writer.as_ref(), &recipe.train)?;
         let (train, validation) = split(data, recipe.train.validation, recipe.seed)?;
         let trainer = L::start(&recipe, data, device)?;
         let (folder, progress) = (folder.to_owned(), Progress::start(&data.digest()));
         Ok(Run { folder, recipe, train, validation, trainer, progress, images, lock: None })
+    }
+
+    /// Whether the run validates after this step.
+    fn validates_at(&self, step: u64) -> bool {
+        let settings = &self.recipe.train;
+        let is_due = step == settings.steps || due(step, settings.validate_every);
+        settings.validate_every > 0 && !self.validation.is_empty() && is_due
     }
 
     /// How this run evaluates: all supervision steps for every puzzle, so that accuracies compare
@@ -210,6 +236,20 @@ impl<L: Learner> Run<L> {
             halt: None,
             dtype: self.recipe.train.precision.into(),
             keep_outputs: false,
+        }
+    }
+
+    /// Why there is nothing left to do, if so.
+    pub fn ending(&self) -> Option<Ending> {
+        let (progress, settings) = (&self.progress, &self.recipe.train);
+        if progress.unvalidated {
+            None
+        } else if settings.target > 0.0 && progress.best_exact as f32 >= settings.target {
+            Some(Ending::Target)
+        } else if settings.patience > 0 && progress.stale >= settings.patience {
+            Some(Ending::Patience)
+        } else {
+            (progress.step >= settings.steps).then_some(Ending::Finished)
         }
     }
 
@@ -234,6 +274,11 @@ impl<L: Learner> Run<L> {
 /// # Errors
 /// If it names none or an unknown one, so that its symmetries are not known either.
 pub fn domain_of(data: &Dataset) -> Result<Domain, Error> {
+    if data.metadata.domain.is_empty() {
+        let message = "the data set names no domain: add one to both dataset.json, such as \"domain\": \"sudoku9\", \
+                       or set train.symmetries = false";
+        return Err(Error::Mismatch(message.into()));
+    }
     let domain: Domain = data.metadata.domain.parse().map_err(|error| {
         Error::Mismatch(format!(
             "the data set names no domain whose symmetries are known ({error}): \
@@ -250,6 +295,18 @@ pub fn domain_of(data: &Dataset) -> Result<Domain, Error> {
         )));
     }
     Ok(domain)
+}
+
+/// Refuses to give every puzzle an identifier that there is not.
+fn check_blank_identifier(recipe: &Recipe, data: &Dataset) -> Result<(), Error> {
+    let (blank, count) = (data.metadata.blank_identifier_id, data.metadata.num_puzzle_identifiers);
+    if !recipe.train.blank_identifiers || (blank as usize) < count {
+        return Ok(());
+    }
+    Err(Error::Mismatch(format!(
+        "train.blank_identifiers: dataset.json has blank_identifier_id = {blank}, but there are \
+         {count} puzzle identifiers: correct it there"
+    )))
 }
 
 /// Splits off groups to validate on, chosen by the seed.

@@ -10,11 +10,12 @@ use crate::model_folder::{model_files, save_files};
 use crate::provenance::{Machine, Provenance, program, weight_digest};
 use crate::sampler::Sampler;
 use crate::state::state_of;
+use crate::train::StepMetrics;
 use crate::writer::Writer;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use trm::Network;
+use trm_ops::Stop;
 
 /// What the loop holds beside the run.
 struct Loop<'a, L> {
@@ -22,102 +23,122 @@ struct Loop<'a, L> {
     log: Log,
     writer: Writer,
     on: &'a mut dyn FnMut(Event<'_>),
+    stop: &'a Stop,
     before: f64,
     started: Instant,
 }
 
 impl<L: Learner> Run<L> {
-    /// The training loop. Returns when the work is done or `stop` is set; either way the last state
-    /// is on disk.
+    /// The training loop. Returns when the work is done or `stop` is requested, inside a step too, which
+    /// then counts as not taken; either way the last state is on disk.
     ///
     /// # Errors
     /// If a step is not finite and may not be undone (`train.rollbacks`), or the operating system
     /// refuses to write. The last checkpoint is then there to resume from.
-    pub fn train(
-        &mut self,
-        stop: &AtomicBool,
-        on: &mut dyn FnMut(Event<'_>),
-    ) -> Result<Ending, Error> {
-        let log = Log::open(&self.folder, self.progress.step)?;
+    pub fn train(&mut self, stop: &Stop, on: &mut dyn FnMut(Event<'_>)) -> Result<Ending, Error> {
+        let log = Log::open(&self.folder, &self.progress)?;
         let (before, started) = (self.progress.seconds, Instant::now());
-        let mut work = Loop { run: self, log, writer: Writer::default(), on, before, started };
-        let ending = work.steps(stop)?;
+        self.trainer.core_mut().stop = stop.clone();
+        let writer = Writer::default();
+        let mut work = Loop { run: self, log, writer, on, stop, before, started };
+        let ending = match work.steps() {
+            Err(Error::Stopped) => Ending::Interrupted,
+            ending => ending?,
+        };
         work.begin_checkpoint()?;
         work.finish_checkpoint()?;
         Ok(ending)
     }
 }
 
-fn due(step: u64, every: u64) -> bool {
+pub(super) fn due(step: u64, every: u64) -> bool {
     every > 0 && step.is_multiple_of(every)
 }
 
 impl<L: Learner> Loop<'_, L> {
-    fn steps(&mut self, stop: &AtomicBool) -> Result<Ending, Error> {
-        let settings = self.run.recipe.train.clone();
+    /// [`Error::Stopped`] with the run at its last whole step.
+    fn steps(&mut self) -> Result<Ending, Error> {
         let train = self.run.train.clone();
         let (images, seed) = (self.run.images, self.run.recipe.seed);
         let mut sampler = Sampler::new(&train, images, seed, self.run.progress.drawn);
-        let blank = settings.blank_identifiers.then_some(train.metadata.blank_identifier_id);
-        while self.run.progress.step < settings.steps {
-            let step = self.run.trainer.step(&mut |_| {
-                let example = sampler.draw();
-                Example { puzzle: blank.unwrap_or(example.puzzle), ..example }
-            });
-            self.run.progress.drawn = sampler.drawn();
-            self.run.progress.seconds = self.before + self.started.elapsed().as_secs_f64();
-            let metrics = match step {
-                Ok(metrics) => metrics,
-                Err(fault) => {
+        let checkpoint_every = self.run.recipe.train.checkpoint_every;
+        self.validate_if_due()?; // where the run was stopped in a validation
+        loop {
+            if let Some(ending) = self.run.ending() {
+                return Ok(ending);
+            }
+            let metrics = match self.step(&mut sampler) {
+                Err(fault @ Error::NotFinite { .. }) => {
                     self.roll_back(fault)?;
                     continue;
                 }
+                metrics => metrics?,
             };
-            self.run.progress.step = metrics.step;
-            self.log.step(&metrics, settings.batch, self.run.progress.seconds)?;
+            let Progress { step, seconds, .. } = self.run.progress;
+            self.log.step(&metrics, self.run.recipe.train.batch, seconds)?;
             (self.on)(Event::Step(&metrics));
-
-            let last = metrics.step == settings.steps;
-            let validated = due(metrics.step, settings.validate_every) || last;
-            if validated && !self.run.validation.is_empty() {
-                let exact = self.validate()?;
-                if settings.target > 0.0 && exact as f32 >= settings.target {
-                    return Ok(Ending::Target);
-                }
-                if settings.patience > 0 && self.run.progress.stale >= settings.patience {
-                    return Ok(Ending::Patience);
-                }
-            }
-            if due(metrics.step, settings.checkpoint_every) && !last {
+            self.validate_if_due()?;
+            if self.run.ending().is_none() && due(step, checkpoint_every) {
                 self.begin_checkpoint()?;
-            }
-            if stop.load(Ordering::Relaxed) {
-                return Ok(Ending::Interrupted);
             }
             let written = self.writer.poll()?;
             self.written(written)?;
         }
-        Ok(Ending::Finished)
     }
 
-    /// Evaluates the averaged model on the held-out groups and keeps it if it is the best so far.
-    fn validate(&mut self) -> Result<f64, Error> {
+    /// One step of training, after which the run stands there; or none, and it stands where it did.
+    fn step(&mut self, sampler: &mut Sampler<'_>) -> Result<StepMetrics, Error> {
+        let run = &mut *self.run;
+        let blank = run.recipe.train.blank_identifiers;
+        let blank = blank.then_some(run.train.metadata.blank_identifier_id);
+        let step = run.trainer.step(&mut |_| {
+            let example = sampler.draw();
+            Example { puzzle: blank.unwrap_or(example.puzzle), ..example }
+        });
+        run.progress.seconds = self.before + self.started.elapsed().as_secs_f64();
+        if !matches!(step, Err(Error::Stopped)) {
+            run.progress.drawn = sampler.drawn();
+        }
+        if let Ok(metrics) = &step {
+            run.progress.step = metrics.step;
+            run.progress.unvalidated = run.validates_at(metrics.step);
+        }
+        step
+    }
+
+    fn validate_if_due(&mut self) -> Result<(), Error> {
+        if self.run.progress.unvalidated { self.validate() } else { Ok(()) }
+    }
+
+    /// Evaluates the averaged model on the held-out groups and keeps it if none was better: in exact accuracy,
+    /// then in right cells, then in loss.
+    fn validate(&mut self) -> Result<(), Error> {
         let run = &mut *self.run;
         let model = run.trainer.core().averaged();
-        let evaluation = L::evaluate(&model, &run.validation, run.eval_options(), &mut |_| ())?;
+        let evaluation = L::evaluate(&model, &run.validation, run.eval_options(), self.stop)?;
         let (step, exact) = (run.progress.step, evaluation.exact());
-        let best = exact > run.progress.best_exact;
+        let cells = evaluation.steps.last().map_or(0.0, |last| last.cells);
+        let loss = evaluation.loss.unwrap_or(0.0);
+        let Progress { best_exact, best_cells, best_loss, stale, .. } = run.progress;
+        // of equals the later one is kept; only a better exact accuracy ends the waiting
+        let best = (exact, cells, -loss) >= (best_exact, best_cells, -best_loss);
+        let stale = if exact > best_exact { 0 } else { stale + 1 };
+        run.progress.stale = stale;
+        run.progress.unvalidated = false;
         if best {
-            run.progress =
-                Progress { best_step: step, best_exact: exact, stale: 0, ..run.progress.clone() };
+            run.progress = Progress {
+                best_step: step,
+                best_exact: exact,
+                best_cells: cells,
+                best_loss: loss,
+                ..run.progress.clone()
+            };
             let files = model_files(&model, &run.recipe, &run.provenance(&model));
             save_files(&run.folder.join("best"), &files)?;
-        } else {
-            run.progress.stale += 1;
         }
         self.log.validation(step, &evaluation, run.progress.seconds)?;
         (self.on)(Event::Validation { step, evaluation: &evaluation, best });
-        Ok(exact)
+        Ok(())
     }
 
     /// Begins to write a checkpoint of this moment. The log is on disk before it, so that a resumed
@@ -148,9 +169,7 @@ impl<L: Learner> Loop<'_, L> {
         self.finish_checkpoint()?;
         let run = &mut *self.run;
         let checkpoint = Checkpoint::open(&run.folder, None)?;
-        if !matches!(fault, Error::NotFinite { .. })
-            || run.progress.rollbacks >= run.recipe.train.rollbacks
-        {
+        if run.progress.rollbacks >= run.recipe.train.rollbacks {
             return Err(fault.with_checkpoint(checkpoint.map(|c| c.folder)));
         }
         let Progress { drawn, seconds, rollbacks, .. } = run.progress;
@@ -162,7 +181,7 @@ impl<L: Learner> Loop<'_, L> {
             Progress { drawn, seconds, rollbacks: rollbacks + 1, ..run.progress.clone() };
         run.trainer.forget();
         let step = run.progress.step;
-        self.log = Log::open(&run.folder, step)?;
+        self.log = Log::open(&run.folder, &run.progress)?;
         self.log.rollback(step, &fault.to_string(), seconds)?;
         (self.on)(Event::RolledBack { step, fault: &fault });
         Ok(())
@@ -243,10 +262,22 @@ mod tests {
     }
 
     #[test]
+    fn weights_that_overflow_in_the_first_step_name_the_first_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut run = poisoned(&folder.path().join("run"));
+        run.trainer.forget(); // the poison
+        run.trainer.core.config.lr = f32::MAX;
+        run.trainer.core.config.warmup = 0;
+        run.recipe.train.rollbacks = 0;
+        let error = run.train(&Stop::default(), &mut |_| ()).unwrap_err().to_string();
+        assert!(error.contains("size of the weights is not finite at step 1 ("), "{error}");
+    }
+
+    #[test]
     fn a_step_that_is_not_finite_is_undone_once_and_counted() {
         let folder = tempfile::tempdir().unwrap();
         let mut run = poisoned(&folder.path().join("run"));
-        run.train(&AtomicBool::new(false), &mut |_| ()).unwrap();
+        run.train(&Stop::default(), &mut |_| ()).unwrap();
         assert_eq!((run.progress.step, run.progress.rollbacks), (8, 1));
         let log = read_log(&run.folder).unwrap();
         assert!(
@@ -255,12 +286,12 @@ mod tests {
 
         run.recipe.train.steps = 12;
         poison(&mut run);
-        let error = run.train(&AtomicBool::new(false), &mut |_| ()).unwrap_err().to_string();
+        let error = run.train(&Stop::default(), &mut |_| ()).unwrap_err().to_string();
         assert!(error.contains("not finite at step 9 (first: Add)"), "{error}");
         assert!(error.contains("checkpoints/step-8"), "{error}");
 
         run.recipe.train.rollbacks = 2;
-        run.train(&AtomicBool::new(false), &mut |_| ()).unwrap();
+        run.train(&Stop::default(), &mut |_| ()).unwrap();
         assert_eq!((run.progress.step, run.progress.rollbacks), (12, 2));
         assert!(run.trainer.model().parameters().iter().all(|p| p.value().is_finite()));
     }

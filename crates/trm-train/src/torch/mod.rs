@@ -1,17 +1,27 @@
-//! Checkpoints of PyTorch: the archives that `torch.save` writes, read and written without Python.
+//! Checkpoints of PyTorch: the files that `torch.save` writes and safetensors, read and written without Python.
+//!
+//! ```text
+//! archive.rs, legacy.rs  both forms of torch.save    pickle.rs   the list of tensors inside
+//! storage.rs             values of a tensor          save.rs     writing
+//! ```
 
+mod archive;
+mod legacy;
 mod pickle;
 mod save;
+mod storage;
 
-use crate::torch::pickle::{Pickle, Value};
-use half::{bf16, f16};
+use crate::public::is_cache;
+use crate::text::foreign;
+use archive::Archive;
+use pickle::{Pickle, Place, Value};
+use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
-use std::io::{Cursor, Read};
-use zip::{CompressionMethod, ZipArchive};
+use storage::{DType, Storages};
 
 pub use save::encode;
 
-/// A named tensor of a checkpoint, widened to f32.
+/// A named tensor of a checkpoint, in f32.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedTensor {
     /// Its name in the file.
@@ -22,87 +32,101 @@ pub struct NamedTensor {
     pub values: Vec<f32>,
 }
 
-/// Number formats of weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum DType {
-    F32,
-    F16,
-    Bf16,
+/// The weights of a checkpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weights {
+    /// The key that holds them, where the file has more than them.
+    pub under: Option<&'static str>,
+    /// The tensors, but for the public code's caches.
+    pub tensors: Vec<NamedTensor>,
 }
 
-impl DType {
-    fn of_storage(class: &str) -> Result<DType, String> {
-        match class {
-            "torch.FloatStorage" => Ok(DType::F32),
-            "torch.HalfStorage" => Ok(DType::F16),
-            "torch.BFloat16Storage" => Ok(DType::Bf16),
-            other => Err(format!("{other}: weights are f32, f16 or bf16")),
-        }
-    }
+/// The keys that hold weights in a file of several things, the first that is there.
+const KEYS: [&str; 6] =
+    ["model", "state_dict", "model_state_dict", "ema", "ema_state_dict", "model_ema"];
 
-    fn size(self) -> u64 {
-        match self {
-            DType::F32 => 4,
-            DType::F16 | DType::Bf16 => 2,
-        }
-    }
-
-    fn value(self, bytes: &[u8]) -> f32 {
-        match (self, bytes) {
-            (DType::F32, &[a, b, c, d]) => f32::from_le_bytes([a, b, c, d]),
-            (DType::F16, &[a, b]) => f16::from_le_bytes([a, b]).to_f32(),
-            (DType::Bf16, &[a, b]) => bf16::from_le_bytes([a, b]).to_f32(),
-            _ => unreachable!("as many bytes as a value has"),
-        }
-    }
-}
-
-/// The longest pickle that is read; its values take up to a hundred times as much. Some 50,000 tensors fit.
-const MOST_PICKLE: usize = 8 << 20;
-
-/// The tensors of a checkpoint, a dictionary of tensors by name. Nothing in the file is executed, and
-/// values take no more memory than the file four times over, and what lists them at most 1 GiB.
+/// The weights of a checkpoint: a dictionary of tensors by name, or one under a usual key, in a file of
+/// `torch.save` or of safetensors. Nothing in the file is executed. What is computed takes at most ten times
+/// the memory of the file and 64 MiB.
 ///
 /// # Errors
 /// One line: what is wrong with the file.
-pub fn decode(bytes: &[u8]) -> Result<Vec<NamedTensor>, String> {
-    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| {
-        format!("not an archive of torch.save (PyTorch 1.6 and later): {error}")
-    })?;
-    let names: Result<Vec<String>, _> =
-        archive.file_names().map(|name| name.map(|name| name.into_owned())).collect();
-    let names = names.map_err(|error| format!("an archive with a bad name: {error}"))?;
-    let folder = names.iter().find_map(|name| name.strip_suffix("data.pkl"));
-    let folder = folder.ok_or("no data.pkl inside: not written by torch.save")?.to_owned();
-    if names.contains(&format!("{folder}byteorder"))
-        && entry(&mut archive, &format!("{folder}byteorder"))? != b"little"
-    {
-        return Err("its numbers are big-endian: save it on another machine".into());
+pub fn decode(bytes: &[u8]) -> Result<Weights, String> {
+    let len = bytes.len() as u64;
+    if bytes.starts_with(b"PK") {
+        let mut archive = Archive::open(bytes)?;
+        let wanted: Vec<String> =
+            archive.pickle.storages().map(|(key, _)| key.to_owned()).collect();
+        let storages = archive.storages(wanted.into_iter(), len)?;
+        tensors(&archive.pickle, &storages, len)
+    } else if legacy::is_legacy(bytes) {
+        let (pickle, storages) = legacy::open(bytes)?;
+        tensors(&pickle, &storages, len)
+    } else if bytes.get(8) == Some(&b'{') {
+        Ok(Weights { under: None, tensors: safe_tensors(bytes)? })
+    } else {
+        Err("no checkpoint: neither a file of torch.save nor safetensors".into())
     }
-    let pickle = entry(&mut archive, &format!("{folder}data.pkl"))?;
-    if pickle.len() > MOST_PICKLE {
-        return Err(format!(
-            "data.pkl has {} bytes: no list of weights is that long",
-            pickle.len()
-        ));
-    }
-    let pickle = Pickle::parse(&pickle)?;
-    let Value::Dictionary(entries) = pickle.top() else {
-        return Err("not a dictionary of tensors: save model.state_dict()".into());
-    };
-    let mut budget = bytes.len() as u64;
+}
+
+/// The tensors of the dictionary of weights.
+fn tensors(pickle: &Pickle, storages: &Storages<'_>, mut budget: u64) -> Result<Weights, String> {
+    let (under, entries) = weights(pickle)?;
     let mut tensors = Vec::new();
     for (key, value) in entries {
         let Value::Text(name) = pickle.get(*key) else {
             return Err("a key that is no name: save model.state_dict()".into());
         };
-        let tensor = tensor(&pickle, pickle.get(*value), &mut budget, &mut |key| {
-            entry(&mut archive, &format!("{folder}data/{key}"))
-        });
-        let (shape, values) = tensor.map_err(|message| format!("{name}: {message}"))?;
+        if is_cache(name) {
+            continue;
+        }
+        let rest = budget.checked_sub(name.len() as u64);
+        budget = rest.ok_or("names that are longer than the file")?;
+        let tensor = storage::tensor(pickle, pickle.get(*value), storages, &mut budget);
+        let (shape, values) = tensor.map_err(|message| format!("{}: {message}", foreign(name)))?;
         tensors.push(NamedTensor { name: name.clone(), shape, values });
     }
-    Ok(tensors)
+    Ok(Weights { under, tensors })
+}
+
+/// A dictionary's keys and values.
+type Entries = [(Place, Place)];
+
+/// The entries of the dictionary of weights, and the key it lies under, if any.
+fn weights(pickle: &Pickle) -> Result<(Option<&'static str>, &Entries), String> {
+    let Value::Dictionary(entries) = pickle.top() else {
+        return Err("not a dictionary of tensors: save model.state_dict()".into());
+    };
+    let under = KEYS.into_iter().find_map(|key| match pickle.under(key) {
+        Some(Value::Dictionary(entries)) => Some((Some(key), &entries[..])),
+        _ => None,
+    });
+    Ok(under.unwrap_or((None, entries)))
+}
+
+/// The tensors of a safetensors file.
+fn safe_tensors(bytes: &[u8]) -> Result<Vec<NamedTensor>, String> {
+    let file = SafeTensors::deserialize(bytes)
+        .map_err(|error| format!("safetensors: {}", foreign(&error.to_string())))?;
+    let wanted = file.iter().filter(|(name, _)| !is_cache(name));
+    let tensors = wanted.map(|(name, view)| {
+        let dtype = match view.dtype() {
+            Dtype::F64 => DType::F64,
+            Dtype::F32 => DType::F32,
+            Dtype::F16 => DType::F16,
+            Dtype::BF16 => DType::Bf16,
+            other => {
+                return Err(format!(
+                    "{}: {other:?}: weights are f64, f32, f16 or bf16",
+                    foreign(name)
+                ));
+            }
+        };
+        let values = view.data().chunks_exact(dtype.size() as usize).map(|x| dtype.value(x));
+        let (name, shape) = (name.to_owned(), view.shape().to_vec());
+        Ok(NamedTensor { name, shape, values: values.collect() })
+    });
+    tensors.collect()
 }
 
 /// The bytes of a safetensors file.
@@ -117,69 +141,6 @@ pub(crate) fn to_safetensors(tensors: &[NamedTensor]) -> Result<Vec<u8>, String>
     });
     let views = views.collect::<Result<Vec<_>, String>>()?;
     safetensors::serialize(views, None).map_err(|error| error.to_string())
-}
-
-/// The contents of a file of the archive.
-fn entry(archive: &mut ZipArchive<Cursor<&[u8]>>, name: &str) -> Result<Vec<u8>, String> {
-    let damaged = |error: &dyn std::fmt::Display| format!("{name}: {error}");
-    let mut file = archive.by_name(name).map_err(|error| damaged(&error))?;
-    if file.compression() != CompressionMethod::Stored {
-        return Err(damaged(&"compressed, which torch.save never does"));
-    }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(|error| damaged(&error))?;
-    Ok(bytes)
-}
-
-/// Shape and values of a tensor; what it takes goes off the budget of bytes.
-fn tensor(
-    pickle: &Pickle,
-    value: &Value,
-    budget: &mut u64,
-    read: &mut dyn FnMut(&str) -> Result<Vec<u8>, String>,
-) -> Result<(Vec<usize>, Vec<f32>), String> {
-    let Value::Tensor { storage, offset, shape, strides } = value else {
-        return Err("no tensor".into());
-    };
-    let Value::Storage { key, dtype, len } = pickle.get(*storage) else {
-        return Err("a tensor without storage".into());
-    };
-    if shape.len() != strides.len() {
-        return Err(format!("{} extents with {} strides", shape.len(), strides.len()));
-    }
-    let size = dtype.size();
-    let count = shape.iter().try_fold(size, |bytes, extent| bytes.checked_mul(*extent));
-    let taken = count.filter(|bytes| *bytes <= *budget);
-    *budget -= taken.ok_or("larger than the file has bytes")?;
-    let last = shape.iter().zip(strides).try_fold(*offset, |last, (extent, stride)| {
-        last.checked_add(extent.saturating_sub(1).checked_mul(*stride)?)
-    });
-    let empty = shape.contains(&0);
-    if !empty && last.is_none_or(|last| last >= *len) {
-        return Err("reaches beyond its storage".into());
-    }
-    let bytes = read(key)?;
-    if len.checked_mul(size).is_none_or(|wanted| wanted > bytes.len() as u64) {
-        return Err(format!("{} bytes of storage for {len} values", bytes.len()));
-    }
-    let (shape, values) = (shape.iter().map(|extent| *extent as usize), &bytes[..]);
-    let shape: Vec<usize> = shape.collect();
-    let value = |place: u64| dtype.value(&values[(place * size) as usize..][..size as usize]);
-    let values = places(&shape, strides, *offset).map(value).collect();
-    Ok((shape, values))
-}
-
-/// Where the values of a tensor lie in its storage, row by row.
-fn places(shape: &[usize], strides: &[u64], offset: u64) -> impl Iterator<Item = u64> {
-    let count: usize = shape.iter().product();
-    (0..count).map(move |mut i| {
-        let mut place = offset;
-        for (extent, stride) in shape.iter().zip(strides).rev() {
-            place += (i % extent) as u64 * stride;
-            i /= extent;
-        }
-        place
-    })
 }
 
 #[cfg(test)]
@@ -201,7 +162,33 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
-        assert_eq!(decode(&encode(&tensors()).unwrap()).unwrap(), tensors());
+        let written = encode(&tensors()).unwrap();
+        let read = decode(&written).unwrap();
+        assert_eq!(read, Weights { under: None, tensors: tensors() });
+        let written = to_safetensors(&tensors()).unwrap();
+        let mut read = decode(&written).unwrap().tensors;
+        read.sort_by_key(|tensor| tensors().iter().position(|t| t.name == tensor.name));
+        assert_eq!(read, tensors());
+    }
+
+    #[test]
+    fn older_files_keys_and_formats_are_understood() {
+        let legacy = include_bytes!("../../../../fuzz/corpus/checkpoint/legacy");
+        let read = decode(legacy).unwrap();
+        assert_eq!(read.under, Some("state_dict"));
+        let found = read.tensors.iter().map(|t| (&t.name[..], &t.shape[..], &t.values[..]));
+        let wanted = [
+            ("model.inner.H_init", &[2][..], &[1.0, 2.0][..]),
+            ("b", &[1, 2], &[3.0, 4.0]), // f64; the cache of integers is left out
+        ];
+        assert_eq!(found.collect::<Vec<_>>(), wanted);
+        for cut in 0..legacy.len() {
+            assert!(decode(&legacy[..cut]).is_err(), "{cut}");
+        }
+        let safe = include_bytes!("../../../../fuzz/corpus/checkpoint/safetensors");
+        assert!(decode(safe).unwrap().tensors.iter().any(|t| t.values == [3.0]));
+        let message = decode(b"version of something else").unwrap_err();
+        assert!(message.starts_with("no checkpoint"), "{message}");
     }
 
     #[test]
@@ -218,13 +205,5 @@ mod tests {
         };
         // a checksum guards the pickle, so any change inside is noticed
         assert!(with(b"FloatStorage", b"FloatStorags").contains("data.pkl"));
-    }
-
-    #[test]
-    fn views_are_followed_and_stay_within_their_storage() {
-        let places: Vec<u64> = places(&[2, 3], &[1, 2], 4).collect();
-        assert_eq!(places, [4, 6, 8, 5, 7, 9]);
-        assert_eq!(super::places(&[], &[], 3).collect::<Vec<_>>(), [3]);
-        assert_eq!(super::places(&[0, 3], &[3, 1], 0).count(), 0);
     }
 }

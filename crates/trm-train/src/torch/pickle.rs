@@ -6,8 +6,12 @@
 
 mod tensors;
 
-use super::DType;
+use super::storage::DType;
 use std::collections::HashMap;
+
+/// The most instructions of a pickle: some 6000 tensors. Each makes a value at most, so that what lists the
+/// tensors takes no more than 64 MiB.
+const MOST_INSTRUCTIONS: usize = 300_000;
 
 /// The place of a value.
 pub(super) type Place = usize;
@@ -52,20 +56,46 @@ impl Pickle {
         self.get(self.top)
     }
 
-    /// Reads a pickle.
+    /// What a dictionary has under a text, if the pickle is one.
+    pub(super) fn under(&self, wanted: &str) -> Option<&Value> {
+        let Value::Dictionary(entries) = self.top() else { return None };
+        let is_wanted = |key: Place| matches!(self.get(key), Value::Text(key) if key == wanted);
+        entries.iter().find(|(key, _)| is_wanted(*key)).map(|(_, value)| self.get(*value))
+    }
+
+    /// The texts of a list, if the pickle is one.
+    pub(super) fn texts(&self) -> Option<Vec<&str>> {
+        let Value::List(places) = self.top() else { return None };
+        let text = |place: &Place| match self.get(*place) {
+            Value::Text(text) => Some(&text[..]),
+            _ => None,
+        };
+        places.iter().map(text).collect()
+    }
+
+    /// Keys and formats of all storages.
+    pub(super) fn storages(&self) -> impl Iterator<Item = (&str, DType)> {
+        self.values.iter().filter_map(|value| match value {
+            Value::Storage { key, dtype, .. } => Some((&key[..], *dtype)),
+            _ => None,
+        })
+    }
+
+    /// Reads a pickle; how many bytes it has.
     ///
     /// # Errors
     /// One line: what is wrong, and at which byte.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Pickle, String> {
+    pub(super) fn parse(bytes: &[u8]) -> Result<(Pickle, usize), String> {
         let mut machine = Machine { bytes, ..Machine::default() };
-        loop {
+        for _ in 0..MOST_INSTRUCTIONS {
             let at = machine.at;
             match machine.step() {
                 Ok(None) => {}
-                Ok(Some(top)) => return Ok(Pickle { values: machine.values, top }),
+                Ok(Some(top)) => return Ok((Pickle { values: machine.values, top }, machine.at)),
                 Err(message) => return Err(format!("pickle, byte {at}: {message}")),
             }
         }
+        Err("a pickle without end: no list of weights is that long".into())
     }
 }
 
@@ -133,6 +163,7 @@ impl Machine<'_> {
             b'Q' => self.storage()?,
             b'R' => self.reduce()?,
             b'b' => drop(self.pop()?), // attributes, of an OrderedDict for one: no tensors
+            0x81 => return Err("a whole module: save model.state_dict() instead".into()),
             other => return Err(format!("instruction {other:#04x} does not occur in checkpoints")),
         }
         Ok(None)
@@ -302,12 +333,12 @@ mod tests {
         let pickle = Pickle::parse(
             b"\x80\x02}q\x00(X\x01\x00\x00\x00aJ\xff\xff\xff\xff\x8c\x01bM\x01\x02u.",
         );
-        let pickle = pickle.unwrap();
+        let (pickle, _) = pickle.unwrap();
         let Value::Dictionary(entries) = pickle.top() else { panic!("a dictionary") };
         let entry = |i: usize| (pickle.get(entries[i].0).clone(), pickle.get(entries[i].1).clone());
         assert_eq!(entry(0), (Value::Text("a".into()), Value::Integer(-1)));
         assert_eq!(entry(1), (Value::Text("b".into()), Value::Integer(0x201)));
-        let long = Pickle::parse(b"\x8a\x03\x00\x00\xff.").unwrap();
+        let (long, _) = Pickle::parse(b"\x8a\x03\x00\x00\xff.").unwrap();
         assert_eq!(long.top(), &Value::Integer(-65_536));
     }
 
@@ -331,8 +362,9 @@ mod tests {
         assert_eq!(message(b"(0"), "pickle, byte 1: nothing on the stack");
         assert_eq!(
             message(b"\x81."),
-            "pickle, byte 0: instruction 0x81 does not occur in checkpoints"
+            "pickle, byte 0: a whole module: save model.state_dict() instead"
         );
+        assert!(message(b"\x82.").contains("instruction 0x82 does not occur in checkpoints"));
         assert_eq!(message(b"NNs."), "pickle, byte 2: nothing on the stack");
         assert_eq!(message(b"K\x01K\x02Q"), "pickle, byte 4: a reference that is no storage");
     }
@@ -340,9 +372,11 @@ mod tests {
     #[test]
     fn values_within_each_other_without_end_are_harmless() {
         let mut deep = vec![b')'; 1];
-        deep.extend([0x85; 1_000_000]);
+        deep.extend([0x85; 200_000]);
         deep.push(b'.');
         assert!(Pickle::parse(&deep).is_ok());
+        let endless = vec![b'N'; 8 << 20];
+        assert!(message(&endless).contains("without end"));
         let within_itself = b"]q\x00h\x00a.";
         assert!(Pickle::parse(within_itself).is_ok());
     }

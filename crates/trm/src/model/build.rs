@@ -8,8 +8,6 @@ use crate::network::{Builder, Draw, Source};
 use rand::Rng;
 use trm_ops::{Device, Rope};
 
-const ROPE_BASE: f32 = 10_000.0;
-
 /// Makes blocks of a configuration.
 struct Blocks<'a, S> {
     config: &'a Config,
@@ -30,7 +28,7 @@ impl<S: Source> Blocks<'_, S> {
                 out: self.make.linear(&format!("net.{i}.out"), d, d)?,
                 heads: self.config.heads,
                 rope: (self.config.positions == Positions::Rope)
-                    .then(|| Rope::new(len, d / self.config.heads, ROPE_BASE)),
+                    .then(|| Rope::new(len, d / self.config.heads, self.config.rope_base)),
             }),
             Mix::Units => {
                 let [own, row, column, in_box, cell] = ["own", "row", "column", "box", "cell"]

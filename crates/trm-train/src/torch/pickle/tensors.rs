@@ -1,14 +1,16 @@
 //! The names that stand for tensors. No other is understood, and nothing is called.
 
 use super::{Machine, Place, Value};
-use crate::torch::DType;
+use crate::text::foreign;
+use crate::torch::storage::DType;
 
 impl Machine<'_> {
-    /// `('storage', type, key, location, length)` stands for the bytes of a file of the archive.
+    /// `('storage', type, key, location, length)` stands for the bytes of a storage. Files from before PyTorch 1.6
+    /// have a sixth part, which is `None` but for the oldest.
     pub(super) fn storage(&mut self) -> Result<(), String> {
         let place = self.pop()?;
         let storage = match &self.values[place] {
-            Value::Tuple(parts) if parts.len() == 5 => {
+            Value::Tuple(parts) if parts.len() >= 5 && !self.is_view(parts) => {
                 let [kind, class, key, _, len] = [0, 1, 2, 3, 4].map(|i| &self.values[parts[i]]);
                 match (kind, class, key, len) {
                     (
@@ -29,6 +31,10 @@ impl Machine<'_> {
         Ok(())
     }
 
+    fn is_view(&self, parts: &[Place]) -> bool {
+        parts[5..].iter().any(|part| self.values[*part] != Value::Nothing)
+    }
+
     pub(super) fn reduce(&mut self) -> Result<(), String> {
         let parts = self.pop_many(2)?;
         let (Value::Name(name), Value::Tuple(arguments)) =
@@ -47,7 +53,10 @@ impl Machine<'_> {
                 self.push(Value::Tensor { storage, offset, shape, strides });
             }
             ("torch._utils._rebuild_parameter", [tensor, ..]) => self.stack.push(*tensor),
-            (name, _) => return Err(format!("calls {name}, which no checkpoint of weights needs")),
+            (name, _) => {
+                let name = foreign(name);
+                return Err(format!("calls {name}, which no checkpoint of weights needs"));
+            }
         }
         Ok(())
     }

@@ -1,0 +1,48 @@
+//! Ctrl-C, hang-up and termination: the first ends the work in good order, the next one the process.
+
+use crate::output::note;
+use anyhow::Result;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+use trm_ops::Stop;
+
+/// Whether there is anything that an interruption must not lose.
+static WORKING: AtomicBool = AtomicBool::new(false);
+
+/// What the first signal says.
+static SAID: Mutex<&str> = Mutex::new("");
+
+/// Signals within this time are one: a terminal that is closed sends two.
+const ONE_SIGNAL: Duration = Duration::from_secs(1);
+
+/// Does work that a first signal stops and a second one ends with the process; `said` tells the user so.
+pub(crate) fn stoppable<T>(said: &'static str, work: impl FnOnce(&Stop) -> T) -> Result<T> {
+    let stop = stop_at_signals()?;
+    *SAID.lock().unwrap_or_else(PoisonError::into_inner) = said;
+    WORKING.store(true, Ordering::Relaxed);
+    let result = work(&stop);
+    WORKING.store(false, Ordering::Relaxed);
+    Ok(result)
+}
+
+fn stop_at_signals() -> Result<Stop> {
+    static STOP: OnceLock<Stop> = OnceLock::new();
+    if let Some(stop) = STOP.get() {
+        return Ok(stop.clone());
+    }
+    let stop = STOP.get_or_init(Stop::default).clone();
+    let (asked, mut first) = (stop.clone(), None);
+    ctrlc::set_handler(move || {
+        let since = first.get_or_insert_with(Instant::now).elapsed();
+        let again = asked.is_requested() && since > ONE_SIGNAL;
+        if again || !WORKING.load(Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        if !asked.is_requested() {
+            asked.request();
+            note!("\n{}", SAID.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    })?;
+    Ok(stop)
+}

@@ -1,0 +1,142 @@
+//! One puzzle as a model thinks about it, draft by draft.
+
+use crate::display::percent;
+use anyhow::{Context, Result};
+use trm::{Question, Search, Solver};
+use trm_puzzles::Domain;
+use trm_train::report::{Cell, Fill, Thinking, ThinkingStep};
+use trm_train::{Dataset, Effort, EvalOptions, Run, SearchOptions, Trail, TrailStep, load_model};
+
+/// A puzzle, what a model thought about it, and the right answer, of which 0 is not known.
+pub(crate) struct Watched {
+    pub(crate) puzzle: usize,
+    pub(crate) trail: Trail,
+    pub(crate) right: Vec<u8>,
+}
+
+/// Of the first puzzles, the one worth watching as a run's model thinks about it.
+pub(crate) fn most_thoughtful(run: &Run, data: &Dataset, limit: usize) -> Result<Watched> {
+    let model = load_model(&run.folder, run.trainer().model().device())?;
+    let EvalOptions { steps, batch, dtype, .. } = run.eval_options();
+    worth_watching(Solver::new(&model, dtype), data, limit, (steps, batch))
+}
+
+/// Of the first puzzles, the solved one with most revised cells, then most steps, then most blanks:
+/// there is most to see. Its trail has so many steps at most; so many puzzles at a time.
+pub(crate) fn worth_watching(
+    solver: Solver<'_>,
+    data: &Dataset,
+    limit: usize,
+    (steps, batch): (usize, usize),
+) -> Result<Watched> {
+    let domain: Domain = data.metadata.domain.parse()?;
+    let few = data.len().min(limit);
+    let tokens = &data.inputs[..few * data.metadata.seq_len];
+    let question = Question { tokens, puzzles: &data.example_identifiers()[..few] };
+    let search = Search { steps, batch, rollouts: 1, ..Search::default() };
+    let effort = Effort::Judged(SearchOptions { search, time: None });
+    let trails = Trail::follow_all(solver, domain, question, effort)?.into_iter();
+    let blanks = |t: &Trail| t.question.iter().filter(|token| !domain.is_given(**token)).count();
+    let revised = |t: &Trail| t.steps.iter().map(|s| s.changed.len()).sum::<usize>();
+    let best = trails
+        .enumerate()
+        .max_by_key(|(_, t)| (t.last().verdict.is_solved(), revised(t), t.steps.len(), blanks(t)));
+    let (puzzle, trail) = best.context("there are no puzzles to think about")?;
+    let right = match trail.last().verdict.is_solved() {
+        true => trail.last().answer.clone(), // there may be others
+        false => known(data, puzzle),
+    };
+    Ok(Watched { puzzle, trail, right })
+}
+
+/// The recorded answer to a puzzle; 0 where a cell is not recorded.
+fn known(data: &Dataset, puzzle: usize) -> Vec<u8> {
+    let ignored = data.ignore_label();
+    data.label(puzzle).iter().map(|token| if *token == ignored { 0 } else { *token }).collect()
+}
+
+/// The section of a run's page.
+pub(super) fn thinking(domain: Domain, Watched { trail, right, .. }: &Watched) -> Thinking {
+    let solved = trail.last().verdict.is_solved();
+    let which = if solved { "the solved one" } else { "the one" };
+    let caption = format!(
+        "A puzzle it was not trained on, draft by draft: of those looked at, {which} that it revised most."
+    );
+    let told = |(i, step): (usize, &TrailStep)| {
+        let note = format!("sure to {} · {}", percent(step.halt_probability), step.verdict);
+        (format!("step {}", i + 1), note)
+    };
+    let notes: Vec<_> = trail.steps.iter().enumerate().map(told).collect();
+    Thinking {
+        title: "Thinking, step by step".into(),
+        caption,
+        ..grids(domain, trail, &notes, right)
+    }
+}
+
+/// The grids of a trail, with a label and a note each. Cells that differ from the right answer are marked, but
+/// not where it is unknown (0) or the cell is still open.
+pub(crate) fn grids(
+    domain: Domain,
+    trail: &Trail,
+    notes: &[(String, String)],
+    right: &[u8],
+) -> Thinking {
+    let layout = domain.layout();
+    let drafts = trail.steps.iter().map(|step| &step.answer[..]);
+    let extents = drafts.chain([&trail.question[..]]).map(|tokens| domain.extent(tokens));
+    let (width, height) =
+        extents.fold((1, 1), |(width, height), (w, h)| (width.max(w), height.max(h)));
+    let places = || (0..height).flat_map(|row| (0..width).map(move |column| (row, column)));
+    let place = |(row, column): (usize, usize)| row * layout.columns + column;
+    let cells = |tokens: &[u8]| -> Vec<Cell> {
+        let (columns, rows) = domain.extent(tokens);
+        let symbol = |(row, column): (usize, usize)| match row < rows && column < columns {
+            true => domain.symbol(tokens[place((row, column))]),
+            false => ' ',
+        };
+        places().map(|at| cell(domain, symbol(at))).collect()
+    };
+    let is_wrong = |step: &TrailStep, i: usize| {
+        right[i] != 0 && step.answer[i] != right[i] && step.answer[i] != trail.question[i]
+    };
+    let is_kept = |step: &TrailStep, i: usize| {
+        domain.is_given(trail.question[i]) && step.answer[i] == trail.question[i]
+    };
+    let marked = |step: &TrailStep, (cell, i): (Cell, usize)| Cell {
+        given: is_kept(step, i),
+        changed: step.changed.contains(&i),
+        wrong: is_wrong(step, i),
+        ..cell
+    };
+    let step = |(step, (label, note)): (&TrailStep, &(String, String))| ThinkingStep {
+        label: label.clone(),
+        note: note.clone(),
+        cells: cells(&step.answer)
+            .into_iter()
+            .zip(places().map(place))
+            .map(|cell| marked(step, cell))
+            .collect(),
+    };
+    Thinking {
+        columns: width,
+        box_rows: layout.boxes.0,
+        box_cols: layout.boxes.1,
+        question: cells(&trail.question).into_iter().map(|c| Cell { given: true, ..c }).collect(),
+        steps: trail.steps.iter().zip(notes).map(step).collect(),
+        ..Thinking::default()
+    }
+}
+
+/// How a symbol is drawn.
+fn cell(domain: Domain, symbol: char) -> Cell {
+    match (domain, symbol) {
+        (Domain::Arc, '0'..='9') => {
+            Cell { fill: Fill::Colour(symbol as u8 - b'0'), ..Cell::default() }
+        }
+        (Domain::Sudoku(_) | Domain::Maze(_), '.') | (_, ' ') => Cell::default(),
+        (Domain::Maze(_), '#') => Cell { fill: Fill::Ink, ..Cell::default() },
+        (Domain::Maze(_), 'o') => Cell { fill: Fill::Accent, ..Cell::default() },
+        _ => Cell::answer(symbol),
+    }
+}

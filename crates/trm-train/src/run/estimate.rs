@@ -1,0 +1,38 @@
+//! How long a step is going to take.
+
+use super::Run;
+use crate::Error;
+use crate::learner::Learner;
+use crate::recipe::{Recipe, TrainConfig};
+use crate::sampler::Sampler;
+use std::time::{Duration, Instant};
+use trm::Network;
+
+/// A measurement that is long enough to tell.
+const TELLING: Duration = Duration::from_millis(100);
+
+impl<L: Learner> Run<L> {
+    /// Seconds that a step is going to take, measured on a network of these sizes and as few rows of the batch as
+    /// tell: on some more than one where that takes no time.
+    ///
+    /// # Errors
+    /// If the network cannot be made, or its first step is not finite.
+    pub fn seconds_per_step(&self) -> Result<f64, Error> {
+        let device = self.trainer.core().model.device();
+        let batch = self.recipe.train.batch;
+        let mut rows = 1;
+        loop {
+            let train = TrainConfig { batch: rows, ..self.recipe.train.clone() };
+            let mut learner =
+                L::start(&Recipe { train, ..self.recipe.clone() }, &self.train, device)?;
+            let mut sampler = Sampler::new(&self.train, self.images, self.recipe.seed, 0);
+            let started = Instant::now();
+            learner.step(&mut |_| sampler.draw())?;
+            let took = started.elapsed();
+            if took >= TELLING || rows == batch {
+                return Ok(took.as_secs_f64() * batch as f64 / rows as f64);
+            }
+            rows = (4 * rows).min(batch);
+        }
+    }
+}
