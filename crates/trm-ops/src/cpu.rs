@@ -77,9 +77,9 @@ pub fn capped(name: Option<&str>, machine: CpuLevel) -> Result<CpuLevel, CpuCap>
     match CpuLevel::ALL.iter().find(|(_, known)| *known == name) {
         Some((level, _)) if *level <= machine => Ok(*level),
         Some(_) => Err(CpuCap(format!("TRM_CPU=`{name}`: this machine has {machine} at most"))),
-        None => Err(CpuCap(format!(
-            "TRM_CPU=`{name}`: must be portable, avx2, avx512 or avx512bf16"
-        ))),
+        None => {
+            Err(CpuCap(format!("TRM_CPU=`{name}`: must be portable, avx2, avx512 or avx512bf16")))
+        }
     }
 }
 

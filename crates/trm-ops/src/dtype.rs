@@ -1,4 +1,4 @@
-use crate::bfloat16::multiplies_bf16;
+use crate::cpu::level;
 use crate::math::vectorized;
 use half::bf16;
 use std::fmt;
@@ -15,7 +15,7 @@ pub enum DType {
 impl DType {
     /// The format in which this processor multiplies fastest: bf16 where it has AVX-512-BF16.
     pub fn fastest() -> DType {
-        if multiplies_bf16() { DType::Bf16 } else { DType::F32 }
+        if level().multiplies_bf16() { DType::Bf16 } else { DType::F32 }
     }
 
     /// Size of one element in bytes.

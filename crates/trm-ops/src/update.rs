@@ -2,7 +2,7 @@
 //! to the caller; these are the equations.
 
 use crate::math::{atan2_right, vectorized};
-use crate::matmul::{Mat, MatMut, matmul_sum};
+use crate::panels::{F32, PackedRhs, add_transposed_product, product};
 use crate::{DType, Parameter, Tensor};
 use rayon::prelude::*;
 
@@ -158,26 +158,29 @@ pub fn orthogonalize(matrix: &Tensor, steps: usize) -> Tensor {
     device.install(|| {
         for _ in 0..steps {
             // the smaller Gram matrix: X Xᵀ from the left, or Xᵀ X from the right
-            let side = n.min(k);
-            let (wide, m) = (n <= k, Mat::new(x.slice(), n, k));
-            let gram =
-                product(if wide { m } else { m.t() }, if wide { m.t() } else { m }, side, side);
-            let g = Mat::new(&gram, side, side);
-            let mut polynomial = product(g, g, side, side);
+            let (side, wide, m) = (n.min(k), n <= k, x.slice::<f32>());
+            let gram = match wide {
+                true => product(m, k, &PackedRhs::from_columns(&device, m, n, k), n),
+                false => {
+                    let mut gram = vec![0.0; k * k];
+                    add_transposed_product::<F32>(&device, &mut gram, (m, k), (m, k), false);
+                    gram
+                }
+            };
+            let packed = |matrix: &[f32], cols| {
+                PackedRhs::<F32>::from_rows(&device, matrix, matrix.len() / cols, cols)
+            };
+            let mut polynomial = product(&gram, side, &packed(&gram, side), side);
             polynomial.iter_mut().zip(&gram).for_each(|(p, g)| *p = B * g + C * *p);
-            let p = Mat::new(&polynomial, side, side);
-            let mut next = if wide { product(p, m, n, k) } else { product(m, p, n, k) };
+            let mut next = match wide {
+                true => product(&polynomial, n, &packed(m, k), k),
+                false => product(m, k, &packed(&polynomial, k), k),
+            };
             next.iter_mut().zip(x.slice::<f32>()).for_each(|(n, x)| *n += A * x);
             x = Tensor::from_f32(&device, &[n, k], &next);
         }
     });
     x
-}
-
-fn product(a: Mat<'_>, b: Mat<'_>, rows: usize, cols: usize) -> Vec<f32> {
-    let mut out = vec![0.0; rows * cols];
-    matmul_sum(MatMut::new(&mut out, rows, cols), &[(a, b)], false);
-    out
 }
 
 impl Tensor {

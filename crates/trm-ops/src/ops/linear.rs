@@ -52,7 +52,7 @@ impl Tape {
 /// `out = rms_norm(h + x · Wᵀ)`, block by block.
 fn residual_times<F: Format>(h: &Tensor, x: &Tensor, weight: &Parameter, out: &mut Tensor) {
     let (n, k) = (h.last_dim(), x.last_dim());
-    let (matrix, block) = (&weight.columns::<F>(1)[0], row_block(h.len() / n));
+    let (matrix, block) = (&weight.columns::<F>(1)[0], row_block::<F>(h.len() / n));
     let hs = h.slice::<F::Stored>().par_chunks(block * n);
     let xs = x.slice::<F::Stored>().par_chunks(block * k);
     let outs = out.slice_mut::<F::Stored>().par_chunks_mut(block * n);
@@ -72,7 +72,6 @@ pub(crate) fn add_weight_gradient(
     x: &Tensor,
 ) {
     let (n, k) = (d_out.last_dim(), x.last_dim());
-    let rows = x.len() / k;
     x.device().count(x.len() * n);
     let (sum, started) = gradients.parameter_sum(weight);
     let sum = sum.slice_mut::<f32>();

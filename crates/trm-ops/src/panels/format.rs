@@ -36,6 +36,9 @@ pub(crate) trait Format: Copy + Send + Sync + 'static {
         accumulate: bool,
     );
 
+    /// Rounds of multiply-adds in registers alone; returns the multiplications.
+    fn peak(rounds: usize) -> usize;
+
     /// The forms of a parameter in this format.
     fn forms(all: &AllForms) -> &Forms<Self>;
 }
@@ -79,6 +82,10 @@ impl Format for F32 {
         kernel::single(lhs, panel, out, accumulate);
     }
 
+    fn peak(rounds: usize) -> usize {
+        kernel::single_peak(rounds)
+    }
+
     fn forms(all: &AllForms) -> &Forms<F32> {
         &all.f32
     }
@@ -111,6 +118,10 @@ impl Format for Bf16Pairs {
         kernel::pairs(lhs, panel, out, accumulate);
     }
 
+    fn peak(rounds: usize) -> usize {
+        kernel::pairs_peak(rounds)
+    }
+
     fn forms(all: &AllForms) -> &Forms<Bf16Pairs> {
         &all.pairs
     }
@@ -137,6 +148,10 @@ impl Format for Bf16Wide {
 
     fn panel_product(lhs: Lhs<'_, f32>, panel: &[f32], out: &mut [f32], accumulate: bool) {
         kernel::single(lhs, panel, out, accumulate);
+    }
+
+    fn peak(rounds: usize) -> usize {
+        kernel::single_peak(rounds)
     }
 
     fn forms(all: &AllForms) -> &Forms<Bf16Wide> {

@@ -22,16 +22,14 @@ pub(crate) use products::{
 /// Columns of a panel.
 pub(crate) const PANEL: usize = 32;
 
-/// Rows that tasks and packed tiles are multiples of: those of a full micro-tile of 512-bit vectors, of which 14 x 2
-/// sums leave four registers for the operands.
-pub(crate) const TILE_ROWS: usize = 14;
+/// Most rows that one task works on.
+const fn max_row_block<F: Format>() -> usize {
+    8 * F::Operand::TILE_ROWS
+}
 
-/// Most rows that one task works on: eight tiles.
-const MAX_ROW_BLOCK: usize = 8 * TILE_ROWS;
-
-/// Rows per task, so that every thread gets the same number of tasks, of whole or half tiles.
-/// A row's result does not depend on the rows beside it.
-pub(crate) fn row_block(rows: usize) -> usize {
-    let tasks = rows.div_ceil(MAX_ROW_BLOCK).next_multiple_of(rayon::current_num_threads());
-    rows.div_ceil(tasks).next_multiple_of(TILE_ROWS / 2).min(MAX_ROW_BLOCK)
+/// Rows per task, so that every thread gets the same number of tasks of nearly the same size. A row's result
+/// does not depend on the rows beside it.
+pub(crate) fn row_block<F: Format>(rows: usize) -> usize {
+    let tasks = rows.div_ceil(max_row_block::<F>()).next_multiple_of(rayon::current_num_threads());
+    rows.div_ceil(tasks)
 }

@@ -4,8 +4,8 @@ use super::{Format, PANEL};
 use crate::dtype::Element;
 use crate::math::vectorized;
 use crate::{Device, Tensor};
-use rayon::prelude::*;
 use bytemuck::Zeroable;
+use rayon::prelude::*;
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -138,7 +138,12 @@ pub(crate) struct PackedLhs<F: Format> {
 
 impl<F: Format> PackedLhs<F> {
     /// From a row-major `[K, N]`, of which the left operand is the transpose.
-    pub(crate) fn from_transposed(device: &Device, matrix: &[F::Stored], k: usize, n: usize) -> Self {
+    pub(crate) fn from_transposed(
+        device: &Device,
+        matrix: &[F::Stored],
+        k: usize,
+        n: usize,
+    ) -> Self {
         let tile = F::Operand::TILE_ROWS;
         let size = grouped::<F>(k) * tile;
         let mut data = Tensor::uninit(device, &[n.div_ceil(tile), size], F::Operand::DTYPE);
@@ -226,8 +231,7 @@ mod tests {
             let (a, b) = (values::<F::Stored>(m * k, 1), values::<F::Stored>(k * n, 2));
             let want = slow(&a, &b, [m, k, n]);
             let device = Device::cpu(2);
-            let packed_a =
-                PackedLhs::<F>::from_transposed(&device, &transposed(&a, m, k), k, m);
+            let packed_a = PackedLhs::<F>::from_transposed(&device, &transposed(&a, m, k), k, m);
             let rhs = [
                 PackedRhs::<F>::from_rows(&device, &b, k, n),
                 PackedRhs::<F>::from_columns(&device, &transposed(&b, k, n), n, k),

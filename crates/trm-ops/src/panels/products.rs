@@ -2,7 +2,7 @@
 
 use super::kernel::Operand;
 use super::pack::PackedLhs;
-use super::{Format, MAX_ROW_BLOCK, PANEL, PackedRhs, row_block, with_rows};
+use super::{F32, Format, PANEL, PackedRhs, max_row_block, row_block, with_rows};
 use crate::dtype::{Element, round};
 use crate::math::vectorized;
 use crate::storage::with_scratch;
@@ -30,7 +30,7 @@ pub(crate) fn times<F: Format>(x: &Tensor, matrix: &PackedRhs<F>, n: usize) -> T
     let mut shape = x.shape().to_vec();
     *shape.last_mut().expect("a dimension") = n;
     let mut out = Tensor::uninit(x.device(), &shape, F::Stored::DTYPE);
-    let block = row_block(x.len() / k);
+    let block = row_block::<F>(x.len() / k);
     let rows = x.slice::<F::Stored>().par_chunks(block * k);
     out.slice_mut::<F::Stored>().par_chunks_mut(block * n).zip(rows).for_each(|(out, x)| {
         times_block(x, k, matrix, out, n);
@@ -84,7 +84,7 @@ pub(crate) fn add_transposed_product<F: Format>(
     (b, k): (&[F::Stored], usize),
     started: bool,
 ) {
-    if n > 2 * MAX_ROW_BLOCK || a.len() <= SUMMED * n {
+    if n > 2 * max_row_block::<F>() || a.len() <= SUMMED * n {
         return transposed_product::<F>(device, sum, (a, n), (b, k), started);
     }
     let runs = a.len().div_ceil(SUMMED * n);
@@ -129,10 +129,10 @@ fn transposed_product<F: Format>(
 }
 
 /// `a · b` for an f32 row-major a `[rows, K]` and a packed b `[K, N]`.
-pub(crate) fn product(a: &[f32], k: usize, b: &PackedRhs<super::F32>, n: usize) -> Vec<f32> {
+pub(crate) fn product(a: &[f32], k: usize, b: &PackedRhs<F32>, n: usize) -> Vec<f32> {
     let rows = a.len() / k;
     let mut out = vec![0.0; rows * n];
-    let block = row_block(rows);
+    let block = row_block::<F32>(rows);
     out.par_chunks_mut(block * n).zip(a.par_chunks(block * k)).for_each(|(out, a)| {
         times_block(a, k, b, out, n);
     });

@@ -4,25 +4,20 @@
 
 #![allow(unsafe_code)]
 
-use super::bfloat16::{exponentiate, mask, products};
+use super::forward::{exponentiate, mask, products, query_block, round};
 use super::{Extent, Rope};
 use crate::Tensor;
-use crate::bfloat16::{Lhs, PANEL, TILE_ROWS, scratch};
-use crate::dtype::round;
-use crate::math::{exp2_coarse, vectorized};
+use crate::math::vectorized;
+use crate::panels::{Format, Lhs, PANEL, scratch};
 use crate::shared::Shared;
-use half::bf16;
 use rayon::prelude::*;
 
-/// Rows whose scores are held at a time.
-const BLOCK: usize = 2 * TILE_ROWS;
-
-/// One head's operands, row-major `[L, even E]`.
-struct Rows<'a> {
-    q: &'a [bf16],
-    k: &'a [bf16],
-    v: &'a [bf16],
-    d_out: &'a [bf16],
+/// One head's operands, row-major `[L, padded E]`.
+struct Rows<'a, T> {
+    q: &'a [T],
+    k: &'a [T],
+    v: &'a [T],
+    d_out: &'a [T],
 }
 
 /// What the softmax of each query row needs, `[padded L]` each: the largest score, one over the sum
@@ -36,17 +31,17 @@ struct Softmax<'a> {
 /// Scratch of a block of rows: two operands packed for products with their transposes, two for
 /// products from the left; scores and their gradients `[panels, rows, 32]`, both rounded
 /// `[rows, padded L]`, a product `[E panels, rows, 32]`.
-struct Work<'a> {
-    transposed: [&'a mut [bf16]; 2],
-    packed: [&'a mut [bf16]; 2],
-    rounded: [&'a mut [bf16]; 2],
+struct Work<'a, T> {
+    transposed: [&'a mut [T]; 2],
+    packed: [&'a mut [T]; 2],
+    rounded: [&'a mut [T]; 2],
     scores: &'a mut [f32],
     d_scores: &'a mut [f32],
     product: &'a mut [f32],
 }
 
 /// Fills `d_qkv` from the gradient of the output.
-pub(super) fn backward(
+pub(super) fn backward<F: Format>(
     qkv: &Tensor,
     extent: Extent,
     rope: Option<&Rope>,
@@ -55,12 +50,12 @@ pub(super) fn backward(
 ) {
     let Extent { len, heads, width, .. } = extent;
     let features = extent.features();
-    let (rows, padded) = (len * extent.even_width(), extent.padded_len());
-    let d_qkv = Shared::new(d_qkv.slice_mut::<bf16>());
+    let (rows, padded) = (len * extent.row::<F>(), extent.padded_len());
+    let d_qkv = Shared::new(d_qkv.slice_mut::<F::Stored>());
     (0..qkv.shape()[0] * heads).into_par_iter().for_each(|task| {
         let (puzzle, head) = (task / heads, task % heads);
-        let qkv = &qkv.slice::<bf16>()[puzzle * len * 3 * features..][..len * 3 * features];
-        let d_out = &d_out.slice::<bf16>()[puzzle * len * features..][..len * features];
+        let qkv = &qkv.slice::<F::Stored>()[puzzle * len * 3 * features..][..len * 3 * features];
+        let d_out = &d_out.slice::<F::Stored>()[puzzle * len * features..][..len * features];
         scratch(4 * rows, 3 * padded + width, |loaded, statistics| {
             let (max, rest) = statistics.split_at_mut(padded);
             let (inverse, rest) = rest.split_at_mut(padded);
@@ -73,7 +68,7 @@ pub(super) fn backward(
                         (rope.filter(|_| part < 2), (qkv, 3 * features, extent.column(part, head)))
                     }
                 };
-                extent.load_rows(source, rope, 0..len, loaded);
+                extent.load_rows::<F>(source, (rope, 0), 0..len, loaded);
             }
             let part = |i: usize| &loaded[i * rows..(i + 1) * rows];
             let rows = Rows { q: part(0), k: part(1), v: part(2), d_out: part(3) };
@@ -85,39 +80,41 @@ pub(super) fn backward(
                 // SAFETY: the columns of this head of this puzzle belong to this task alone.
                 unsafe { d_qkv.store(at, values) };
             };
-            with_work(extent, |work| head_backward(extent, &rows, softmax, work, wide, store));
+            with_work::<F>(extent, |work| {
+                head_backward::<F>(extent, &rows, softmax, work, wide, store);
+            });
         });
     });
 }
 
-fn with_work(extent: Extent, f: impl FnOnce(Work<'_>)) {
-    let padded = extent.padded_len();
-    let (transposed, packed) = (extent.transposed_size(), extent.packed_size());
-    let product = BLOCK * extent.width.next_multiple_of(PANEL);
-    let halves = 2 * (transposed + packed + BLOCK * padded);
-    scratch(halves, 2 * BLOCK * padded + product, |halves, floats| {
-        let (first, rest) = halves.split_at_mut(transposed);
+fn with_work<F: Format>(extent: Extent, f: impl FnOnce(Work<'_, F::Operand>)) {
+    let (block, padded) = (query_block::<F>(), extent.padded_len());
+    let (transposed, packed) = (extent.transposed_size::<F>(), extent.packed_size::<F>());
+    let product = block * extent.padded_width();
+    let operands = 2 * (transposed + packed + block * padded);
+    scratch(operands, 2 * block * padded + product, |operands, floats| {
+        let (first, rest) = operands.split_at_mut(transposed);
         let (second, rest) = rest.split_at_mut(transposed);
         let (third, rest) = rest.split_at_mut(packed);
         let (fourth, rest) = rest.split_at_mut(packed);
-        let (p, d_s) = rest.split_at_mut(BLOCK * padded);
-        let (scores, rest) = floats.split_at_mut(BLOCK * padded);
-        let (d_scores, product) = rest.split_at_mut(BLOCK * padded);
+        let (p, d_s) = rest.split_at_mut(block * padded);
+        let (scores, rest) = floats.split_at_mut(block * padded);
+        let (d_scores, product) = rest.split_at_mut(block * padded);
         let (transposed, packed) = ([first, second], [third, fourth]);
         f(Work { transposed, packed, rounded: [p, d_s], scores, d_scores, product });
     });
 }
 
 /// Hands rows of dq (part 0), dk (1) and dv (2) to `store`; `wide` is room for one row.
-fn head_backward(
+fn head_backward<F: Format>(
     extent: Extent,
-    rows: &Rows<'_>,
+    rows: &Rows<'_, F::Operand>,
     mut softmax: Softmax<'_>,
-    mut work: Work<'_>,
+    mut work: Work<'_, F::Operand>,
     wide: &mut [f32],
     store: impl Fn(usize, usize, &mut [f32]),
 ) {
-    let even = extent.even_width();
+    let (row_len, block) = (extent.row::<F>(), query_block::<F>());
     let mut emit = |part: usize, first: usize, count: usize, product: &mut [f32]| {
         for row in 0..count {
             for (i, target) in wide.chunks_mut(PANEL).enumerate() {
@@ -126,69 +123,75 @@ fn head_backward(
             store(part, first + row, wide);
         }
     };
-    let blocks = || (0..extent.len).step_by(BLOCK).map(|i| (i, BLOCK.min(extent.len - i)));
+    let blocks = || (0..extent.len).step_by(block).map(|i| (i, block.min(extent.len - i)));
 
-    extent.pack_transposed(rows.k, work.transposed[0]);
-    extent.pack_transposed(rows.v, work.transposed[1]);
-    extent.pack(rows.k, even, 0, work.packed[1]);
+    extent.pack_transposed::<F>(rows.k, work.transposed[0]);
+    extent.pack_transposed::<F>(rows.v, work.transposed[1]);
+    extent.pack((rows.k, row_len, 0), work.packed[1], |x| x);
     for statistic in [&mut softmax.max, &mut softmax.inverse, &mut softmax.dot] {
         statistic.fill(0.0); // beyond L
     }
     for (first, count) in blocks() {
-        score(extent, [rows.q, rows.d_out], (first, count), &mut work);
-        query_scores(extent, (first, count), &mut softmax, &mut work);
-        multiply(extent, 1, count, &mut work);
+        score::<F>(extent, [rows.q, rows.d_out], (first, count), &mut work);
+        query_scores::<F>(extent, (first, count), &mut softmax, &mut work);
+        multiply::<F>(extent, 1, count, &mut work);
         emit(0, first, count, work.product);
     }
 
-    extent.pack_transposed(rows.q, work.transposed[0]);
-    extent.pack_transposed(rows.d_out, work.transposed[1]);
-    extent.pack(rows.d_out, even, 0, work.packed[0]);
-    extent.pack(rows.q, even, 0, work.packed[1]);
+    extent.pack_transposed::<F>(rows.q, work.transposed[0]);
+    extent.pack_transposed::<F>(rows.d_out, work.transposed[1]);
+    extent.pack((rows.d_out, row_len, 0), work.packed[0], |x| x);
+    extent.pack((rows.q, row_len, 0), work.packed[1], |x| x);
     for (first, count) in blocks() {
-        score(extent, [rows.k, rows.v], (first, count), &mut work);
-        key_scores(extent, (first, count), &softmax, &mut work);
+        score::<F>(extent, [rows.k, rows.v], (first, count), &mut work);
+        key_scores::<F>(extent, (first, count), &softmax, &mut work);
         for (which, part) in [(0, 2), (1, 1)] {
-            multiply(extent, which, count, &mut work);
+            multiply::<F>(extent, which, count, &mut work);
             emit(part, first, count, work.product);
         }
     }
 }
 
 /// Scores and gradients of probabilities for a block of rows: the two operands times what is packed.
-fn score(
+fn score<F: Format>(
     extent: Extent,
-    operands: [&[bf16]; 2],
+    operands: [&[F::Operand]; 2],
     (first, count): (usize, usize),
-    work: &mut Work<'_>,
+    work: &mut Work<'_, F::Operand>,
 ) {
-    let even = extent.even_width();
+    let row_len = extent.row::<F>();
     let targets = [&mut *work.scores, &mut *work.d_scores];
     for ((operand, packed), target) in operands.iter().zip(&work.transposed).zip(targets) {
-        let lhs = Lhs::row_major(&operand[first * even..], count, even);
-        products(lhs, packed, PANEL * even, &mut target[..count * extent.padded_len()]);
+        let lhs = Lhs::row_major(&operand[first * row_len..], count, row_len);
+        products::<F>(lhs, packed, PANEL * row_len, &mut target[..count * extent.padded_len()]);
     }
 }
 
 /// `product` = rounded probabilities (0) or score gradients (1) times the operand packed for them.
-fn multiply(extent: Extent, which: usize, count: usize, work: &mut Work<'_>) {
-    let lhs = Lhs::strided(&work.rounded[which][..], count, extent.even_len(), extent.padded_len());
-    products(lhs, work.packed[which], PANEL * extent.even_len(), work.product);
+fn multiply<F: Format>(
+    extent: Extent,
+    which: usize,
+    count: usize,
+    work: &mut Work<'_, F::Operand>,
+) {
+    let summed = extent.summed::<F>();
+    let lhs = Lhs::strided(&work.rounded[which][..], count, summed, extent.padded_len());
+    products::<F>(lhs, work.packed[which], PANEL * summed, work.product);
 }
 
 /// Rows are queries: probabilities from scores, noting what the softmax of each row needs.
-fn query_scores(
+fn query_scores<F: Format>(
     extent: Extent,
     (first, rows): (usize, usize),
     softmax: &mut Softmax<'_>,
-    work: &mut Work<'_>,
+    work: &mut Work<'_, F::Operand>,
 ) {
     let size = rows * extent.padded_len();
     let (scores, d_p) = (&mut work.scores[..size], &mut work.d_scores[..size]);
     mask(extent, (first, rows), scores);
     vectorized!({
         for row in 0..rows {
-            let (max, sum) = exponentiate(scores, (rows, row), extent.factor());
+            let (max, sum) = exponentiate::<F>(scores, (rows, row), extent.factor());
             let inverse = 1.0 / sum;
             let mut dots = [0.0f32; PANEL];
             for tile in (row * PANEL..size).step_by(rows * PANEL) {
@@ -207,15 +210,15 @@ fn query_scores(
             softmax.dot[first + row] = dot;
         }
     });
-    round_gradients(extent, rows, work);
+    round_gradients::<F>(extent, rows, work);
 }
 
 /// Rows are keys, columns queries: probabilities from scores with what the query rows noted.
-fn key_scores(
+fn key_scores<F: Format>(
     extent: Extent,
     (first, rows): (usize, usize),
     softmax: &Softmax<'_>,
-    work: &mut Work<'_>,
+    work: &mut Work<'_, F::Operand>,
 ) {
     let (padded, factor) = (extent.padded_len(), extent.factor());
     if extent.causal {
@@ -231,13 +234,13 @@ fn key_scores(
                 let (p, d_p) =
                     (&mut work.scores[tile..][..PANEL], &mut work.d_scores[tile..][..PANEL]);
                 for i in 0..PANEL {
-                    p[i] = exp2_coarse((p[i] - max[i]) * factor) * inverse[i];
+                    p[i] = F::exp2((p[i] - max[i]) * factor) * inverse[i];
                     d_p[i] -= dot[i];
                 }
             }
         }
     });
-    round_gradients(extent, rows, work);
+    round_gradients::<F>(extent, rows, work);
 }
 
 /// Makes the scores `[panels, rows, 32]` of queries before the keys from `first` on vanish.
@@ -251,7 +254,7 @@ fn mask_queries((first, rows): (usize, usize), scores: &mut [f32]) {
 }
 
 /// Rounds probabilities P and score gradients `P ∘ (dP − dot) · scale` to `[rows, padded L]`.
-fn round_gradients(extent: Extent, rows: usize, work: &mut Work<'_>) {
+fn round_gradients<F: Format>(extent: Extent, rows: usize, work: &mut Work<'_, F::Operand>) {
     let (padded, scale) = (extent.padded_len(), extent.scale());
     let Work { rounded: [p_rounded, d_s_rounded], scores, d_scores, .. } = work;
     vectorized!({
@@ -261,8 +264,8 @@ fn round_gradients(extent: Extent, rows: usize, work: &mut Work<'_>) {
                 let (p, d_s) = (&scores[tile..][..PANEL], &mut d_scores[tile..][..PANEL]);
                 d_s.iter_mut().zip(p).for_each(|(d, p)| *d *= p * scale);
                 let target = row * padded + place..row * padded + place + PANEL;
-                round(&mut p_rounded[target.clone()], p);
-                round(&mut d_s_rounded[target], d_s);
+                round::<F>(p, &mut p_rounded[target.clone()]);
+                round::<F>(d_s, &mut d_s_rounded[target]);
             }
         }
     });

@@ -1,20 +1,20 @@
 //! Attention of new tokens to all tokens so far, for generation.
 
-use super::float32::{attend_head, join_heads, score_room, transpose};
+#![allow(unsafe_code)]
+
+use super::forward::{Memory, attend, query_block};
 use super::{Extent, Rope};
-use crate::matmul::Mat;
-use crate::storage::with_scratch;
+use crate::panels::{F32, PANEL, scratch};
+use crate::shared::Shared;
 use crate::{DType, Device, Tape, Tensor};
 use rayon::prelude::*;
 
-/// Keys that a product is taken with at least; those to come are zeros that nobody sees. The products of
-/// gemm sum fewer in another order.
-const FEWEST: usize = 8;
-
-/// The keys, rotated, and values of the tokens that one layer has seen, for a batch of sequences.
+/// The keys, rotated, and values of the tokens that one layer has seen, for a batch of sequences; packed
+/// as products want them.
 pub struct KvCache {
-    keys: Tensor,   // [B, H, E, capacity]
-    values: Tensor, // [B, H, capacity, E]
+    keys: Tensor,   // [B, H, panels of 32 tokens, E, 32]
+    values: Tensor, // [B, H, panels of 32 features, capacity, 32]
+    capacity: usize,
     len: usize,
 }
 
@@ -26,8 +26,12 @@ impl KvCache {
         capacity: usize,
         [heads, width]: [usize; 2],
     ) -> KvCache {
-        let empty = |[m, n]: [usize; 2]| Tensor::zeros(device, &[batch, heads, m, n], DType::F32);
-        KvCache { keys: empty([width, capacity]), values: empty([capacity, width]), len: 0 }
+        let empty = |panels: usize, rows: usize| {
+            Tensor::zeros(device, &[batch, heads, panels, rows, PANEL], DType::F32)
+        };
+        let keys = empty(capacity.div_ceil(PANEL), width);
+        let values = empty(width.div_ceil(PANEL), capacity);
+        KvCache { keys, values, capacity, len: 0 }
     }
 
     /// Tokens seen.
@@ -53,42 +57,90 @@ impl Tape {
         cache: &mut KvCache,
         rope: Option<&Rope>,
     ) -> Tensor {
-        let [batch, heads, capacity, width] = *cache.values.shape() else { panic!("made so") };
+        let [batch, heads, _, width, _] = *cache.keys.shape() else { panic!("made so") };
         let new = Extent::of(qkv, heads, true);
-        let total = cache.len + new.len;
+        let (first, total) = (cache.len, cache.len + new.len);
         assert_eq!((qkv.shape()[0], new.width), (batch, width), "a cache for others");
-        assert!(total <= capacity, "{total} tokens in a cache for {capacity}");
+        assert!(total <= cache.capacity, "{total} tokens in a cache for {}", cache.capacity);
         let seen = Extent { len: total, ..new };
-        self.device().count(batch * seen.multiplications(cache.len));
-        let all = Extent { len: total.max(FEWEST).min(capacity), ..new };
-        let mut by_head =
-            Tensor::uninit(self.device(), &[batch, heads, new.len, width], DType::F32);
+        self.device().count(batch * seen.multiplications(first));
         let mut out = Tensor::uninit(self.device(), &[batch, new.len, new.features()], DType::F32);
-        let (qkv, first, size) = (qkv.slice::<f32>(), cache.len, capacity * width);
+        let (qkv, size) = (qkv.slice::<f32>(), new.len * 3 * new.features());
+        let value_stride = cache.capacity * PANEL;
         self.device().install(|| {
-            let keys = cache.keys.slice_mut::<f32>().par_chunks_mut(size);
-            let values = cache.values.slice_mut::<f32>().par_chunks_mut(size);
-            let outs = by_head.slice_mut::<f32>().par_chunks_mut(new.len * width);
-            outs.zip(keys.zip(values)).enumerate().for_each(|(task, (out, (keys, values)))| {
+            let of_head = |x: &Tensor| x.len() / (batch * heads);
+            let (k_size, v_size) = (of_head(&cache.keys), of_head(&cache.values));
+            let keys = cache.keys.slice_mut::<f32>().par_chunks_mut(k_size);
+            let values = cache.values.slice_mut::<f32>().par_chunks_mut(v_size);
+            let out = Shared::new(out.slice_mut::<f32>());
+            keys.zip(values).enumerate().for_each(|(task, (k, v))| {
                 let (sequence, head) = (task / heads, task % heads);
-                let size = new.len * 3 * new.features();
-                let qkv = &qkv[sequence * size..][..size];
-                with_scratch(new.len * width + score_room(all.len), |scratch| {
-                    let (rows, scores) = scratch.split_at_mut(new.len * width);
-                    new.load((qkv, 1, head), (first, rope), rows);
-                    transpose(rows, width, keys, (first, capacity));
-                    let new_values = &mut values[first * width..total * width];
-                    new.load((qkv, 2, head), (first, None), new_values);
-                    new.load((qkv, 0, head), (first, rope), rows);
-                    let keys = Mat::new(keys, width, capacity).block(0..width, 0..all.len);
-                    let values = &values[..all.len * width];
-                    attend_head(all, (first, rows), keys, values, scores, out);
+                let head = Head { new, qkv: &qkv[sequence * size..][..size], head, rope, first };
+                head.remember(k, (v, value_stride));
+                let memory = Memory { k, v, value_stride };
+                head.attend(seen, &memory, |place, col, values| {
+                    let row = sequence * new.len + place - first;
+                    let at = (row * heads + head.head) * width + col;
+                    // SAFETY: this head of this sequence belongs to this task alone.
+                    unsafe { out.store(at, values) };
                 });
             });
-            join_heads(&by_head, new, &mut out);
         });
         cache.len = total;
         out
+    }
+}
+
+/// New tokens of one sequence, from place `first` on, as one head has them.
+struct Head<'a> {
+    new: Extent,
+    qkv: &'a [f32],
+    head: usize,
+    rope: Option<&'a Rope>,
+    first: usize,
+}
+
+impl Head<'_> {
+    fn columns(&self, part: usize) -> (&[f32], usize, usize) {
+        (self.qkv, 3 * self.new.features(), self.new.column(part, self.head))
+    }
+
+    /// Adds keys and values to what is packed of earlier ones.
+    fn remember(&self, k: &mut [f32], (v, value_stride): (&mut [f32], usize)) {
+        let Head { new, first, .. } = *self;
+        let places = first..first + new.len;
+        scratch::<f32, _>(0, new.len * new.width, |_, rows| {
+            new.load_rows::<F32>(self.columns(1), (self.rope, first), 0..new.len, rows);
+            for (place, row) in places.clone().zip(rows.chunks_exact(new.width)) {
+                let panel = &mut k[place / PANEL * new.width * PANEL..][..new.width * PANEL];
+                let column = panel.iter_mut().skip(place % PANEL).step_by(PANEL);
+                column.zip(row).for_each(|(target, x)| *target = *x);
+            }
+            new.load_rows::<F32>(self.columns(2), (None, first), 0..new.len, rows);
+            for (place, row) in places.zip(rows.chunks_exact(new.width)) {
+                for (panel, part) in v.chunks_exact_mut(value_stride).zip(row.chunks(PANEL)) {
+                    panel[place * PANEL..][..part.len()].copy_from_slice(part);
+                }
+            }
+        });
+    }
+
+    fn attend(
+        &self,
+        seen: Extent,
+        memory: &Memory<'_, f32>,
+        mut take: impl FnMut(usize, usize, &[f32]),
+    ) {
+        let Head { new, first, .. } = *self;
+        let block = query_block::<F32>().min(new.len);
+        scratch::<f32, _>(0, block * new.width, |_, q| {
+            for start in (0..new.len).step_by(block) {
+                let rows = start..(start + block).min(new.len);
+                let q = &mut q[..rows.len() * new.width];
+                new.load_rows::<F32>(self.columns(0), (self.rope, first + start), rows, q);
+                attend::<F32>(seen, (first + start, &*q), memory, &mut take);
+            }
+        });
     }
 }
 
@@ -105,7 +157,9 @@ mod tests {
     #[test]
     fn with_a_cache_every_token_gets_the_same_bits() {
         let device = Device::cpu(2);
-        for (len, heads, width) in [(37, 2, 16), (200, 1, 32), (161, 4, 32), (12, 3, 6usize)] {
+        for (len, heads, width) in
+            [(37, 2, 16), (200, 1, 32), (161, 4, 32), (12, 3, 6usize), (300, 1, 40)]
+        {
             let rope = Rope::new(len, width, 10_000.0);
             let qkv = random_tensor(&device, &[2, len, 3 * heads * width], 1);
             let tape = Tape::off(&device);

@@ -6,27 +6,28 @@
 
 use super::{Extent, Rope};
 use crate::Tensor;
-use crate::bfloat16::{Lhs, PANEL, TILE_ROWS, pack_columns, pack_rows, panel_product, scratch};
-use crate::dtype::{load, round, store};
-use crate::math::{exp2_coarse, vectorized};
+use crate::dtype::load;
+use crate::math::vectorized;
+use crate::panels::{Format, Lhs, Operand, PANEL, grouped, pack_columns, pack_rows, scratch};
 use crate::shared::Shared;
-use half::bf16;
 use rayon::prelude::*;
 use std::f32::consts::LOG2_E;
 use std::ops::Range;
 
 /// Query rows whose scores are held at a time.
-const QUERY_BLOCK: usize = 2 * TILE_ROWS;
+pub(super) const fn query_block<F: Format>() -> usize {
+    2 * F::Operand::TILE_ROWS
+}
 
 impl Extent {
-    /// E, made even: length of a row as a left operand.
-    pub(super) fn even_width(self) -> usize {
-        self.width.next_multiple_of(2)
+    /// E, padded: length of a row as a left operand.
+    pub(super) fn row<F: Format>(self) -> usize {
+        grouped::<F>(self.width)
     }
 
-    /// L, made even: the summed length of a product with probabilities.
-    pub(super) fn even_len(self) -> usize {
-        self.len.next_multiple_of(2)
+    /// L, padded: the summed length of a product with probabilities.
+    pub(super) fn summed<F: Format>(self) -> usize {
+        grouped::<F>(self.len)
     }
 
     /// L, made a multiple of the panel width: length of a row of probabilities.
@@ -34,58 +35,72 @@ impl Extent {
         self.len.next_multiple_of(PANEL)
     }
 
+    /// E, made a multiple of the panel width.
+    pub(super) fn padded_width(self) -> usize {
+        self.width.next_multiple_of(PANEL)
+    }
+
     /// Size of [`Extent::pack_transposed`].
-    pub(super) fn transposed_size(self) -> usize {
-        self.padded_len() * self.even_width()
+    pub(super) fn transposed_size<F: Format>(self) -> usize {
+        self.padded_len() * self.row::<F>()
     }
 
     /// Size of [`Extent::pack`].
-    pub(super) fn packed_size(self) -> usize {
-        self.width.next_multiple_of(PANEL) * self.even_len()
+    pub(super) fn packed_size<F: Format>(self) -> usize {
+        self.padded_width() * self.summed::<F>()
     }
 
-    /// Copies columns `start..start + E` of some rows of `[L, stride]` to `[rows, even E]`, rotated
-    /// if there is a rope.
-    pub(super) fn load_rows(
+    /// What the queries before `end` see.
+    pub(super) fn seen_before(self, end: usize) -> Extent {
+        Extent { len: self.visible(end - 1), ..self }
+    }
+
+    /// Copies columns `start..start + E` of some rows of `[L, stride]` to `[rows, padded E]`; with a rope rotated,
+    /// as at the places from `first` on.
+    pub(super) fn load_rows<F: Format>(
         self,
-        (matrix, stride, start): (&[bf16], usize, usize),
-        rope: Option<&Rope>,
+        (matrix, stride, start): (&[F::Stored], usize, usize),
+        (rope, first): (Option<&Rope>, usize),
         rows: Range<usize>,
-        target: &mut [bf16],
+        target: &mut [F::Operand],
     ) {
-        let even = self.even_width();
-        scratch(0, self.width, |_, wide| {
-            for (position, target) in rows.zip(target.chunks_exact_mut(even)) {
-                let source = &matrix[position * stride + start..][..self.width];
-                match rope {
-                    None => target[..self.width].copy_from_slice(source),
-                    Some(rope) => {
-                        load(wide, source);
-                        vectorized!(rope.rotate_row(position, wide, false));
-                        store(&mut target[..self.width], wide);
+        let targets = target.chunks_exact_mut(self.row::<F>());
+        scratch::<f32, _>(0, self.width, |_, wide| {
+            for (place, (row, target)) in (first..).zip(rows.zip(targets)) {
+                let source = &matrix[row * stride + start..][..self.width];
+                load(wide, source);
+                vectorized!({
+                    if let Some(rope) = rope {
+                        rope.rotate_row(place, wide, false);
                     }
-                }
-                target[self.width..].fill(bf16::ZERO);
+                    round::<F>(wide, &mut target[..wide.len()]);
+                });
+                target[self.width..].fill(F::round(0.0));
             }
         });
     }
 
-    /// Packs `[L, even E]` for products with its transpose: panels of 32 rows.
-    pub(super) fn pack_transposed(self, rows: &[bf16], packed: &mut [bf16]) {
-        let even = self.even_width();
-        let panels = packed.chunks_exact_mut(PANEL * even);
-        rows.chunks(PANEL * even).zip(panels).for_each(|(rows, panel)| {
-            pack_columns(rows, even, panel);
+    /// Packs `[L, padded E]` for products with its transpose: panels of 32 rows.
+    pub(super) fn pack_transposed<F: Format>(self, rows: &[F::Operand], packed: &mut [F::Operand]) {
+        let row = self.row::<F>();
+        let panels = packed.chunks_exact_mut(PANEL * row);
+        rows.chunks(PANEL * row).zip(panels).for_each(|(rows, panel)| {
+            pack_columns(rows, row, panel, |x| x);
         });
     }
 
     /// Packs columns `start..start + E` of `[L, stride]` for products from the left: panels of 32
     /// columns.
-    pub(super) fn pack(self, matrix: &[bf16], stride: usize, start: usize, packed: &mut [bf16]) {
-        let panels = packed.chunks_exact_mut(PANEL * self.even_len()).enumerate();
-        panels.for_each(|(i, panel)| {
+    pub(super) fn pack<S: Copy, T: Operand>(
+        self,
+        (matrix, stride, start): (&[S], usize, usize),
+        packed: &mut [T],
+        widen: impl Fn(S) -> T + Copy,
+    ) {
+        let panels = packed.chunks_exact_mut(PANEL * self.len.next_multiple_of(T::GROUP));
+        panels.enumerate().for_each(|(i, panel)| {
             let cols = start + i * PANEL..start + ((i + 1) * PANEL).min(self.width);
-            pack_rows::<PANEL>(matrix, stride, cols, panel);
+            pack_rows::<_, _, PANEL>(matrix, stride, cols, panel, widen);
         });
     }
 
@@ -95,11 +110,22 @@ impl Extent {
     }
 }
 
-/// `lhs · panels`, each panel's product a `[rows, 32]` tile of `out`.
-pub(super) fn products(lhs: Lhs<'_>, packed: &[bf16], panel: usize, out: &mut [f32]) {
+/// Rounds as the format stores.
+#[inline(always)]
+pub(super) fn round<F: Format>(source: &[f32], target: &mut [F::Operand]) {
+    target.iter_mut().zip(source).for_each(|(target, x)| *target = F::round(*x));
+}
+
+/// `lhs · panels`, each panel's product a `[rows, 32]` tile of `out`. Panels are `stride` apart in `packed`.
+pub(super) fn products<F: Format>(
+    lhs: Lhs<'_, F::Operand>,
+    packed: &[F::Operand],
+    stride: usize,
+    out: &mut [f32],
+) {
     let tiles = out.chunks_exact_mut(lhs.rows() * PANEL);
-    packed.chunks_exact(panel).zip(tiles).for_each(|(panel, tile)| {
-        panel_product(lhs, panel, tile, false);
+    packed.chunks_exact(stride).zip(tiles).for_each(|(panel, tile)| {
+        F::panel_product(lhs, &panel[..lhs.len() * PANEL], tile, false);
     });
 }
 
@@ -117,7 +143,7 @@ pub(super) fn mask(extent: Extent, (first, rows): (usize, usize), scores: &mut [
 
 /// One row of scores `[panels, rows, 32]` becomes `2^((s − max) · factor)`; returns max and the sum.
 #[inline(always)]
-pub(super) fn exponentiate(
+pub(super) fn exponentiate<F: Format>(
     scores: &mut [f32],
     (rows, row): (usize, usize),
     factor: f32,
@@ -135,29 +161,20 @@ pub(super) fn exponentiate(
     for panel in scores.chunks_exact_mut(tile) {
         let part = &mut panel[row * PANEL..][..PANEL];
         for i in 0..PANEL {
-            part[i] = exp2_coarse((part[i] - max) * factor);
+            part[i] = F::exp2((part[i] - max) * factor);
             sums[i] += part[i];
         }
     }
     (max, sums.iter().sum())
 }
 
-/// Rounds a row of `[panels, rows, 32]` into a row-major one.
-#[inline(always)]
-fn round_row(tiles: &[f32], (rows, row): (usize, usize), target: &mut [bf16]) {
-    let panels = tiles.chunks_exact(rows * PANEL).zip(target.chunks_exact_mut(PANEL));
-    for (panel, target) in panels {
-        round(target, &panel[row * PANEL..][..PANEL]);
-    }
-}
-
 /// Rounds scores `[panels, rows, 32]` to unnormalised probabilities `[rows, padded L]`; `inverse`
 /// holds what each row is still to be multiplied by.
-fn probabilities(
+fn probabilities<F: Format>(
     extent: Extent,
     first: usize,
     scores: &mut [f32],
-    p: &mut [bf16],
+    p: &mut [F::Operand],
     inverse: &mut [f32],
 ) {
     let rows = inverse.len();
@@ -165,27 +182,35 @@ fn probabilities(
     vectorized!({
         let targets = p.chunks_exact_mut(extent.padded_len()).zip(inverse);
         for (row, (target, inverse)) in targets.enumerate() {
-            let (_, sum) = exponentiate(scores, (rows, row), extent.factor());
-            round_row(scores, (rows, row), target);
+            let (_, sum) = exponentiate::<F>(scores, (rows, row), extent.factor());
+            let panels = scores.chunks_exact(rows * PANEL).zip(target.chunks_exact_mut(PANEL));
+            for (panel, target) in panels {
+                round::<F>(&panel[row * PANEL..][..PANEL], target);
+            }
             *inverse = 1.0 / sum;
         }
     });
 }
 
 /// Fills `out`. Where there are fewer heads than threads, tasks share a head's query rows.
-pub(super) fn forward(qkv: &Tensor, extent: Extent, rope: Option<&Rope>, out: &mut Tensor) {
+pub(super) fn forward<F: Format>(
+    qkv: &Tensor,
+    extent: Extent,
+    rope: Option<&Rope>,
+    out: &mut Tensor,
+) {
     let Extent { len, heads, .. } = extent;
     let (batch, stride) = (qkv.shape()[0], qkv.last_dim());
     let parts = rayon::current_num_threads().div_ceil(batch * heads);
-    let part_rows = len.div_ceil(parts).next_multiple_of(QUERY_BLOCK);
+    let part_rows = len.div_ceil(parts).next_multiple_of(query_block::<F>());
     let parts = len.div_ceil(part_rows);
-    let out = Shared::new(out.slice_mut::<bf16>());
+    let out = Shared::new(out.slice_mut::<F::Stored>());
     (0..batch * heads * parts).into_par_iter().for_each(|task| {
         let (puzzle, head) = (task / parts / heads, task / parts % heads);
         let first = task % parts * part_rows;
         let rows = first..(first + part_rows).min(len);
-        let qkv = &qkv.slice::<bf16>()[puzzle * len * stride..][..len * stride];
-        attend(extent, rope, (qkv, head), rows, |row, col, values| {
+        let qkv = &qkv.slice::<F::Stored>()[puzzle * len * stride..][..len * stride];
+        attend_in_head::<F>(extent, rope, (qkv, head), rows, |row, col, values| {
             let at = ((puzzle * len + row) * heads + head) * extent.width + col;
             // SAFETY: these rows of this head of this puzzle belong to this task alone.
             unsafe { out.store(at, values) };
@@ -194,47 +219,71 @@ pub(super) fn forward(qkv: &Tensor, extent: Extent, rope: Option<&Rope>, out: &m
 }
 
 /// Some rows of one head's output, handed to `take` in pieces with their row and first column.
-fn attend(
+fn attend_in_head<F: Format>(
     extent: Extent,
     rope: Option<&Rope>,
-    (qkv, head): (&[bf16], usize),
+    (qkv, head): (&[F::Stored], usize),
     rows: Range<usize>,
     mut take: impl FnMut(usize, usize, &[f32]),
 ) {
-    let (even, padded) = (extent.even_width(), extent.padded_len());
-    let stride = 3 * extent.features();
+    let (row, stride) = (extent.row::<F>(), 3 * extent.features());
     let columns = |part| (qkv, stride, extent.column(part, head));
-    let (keys, values) = (extent.transposed_size(), extent.packed_size());
-    let block = QUERY_BLOCK * (even + padded);
-    let row_block = (extent.len * even).max(block);
-    let tiles = QUERY_BLOCK * (padded + extent.width.next_multiple_of(PANEL) + 1);
-    scratch(keys + values + row_block, tiles, |packed, tiles| {
+    let (keys, values) = (extent.transposed_size::<F>(), extent.packed_size::<F>());
+    let block = query_block::<F>().min(rows.len());
+    scratch(keys + values + extent.len.max(block) * row, 0, |packed, _| {
         let (k, rest) = packed.split_at_mut(keys);
-        let (v, rest) = rest.split_at_mut(values);
-        extent.load_rows(columns(1), rope, 0..extent.len, rest);
-        extent.pack_transposed(&rest[..extent.len * even], k);
-        extent.pack(qkv, stride, extent.column(2, head), v);
-        for first in rows.clone().step_by(QUERY_BLOCK) {
-            let block = first..(first + QUERY_BLOCK).min(rows.end);
-            let count = block.len();
-            let (q, p) = rest.split_at_mut(QUERY_BLOCK * even);
-            let (inverse, tiles) = tiles.split_at_mut(count);
-            let (scores, outs) = tiles.split_at_mut(count * padded);
-            extent.load_rows(columns(0), rope, block, q);
-            products(Lhs::row_major(q, count, even), k, PANEL * even, scores);
-            probabilities(extent, first, scores, p, inverse);
-            let p = Lhs::strided(p, count, extent.even_len(), padded);
-            products(p, v, PANEL * extent.even_len(), outs);
-            each_row(extent, count, outs, |row, col, values| {
-                values.iter_mut().for_each(|x| *x *= inverse[row]);
-                take(first + row, col, values);
-            });
+        let (v, loaded) = rest.split_at_mut(values);
+        extent.load_rows::<F>(columns(1), (rope, 0), 0..extent.len, loaded);
+        extent.pack_transposed::<F>(&loaded[..extent.len * row], k);
+        extent.pack(columns(2), v, F::widen);
+        let memory = Memory { k, v, value_stride: PANEL * extent.summed::<F>() };
+        for first in rows.clone().step_by(block) {
+            let queries = first..(first + block).min(rows.end);
+            let q = &mut loaded[..queries.len() * row];
+            extent.load_rows::<F>(columns(0), (rope, first), queries.clone(), q);
+            attend::<F>(extent, (first, &*q), &memory, &mut take);
         }
     });
 }
 
+/// What a head's queries look at: keys as panels of 32 rows, values as panels of 32 columns that are
+/// `value_stride` apart.
+pub(super) struct Memory<'a, T> {
+    pub(super) k: &'a [T],
+    pub(super) v: &'a [T],
+    pub(super) value_stride: usize,
+}
+
+/// The output of a few queries from place `first` on, `[rows, padded E]`, handed to `take` in pieces with their
+/// place and first column.
+pub(super) fn attend<F: Format>(
+    extent: Extent,
+    (first, q): (usize, &[F::Operand]),
+    memory: &Memory<'_, F::Operand>,
+    take: &mut impl FnMut(usize, usize, &[f32]),
+) {
+    let row = extent.row::<F>();
+    let count = q.len() / row;
+    let seen = extent.seen_before(first + count);
+    let padded = seen.padded_len();
+    let tiles = count * (padded + extent.padded_width() + 1);
+    scratch(count * padded, tiles, |p, tiles| {
+        let (inverse, tiles) = tiles.split_at_mut(count);
+        let (scores, outs) = tiles.split_at_mut(count * padded);
+        let keys = &memory.k[..padded * row];
+        products::<F>(Lhs::row_major(q, count, row), keys, PANEL * row, scores);
+        probabilities::<F>(seen, first, scores, p, inverse);
+        let p = Lhs::strided(p, count, seen.summed::<F>(), padded);
+        products::<F>(p, memory.v, memory.value_stride, outs);
+        each_row(extent, count, outs, |row, col, values| {
+            values.iter_mut().for_each(|x| *x *= inverse[row]);
+            take(first + row, col, values);
+        });
+    });
+}
+
 /// Visits tiles `[panels, rows, 32]` that hold `[rows, E]`, piece by piece: row, first column, values.
-pub(super) fn each_row(
+fn each_row(
     extent: Extent,
     rows: usize,
     tiles: &mut [f32],

@@ -1,14 +1,14 @@
-mod bfloat16;
-mod bfloat16_backward;
+mod backward;
 mod cached;
-mod float32;
+mod forward;
 mod rope;
 
 pub use cached::KvCache;
 pub use rope::Rope;
 
+use crate::panels::dispatch_format;
 use crate::tape::{Backward, Gradients};
-use crate::{DType, Tape, Tensor};
+use crate::{Tape, Tensor};
 
 /// Extents of one call: L tokens, H heads of width E.
 #[derive(Clone, Copy)]
@@ -73,9 +73,8 @@ impl Tape {
         let shape = [qkv.shape()[0], extent.len, extent.features()];
         self.device().count(shape[0] * extent.multiplications(0));
         let mut out = Tensor::uninit(self.device(), &shape, qkv.dtype());
-        self.device().install(|| match qkv.dtype() {
-            DType::F32 => float32::forward(qkv, extent, rope, &mut out),
-            DType::Bf16 => bfloat16::forward(qkv, extent, rope, &mut out),
+        self.device().install(|| {
+            dispatch_format!(qkv.dtype(), F => forward::forward::<F>(qkv, extent, rope, &mut out));
         });
         self.record(out, || Attention { qkv: qkv.clone(), extent, rope: rope.cloned() })
     }
@@ -94,12 +93,9 @@ impl Backward for Attention {
         let Attention { qkv, extent, rope } = *self;
         qkv.device().count(2 * qkv.shape()[0] * extent.multiplications(0));
         let mut d_qkv = Tensor::uninit(qkv.device(), qkv.shape(), qkv.dtype());
-        match qkv.dtype() {
-            DType::F32 => float32::backward(&qkv, extent, rope.as_ref(), &d_out, &mut d_qkv),
-            DType::Bf16 => {
-                bfloat16_backward::backward(&qkv, extent, rope.as_ref(), &d_out, &mut d_qkv);
-            }
-        }
+        dispatch_format!(qkv.dtype(), F => {
+            backward::backward::<F>(&qkv, extent, rope.as_ref(), &d_out, &mut d_qkv);
+        });
         gradients.add(qkv.var(), d_qkv);
     }
 }
@@ -107,8 +103,8 @@ impl Backward for Attention {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Device;
     use crate::testing::{Case, check_gradients, close, random_tensor};
+    use crate::{DType, Device};
 
     #[test]
     fn gradients_equal_finite_differences() {

@@ -25,14 +25,6 @@ impl Rope {
         Rope { cos: table(f32::cos), sin: table(f32::sin), half }
     }
 
-    /// Rotates rows of a head, `[rows, E]`, from place `first` on; backwards when `inverse`.
-    #[inline(always)]
-    pub(super) fn rotate(&self, first: usize, rows: &mut [f32], inverse: bool) {
-        for (i, row) in rows.chunks_exact_mut(2 * self.half).enumerate() {
-            self.rotate_row(first + i, row, inverse);
-        }
-    }
-
     /// Rotates one row, `[E]`.
     #[inline(always)]
     pub(super) fn rotate_row(&self, position: usize, row: &mut [f32], inverse: bool) {
@@ -60,9 +52,9 @@ mod tests {
         let (a, b) = ([0.3, -1.0, 0.5, 2.0, 0.1, -0.7f32], [1.0, 0.2, -0.4, 0.6, 0.9, 0.0f32]);
         let dot = |i: usize, j: usize| {
             let place = |v: &[f32; 6], position: usize| {
-                let mut rows = v.repeat(9);
-                rope.rotate(0, &mut rows, false);
-                rows[position * 6..(position + 1) * 6].to_vec()
+                let mut row = *v;
+                rope.rotate_row(position, &mut row, false);
+                row
             };
             place(&a, i).iter().zip(place(&b, j)).map(|(x, y)| x * y).sum::<f32>()
         };

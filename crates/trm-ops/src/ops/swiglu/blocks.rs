@@ -43,7 +43,7 @@ fn run<F: Format>(
             finish(x, act, down, out);
         });
     };
-    let row_block = row_block(x.len() / d);
+    let row_block = row_block::<F>(x.len() / d);
     let xs = x.slice::<F::Stored>().par_chunks(row_block * d);
     let outs = out.slice_mut::<F::Stored>().par_chunks_mut(row_block * d);
     if pre.is_empty() {
@@ -108,7 +108,7 @@ pub(super) fn backward<F: Format>(
     [d_pre, act, d_x]: [&mut Tensor; 3],
 ) {
     let [d, inner] = *weights[1].value().shape() else { panic!("a matrix") };
-    let row_block = row_block(d_out.len() / d);
+    let row_block = row_block::<F>(d_out.len() / d);
     let d_outs = d_out.slice::<F::Stored>().par_chunks(row_block * d);
     let d_pres = d_pre.slice_mut::<F::Stored>().par_chunks_mut(row_block * 2 * inner);
     let acts = act.slice_mut::<F::Stored>().par_chunks_mut(row_block * inner);

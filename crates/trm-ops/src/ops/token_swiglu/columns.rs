@@ -3,17 +3,16 @@
 
 #![allow(unsafe_code)]
 
-use crate::bfloat16::{
-    Lhs, PANEL, even_rows, interleave, pack_columns, pack_rows, panel_product, scratch,
-};
 use crate::dtype::{Element, round_in_place};
 use crate::math::vectorized;
 use crate::ops::residual_norm::NORM_EPS;
 use crate::ops::swiglu::{activate, activate_backward};
+use crate::panels::{
+    Format, Lhs, PANEL, grouped, interleave, pack_columns, pack_rows, scratch, with_rows,
+};
 use crate::shared::Shared;
 use crate::tape::Gradients;
 use crate::{DType, Parameter, Tensor};
-use half::bf16;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -31,8 +30,8 @@ fn for_each_panel(h: &Tensor, f: impl Fn(usize, Range<usize>) + Sync) {
 ///
 /// # Safety
 /// No other task may store to these columns.
-unsafe fn store_tile(
-    shared: &Shared<'_, bf16>,
+unsafe fn store_tile<T: Element>(
+    shared: &Shared<'_, T>,
     at: usize,
     d: usize,
     cols: &Range<usize>,
@@ -44,38 +43,36 @@ unsafe fn store_tile(
     }
 }
 
-fn even(n: usize) -> usize {
-    n.next_multiple_of(2)
-}
-
 /// Keeps the pre-activations in `pre` unless that has no rows; `finish` may change the result, given
 /// the puzzle's `[L, D]`, the columns and their `[L, 32]` tile.
-fn run(
+fn run<F: Format>(
     h: &Tensor,
     [gate_up, down]: [&Parameter; 2],
     pre: &mut Tensor,
     out: &mut Tensor,
-    finish: impl Fn(&[bf16], Range<usize>, &mut [f32]) + Sync,
+    finish: impl Fn(&[F::Stored], Range<usize>, &mut [f32]) + Sync,
 ) {
     let [l, inner] = *down.value().shape() else { panic!("a matrix") };
     let d = h.last_dim();
-    let gate_up = Lhs::row_major(gate_up.left().slice(), 2 * inner, even(l));
-    let down = Lhs::row_major(down.left().slice(), l, even(inner));
+    let (tokens, units) = (grouped::<F>(l), grouped::<F>(inner));
+    let gate_up = Lhs::row_major(gate_up.left::<F>(), 2 * inner, tokens);
+    let down = Lhs::row_major(down.left::<F>(), l, units);
     let keep = !pre.is_empty();
-    let (pre, out) = (Shared::new(pre.slice_mut()), Shared::new(out.slice_mut()));
+    let pre = Shared::new(pre.slice_mut::<F::Stored>());
+    let out = Shared::new(out.slice_mut::<F::Stored>());
     for_each_panel(h, |puzzle, cols| {
-        let h = &h.slice::<bf16>()[puzzle * l * d..][..l * d];
-        let panels = (even(l) + even(inner)) * PANEL;
+        let h = &h.slice::<F::Stored>()[puzzle * l * d..][..l * d];
+        let panels = (tokens + units) * PANEL;
         scratch(panels, (3 * inner + l) * PANEL, |panels, tiles| {
-            let (h_panel, act_panel) = panels.split_at_mut(even(l) * PANEL);
+            let (h_panel, act_panel) = panels.split_at_mut(tokens * PANEL);
             let (products, tiles) = tiles.split_at_mut(2 * inner * PANEL);
             let (act, y) = tiles.split_at_mut(inner * PANEL);
-            pack_rows::<PANEL>(h, d, cols.clone(), h_panel);
-            panel_product(gate_up, h_panel, products, false);
+            pack_rows::<_, _, PANEL>(h, d, cols.clone(), h_panel, F::widen);
+            F::panel_product(gate_up, h_panel, products, false);
             let (gate, up) = products.split_at(inner * PANEL);
             activate(gate, up, act);
-            interleave(act, act_panel);
-            panel_product(down, act_panel, y, false);
+            interleave::<F>(act, act_panel);
+            F::panel_product(down, act_panel, y, false);
             finish(h, cols.clone(), y);
             // SAFETY: the columns of a puzzle belong to this task.
             unsafe {
@@ -89,21 +86,26 @@ fn run(
 }
 
 /// Keeps the pre-activations in `pre` unless that has no rows.
-pub(super) fn forward(h: &Tensor, weights: [&Parameter; 2], pre: &mut Tensor, out: &mut Tensor) {
-    run(h, weights, pre, out, |_, _, _| {});
+pub(super) fn forward<F: Format>(
+    h: &Tensor,
+    weights: [&Parameter; 2],
+    pre: &mut Tensor,
+    out: &mut Tensor,
+) {
+    run::<F>(h, weights, pre, out, |_, _, _| {});
 }
 
 /// `out = rms_norm(h + token_swiglu(h))` over tokens.
-pub(super) fn residual_forward(h: &Tensor, weights: [&Parameter; 2], out: &mut Tensor) {
+pub(super) fn residual_forward<F: Format>(h: &Tensor, weights: [&Parameter; 2], out: &mut Tensor) {
     let [l, inner] = *weights[1].value().shape() else { panic!("a matrix") };
     let d = h.last_dim();
-    let mut nothing_kept = Tensor::uninit(h.device(), &[0, 2 * inner, d], DType::Bf16);
-    run(h, weights, &mut nothing_kept, out, |h, cols, tile| {
+    let mut nothing_kept = Tensor::uninit(h.device(), &[0, 2 * inner, d], F::Stored::DTYPE);
+    run::<F>(h, weights, &mut nothing_kept, out, |h, cols, tile| {
         vectorized!({
             let mut squares = [0.0f32; PANEL];
             for (row, tile) in h.chunks_exact(d).zip(tile.as_chunks_mut::<PANEL>().0) {
                 for ((r, h), sum) in tile.iter_mut().zip(&row[cols.clone()]).zip(&mut squares) {
-                    *r = Element::to_f32(*h) + Element::to_f32(<bf16 as Element>::from_f32(*r)); // as if it had been stored
+                    *r = h.to_f32() + F::Stored::from_f32(*r).to_f32(); // as if it had been stored
                     *sum += *r * *r;
                 }
             }
@@ -117,7 +119,7 @@ pub(super) fn residual_forward(h: &Tensor, weights: [&Parameter; 2], out: &mut T
 
 /// Turns the pre-activations in `d_pre` into their gradients; fills `act` and `d_h`. With `h` the
 /// pre-activations are computed again first.
-pub(super) fn backward(
+pub(super) fn backward<F: Format>(
     [gate_up, down]: [&Parameter; 2],
     h: Option<&Tensor>,
     d_out: &Tensor,
@@ -125,23 +127,25 @@ pub(super) fn backward(
 ) {
     let [l, inner] = *down.value().shape() else { panic!("a matrix") };
     let d = d_out.last_dim();
-    let forward = Lhs::row_major(gate_up.left().slice(), 2 * inner, even(l));
-    let gate_up = Lhs::row_major(gate_up.left_transposed().slice(), l, 2 * inner);
-    let down = Lhs::row_major(down.left_transposed().slice(), inner, even(l));
-    let d_pre = Shared::new(d_pre.slice_mut());
-    let (act, d_h) = (Shared::new(act.slice_mut()), Shared::new(d_h.slice_mut()));
+    let tokens = grouped::<F>(l);
+    let forward = Lhs::row_major(gate_up.left::<F>(), 2 * inner, tokens);
+    let gate_up = Lhs::row_major(gate_up.left_transposed::<F>(), l, 2 * inner);
+    let down = Lhs::row_major(down.left_transposed::<F>(), inner, tokens);
+    let d_pre = Shared::new(d_pre.slice_mut::<F::Stored>());
+    let act = Shared::new(act.slice_mut::<F::Stored>());
+    let d_h = Shared::new(d_h.slice_mut::<F::Stored>());
     for_each_panel(d_out, |puzzle, cols| {
-        let d_out = &d_out.slice::<bf16>()[puzzle * l * d..][..l * d];
-        let panels = (even(l) + 2 * inner) * PANEL;
+        let d_out = &d_out.slice::<F::Stored>()[puzzle * l * d..][..l * d];
+        let panels = (tokens + 2 * inner) * PANEL;
         scratch(panels, (3 * inner + l) * PANEL, |panels, tiles| {
-            let (panel, d_pre_panel) = panels.split_at_mut(even(l) * PANEL);
+            let (panel, d_pre_panel) = panels.split_at_mut(tokens * PANEL);
             let (products, tiles) = tiles.split_at_mut(2 * inner * PANEL);
             let (a, d_x) = tiles.split_at_mut(inner * PANEL);
             if let Some(h) = h {
-                let h = &h.slice::<bf16>()[puzzle * l * d..][..l * d];
-                pack_rows::<PANEL>(h, d, cols.clone(), panel);
-                panel_product(forward, panel, products, false);
-                round_in_place::<bf16>(products);
+                let h = &h.slice::<F::Stored>()[puzzle * l * d..][..l * d];
+                pack_rows::<_, _, PANEL>(h, d, cols.clone(), panel, F::widen);
+                F::panel_product(forward, panel, products, false);
+                round_in_place::<F::Stored>(products);
             } else {
                 for (row, tile) in products.chunks_exact_mut(PANEL).enumerate() {
                     let at = (puzzle * 2 * inner + row) * d + cols.start;
@@ -150,12 +154,12 @@ pub(super) fn backward(
                     tile[cols.len()..].fill(0.0);
                 }
             }
-            pack_rows::<PANEL>(d_out, d, cols.clone(), panel);
-            panel_product(down, panel, a, false);
+            pack_rows::<_, _, PANEL>(d_out, d, cols.clone(), panel, F::widen);
+            F::panel_product(down, panel, a, false);
             let (gate, up) = products.split_at_mut(inner * PANEL);
             activate_backward(gate, up, a);
-            interleave(products, d_pre_panel);
-            panel_product(gate_up, d_pre_panel, d_x, false);
+            interleave::<F>(products, d_pre_panel);
+            F::panel_product(gate_up, d_pre_panel, d_x, false);
             // SAFETY: the columns of a puzzle belong to this task.
             unsafe {
                 store_tile(&d_h, puzzle * l * d, d, &cols, d_x);
@@ -167,7 +171,7 @@ pub(super) fn backward(
 }
 
 /// Adds `Σ_b d_out_b · act_bᵀ`, `[L, I]`, to the gradient of `W_down`.
-pub(super) fn add_down_gradient(
+pub(super) fn add_down_gradient<F: Format>(
     gradients: &mut Gradients,
     down: &Parameter,
     d_out: &Tensor,
@@ -176,7 +180,7 @@ pub(super) fn add_down_gradient(
     let [l, inner] = *down.value().shape() else { panic!("a matrix") };
     let (sum, started) = gradients.parameter_sum(down);
     let sum = sum.slice_mut::<f32>();
-    sum_of_products((d_out, l), (act, inner), |cols, tile| {
+    sum_of_products::<F>((d_out, l), (act, inner), |cols, tile| {
         for (row, tile) in tile.chunks_exact(PANEL).enumerate() {
             add(&mut sum[row * inner..][cols.clone()], tile, started);
         }
@@ -185,7 +189,7 @@ pub(super) fn add_down_gradient(
 
 /// Adds `Σ_b d_pre_b · h_bᵀ`, `[2I, L]`, to the gradient of `W_gate_up`. Its transpose is computed:
 /// L rows and 2I columns fill the micro-tiles better than the other way round.
-pub(super) fn add_gate_up_gradient(
+pub(super) fn add_gate_up_gradient<F: Format>(
     gradients: &mut Gradients,
     gate_up: &Parameter,
     d_pre: &Tensor,
@@ -194,7 +198,7 @@ pub(super) fn add_gate_up_gradient(
     let [n, l] = *gate_up.value().shape() else { panic!("a matrix") };
     let (sum, started) = gradients.parameter_sum(gate_up);
     let sum = sum.slice_mut::<f32>();
-    sum_of_products((h, l), (d_pre, n), |cols, tile| {
+    sum_of_products::<F>((h, l), (d_pre, n), |cols, tile| {
         for (row, tile) in tile.chunks_exact(PANEL).enumerate() {
             for (col, value) in cols.clone().zip(tile) {
                 let place = &mut sum[col * l + row];
@@ -210,10 +214,10 @@ fn add(sum: &mut [f32], terms: &[f32], started: bool) {
     }
 }
 
-/// `Σ_b a_b · b_bᵀ` for bf16 a `[B, M, D]` and b `[B, N, D]`: every panel of 32 columns of the
+/// `Σ_b a_b · b_bᵀ` for a `[B, M, D]` and b `[B, N, D]`: every panel of 32 columns of the
 /// `[M, N]` result is handed to `take` as (columns, `[M, 32]` tile). Tasks own panels; each sums over
 /// the puzzles in order.
-fn sum_of_products(
+fn sum_of_products<F: Format>(
     (a, m): (&Tensor, usize),
     (b, n): (&Tensor, usize),
     mut take: impl FnMut(Range<usize>, &[f32]),
@@ -225,12 +229,11 @@ fn sum_of_products(
     all.for_each(|(panel, tile)| {
         let cols = panel * PANEL..((panel + 1) * PANEL).min(n);
         for puzzle in 0..batch {
-            let left = even_rows(&a.slice::<bf16>()[puzzle * m * d..][..m * d], d);
-            let lhs = Lhs::row_major(&left, m, even(d));
-            let rows = &b.slice::<bf16>()[(puzzle * n + cols.start) * d..][..cols.len() * d];
-            scratch(even(d) * PANEL, 0, |packed, _| {
-                pack_columns(rows, d, packed);
-                panel_product(lhs, packed, tile, puzzle > 0);
+            let left = &a.slice::<F::Stored>()[puzzle * m * d..][..m * d];
+            let rows = &b.slice::<F::Stored>()[(puzzle * n + cols.start) * d..][..cols.len() * d];
+            scratch(grouped::<F>(d) * PANEL, 0, |packed, _| {
+                pack_columns(rows, d, packed, F::widen);
+                with_rows::<F, _>(left, d, |lhs| F::panel_product(lhs, packed, tile, puzzle > 0));
             });
         }
     });

@@ -1,8 +1,8 @@
-mod bfloat16;
-mod float32;
+mod columns;
 
+use crate::panels::dispatch_format;
 use crate::tape::{Backward, Gradients};
-use crate::{Axis, DType, Parameter, Tape, Tensor};
+use crate::{Axis, Parameter, Tape, Tensor};
 
 impl Tape {
     /// SwiGLU along the token axis, the mixer: for each puzzle, with h as an `[L, D]` matrix,
@@ -21,9 +21,10 @@ impl Tape {
         // the pre-activations [G ; U] of every puzzle, kept only for the gradient
         let kept = if self.keeps_activations() { batch } else { 0 };
         let mut pre = Tensor::uninit(self.device(), &[kept, 2 * inner, d], h.dtype());
-        self.device().install(|| match h.dtype() {
-            DType::F32 => float32::forward(h, gate_up, down, &mut pre, &mut out),
-            DType::Bf16 => bfloat16::forward(h, [gate_up, down], &mut pre, &mut out),
+        self.device().install(|| {
+            dispatch_format!(h.dtype(), F => {
+                columns::forward::<F>(h, [gate_up, down], &mut pre, &mut out);
+            });
         });
         let (gate_up, down) = (gate_up.clone(), down.clone());
         self.record(out, || TokenSwiglu { h: h.clone(), pre, gate_up, down })
@@ -40,12 +41,16 @@ impl Tape {
         gate_up: &Parameter,
         down: &Parameter,
     ) -> Tensor {
-        if !self.fuses() || h.dtype() == DType::F32 {
+        if !self.fuses() {
             return self.residual_norm(h, &self.token_swiglu(h, gate_up, down), Axis::Tokens);
         }
         self.device().count(3 * h.len() * down.value().last_dim());
         let mut out = Tensor::uninit(self.device(), h.shape(), h.dtype());
-        self.device().install(|| bfloat16::residual_forward(h, [gate_up, down], &mut out));
+        self.device().install(|| {
+            dispatch_format!(h.dtype(), F => {
+                columns::residual_forward::<F>(h, [gate_up, down], &mut out);
+            });
+        });
         out
     }
 }
@@ -71,22 +76,12 @@ impl Backward for TokenSwiglu {
         let mut act = Tensor::uninit(h.device(), &[batch, rows / 2, d], h.dtype());
         let mut d_h = Tensor::uninit(h.device(), h.shape(), h.dtype());
         let weights = [&gate_up, &down];
-        match h.dtype() {
-            DType::F32 => {
-                if recompute.is_some() {
-                    float32::pre_activations(&h, &gate_up, &mut d_pre);
-                }
-                float32::backward(weights, &d_out, &mut d_pre, &mut act, &mut d_h);
-                float32::add_weight_gradient(gradients, &down, &d_out, &act);
-                float32::add_weight_gradient(gradients, &gate_up, &d_pre, &h);
-            }
-            DType::Bf16 => {
-                let targets = [&mut d_pre, &mut act, &mut d_h];
-                bfloat16::backward(weights, recompute, &d_out, targets);
-                bfloat16::add_down_gradient(gradients, &down, &d_out, &act);
-                bfloat16::add_gate_up_gradient(gradients, &gate_up, &d_pre, &h);
-            }
-        }
+        let targets = [&mut d_pre, &mut act, &mut d_h];
+        dispatch_format!(h.dtype(), F => {
+            columns::backward::<F>(weights, recompute, &d_out, targets);
+            columns::add_down_gradient::<F>(gradients, &down, &d_out, &act);
+            columns::add_gate_up_gradient::<F>(gradients, &gate_up, &d_pre, &h);
+        });
         gradients.add(h.var(), d_h);
     }
 }
@@ -127,11 +122,13 @@ mod tests {
     fn the_fused_residual_equals_its_parts_bit_for_bit() {
         let device = Device::cpu(2);
         let (l, d, inner) = (7, 45, 6);
-        let h = random_tensor(&device, &[3, l, d], 1).to_dtype(DType::Bf16);
-        let gate_up = Parameter::new(0, "gate_up", random_tensor(&device, &[2 * inner, l], 2));
-        let down = Parameter::new(1, "down", random_tensor(&device, &[l, inner], 3));
-        let fused = Tape::off(&device).residual_token_swiglu(&h, &gate_up, &down);
-        let parts = Tape::recording(&device).residual_token_swiglu(&h, &gate_up, &down);
-        assert_eq!(fused.to_f32_vec(), parts.to_f32_vec());
+        for dtype in [DType::F32, DType::Bf16] {
+            let h = random_tensor(&device, &[3, l, d], 1).to_dtype(dtype);
+            let gate_up = Parameter::new(0, "gate_up", random_tensor(&device, &[2 * inner, l], 2));
+            let down = Parameter::new(1, "down", random_tensor(&device, &[l, inner], 3));
+            let fused = Tape::off(&device).residual_token_swiglu(&h, &gate_up, &down);
+            let parts = Tape::recording(&device).residual_token_swiglu(&h, &gate_up, &down);
+            assert_eq!(fused.to_f32_vec(), parts.to_f32_vec());
+        }
     }
 }

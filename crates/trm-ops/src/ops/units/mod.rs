@@ -4,11 +4,12 @@ mod heads;
 
 use crate::dtype::Element;
 use crate::math::vectorized;
-use crate::ops::linear::{add_weight_gradient, times as times_f32};
+use crate::ops::linear::add_weight_gradient;
+use crate::panels::{self, dispatch_format};
 use crate::storage::with_scratch;
 use crate::tape::{Backward, Gradients};
 use crate::tensor::dispatch;
-use crate::{DType, Parameter, Tape, Tensor};
+use crate::{Parameter, Tape, Tensor};
 use rayon::prelude::*;
 
 /// The units of a Sudoku of n × n cells with boxes of `height` × `width`, n = height · width.

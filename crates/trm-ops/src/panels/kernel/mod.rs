@@ -11,6 +11,9 @@ use crate::cpu::{CpuLevel, level};
 use crate::dtype::Element;
 use half::bf16;
 
+/// Elements of the summed axis that one pass over the rows takes in single precision.
+const RUN: usize = 256;
+
 /// What the kernels multiply.
 pub(crate) trait Operand: Element {
     /// Elements that lie beside each other along the summed axis.
@@ -64,6 +67,11 @@ impl<'a, T: Operand> Lhs<'a, T> {
         self.rows
     }
 
+    /// Length of the summed axis.
+    pub(crate) fn len(&self) -> usize {
+        self.groups * T::GROUP
+    }
+
     /// Offset of the last element, plus one.
     fn extent(&self) -> usize {
         (self.rows - 1) * self.row_stride + (self.groups - 1) * self.group_stride + T::GROUP
@@ -113,6 +121,29 @@ pub(super) fn pairs(lhs: Lhs<'_, bf16>, panel: &[bf16], out: &mut [f32], accumul
     portable::plain(lhs, panel, out, accumulate);
 }
 
+/// Rounds of multiply-adds of single precision in registers alone; returns the multiplications.
+pub(super) fn single_peak(rounds: usize) -> usize {
+    match level() {
+        // SAFETY: the instructions are there.
+        #[cfg(target_arch = "x86_64")]
+        CpuLevel::Avx2 => unsafe { single::avx2::peak(rounds) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        CpuLevel::Avx512 | CpuLevel::Avx512Bf16 => unsafe { single::avx512::peak(rounds) },
+        _ => portable::peak(rounds),
+    }
+}
+
+/// The same of pairs of bf16.
+pub(super) fn pairs_peak(rounds: usize) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if level().multiplies_bf16() {
+        // SAFETY: the instructions are there.
+        return unsafe { pairs::peak(rounds) };
+    }
+    portable::peak(rounds)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,9 +183,8 @@ mod tests {
         let (groups, rows) = (5, 9);
         let packed: Vec<T> = values(groups * T::TILE_ROWS * T::GROUP, 3);
         let panel = values(groups * PANEL * T::GROUP, 4);
-        let at = |row: usize, k: usize| {
-            (k / T::GROUP * T::TILE_ROWS + row) * T::GROUP + k % T::GROUP
-        };
+        let at =
+            |row: usize, k: usize| (k / T::GROUP * T::TILE_ROWS + row) * T::GROUP + k % T::GROUP;
         let plain: Vec<T> = (0..rows)
             .flat_map(|row| (0..groups * T::GROUP).map(move |k| (row, k)))
             .map(|(row, k)| packed[at(row, k)])

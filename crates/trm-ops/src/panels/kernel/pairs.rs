@@ -1,13 +1,15 @@
 //! Products of pairs of bf16, by AVX-512-BF16.
 
-use super::super::{PANEL, TILE_ROWS};
-use super::Lhs;
+use super::{Lhs, Operand, PANEL};
 use half::bf16;
 use std::arch::x86_64::{
     __m512bh, __m512i, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_loadu_si512,
     _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps,
 };
+use std::hint::black_box;
 use std::mem::transmute;
+
+const TILE_ROWS: usize = <bf16 as Operand>::TILE_ROWS;
 
 /// # Safety
 /// AVX-512F and AVX-512-BF16 must be available; `lhs` must reach all its elements, `panel` hold
@@ -75,4 +77,25 @@ unsafe fn tile<const ROWS: usize>(
             }
         }
     }
+}
+
+/// Rounds of multiply-adds in registers; returns the multiplications.
+///
+/// # Safety
+/// AVX-512F and AVX-512-BF16 must be available.
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(super) unsafe fn peak(rounds: usize) -> usize {
+    let mut sums = [[_mm512_setzero_ps(); 2]; TILE_ROWS];
+    // SAFETY: __m512i and __m512bh are both 64 plain bytes.
+    let (x, y) = unsafe {
+        let ones = _mm512_set1_epi32(black_box(0x3f80_3f80)); // 1.0 twice
+        (transmute::<__m512i, __m512bh>(ones), transmute::<__m512i, __m512bh>(ones))
+    };
+    for _ in 0..rounds {
+        for sum in sums.as_flattened_mut() {
+            *sum = _mm512_dpbf16_ps(*sum, x, y);
+        }
+    }
+    black_box(sums);
+    rounds * 2 * TILE_ROWS * 32
 }

@@ -1,18 +1,25 @@
 //! Products for processors without a kernel of their own, and the slow twin of all kernels.
 
-use super::{Lhs, Operand, PANEL};
+use super::{Lhs, Operand, PANEL, RUN};
+use crate::math::vectorized;
+use std::hint::black_box;
 
-/// Single precision by the `gemm` crate.
+/// Single precision by the `gemm` crate, which is given sums so short that it takes them all in one order.
 pub(super) fn single(lhs: Lhs<'_, f32>, panel: &[f32], out: &mut [f32], accumulate: bool) {
-    if lhs.rows == 1 {
-        // gemm sums single rows in another order: they are taken as two equal ones
-        let twice = Lhs { rows: 2, row_stride: 0, ..lhs };
-        let mut both = [0.0; 2 * PANEL];
-        both[..PANEL].copy_from_slice(out);
-        gemm(twice, panel, &mut both, accumulate);
-        out.copy_from_slice(&both[..PANEL]);
-    } else {
-        gemm(lhs, panel, out, accumulate);
+    for (i, panel) in panel.chunks(RUN * PANEL).enumerate() {
+        let data = &lhs.data[i * RUN * lhs.group_stride..];
+        let lhs = Lhs { data, groups: panel.len() / PANEL, ..lhs };
+        let accumulate = accumulate || i > 0;
+        if lhs.rows == 1 {
+            // gemm sums single rows in another order: they are taken as two equal ones
+            let twice = Lhs { rows: 2, row_stride: 0, ..lhs };
+            let mut both = [0.0; 2 * PANEL];
+            both[..PANEL].copy_from_slice(out);
+            gemm(twice, panel, &mut both, accumulate);
+            out.copy_from_slice(&both[..PANEL]);
+        } else {
+            gemm(lhs, panel, out, accumulate);
+        }
     }
 }
 
@@ -57,4 +64,17 @@ pub(super) fn plain<T: Operand>(lhs: Lhs<'_, T>, panel: &[T], out: &mut [f32], a
             *out = if accumulate { *out + sum } else { sum };
         }
     }
+}
+
+/// Rounds of multiply-adds in registers; returns the multiplications.
+pub(super) fn peak(rounds: usize) -> usize {
+    const LANES: usize = 96;
+    let (mut sums, x, y) = ([0.0f32; LANES], black_box(0.5f32), black_box(0.5f32));
+    vectorized!({
+        for _ in 0..rounds {
+            sums.iter_mut().for_each(|sum| *sum += x * y);
+        }
+    });
+    black_box(sums);
+    rounds * LANES
 }

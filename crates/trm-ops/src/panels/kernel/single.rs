@@ -4,10 +4,7 @@
 //! row and two vectors of the panel at a time. The summed axis is cut into runs whose part of the panel stays in
 //! the first cache while all rows pass by.
 
-use super::{Lhs, PANEL};
-
-/// Elements of the summed axis that one pass over the rows takes.
-const RUN: usize = 256;
+use super::{Lhs, PANEL, RUN};
 
 /// The kernel for vectors of `$lanes` elements and micro-tiles of at most `$rows` rows.
 macro_rules! kernel {
@@ -18,6 +15,7 @@ macro_rules! kernel {
         pub(super) mod $name {
             use super::{Lhs, PANEL, RUN};
             use std::arch::x86_64::{$add, $load, $multiply_add, $spread, $store, $zero};
+            use std::hint::black_box;
 
             /// # Safety
             /// The instructions must be available; `lhs` must reach all its elements, `panel` hold `groups * 32` and
@@ -91,6 +89,23 @@ macro_rules! kernel {
                         }
                     }
                 }
+            }
+
+            /// Rounds of multiply-adds in registers; returns the multiplications.
+            ///
+            /// # Safety
+            /// The instructions must be available.
+            #[target_feature(enable = $features)]
+            pub(in super::super) unsafe fn peak(rounds: usize) -> usize {
+                let mut sums = [[$zero(); 2]; $rows];
+                let (x, y) = ($spread(black_box(0.5)), $spread(black_box(0.5)));
+                for _ in 0..rounds {
+                    for sum in sums.as_flattened_mut() {
+                        *sum = $multiply_add(x, y, *sum);
+                    }
+                }
+                black_box(sums);
+                rounds * 2 * $rows * $lanes
             }
         }
     };
