@@ -5,12 +5,12 @@ mod show;
 mod subject;
 
 use crate::Outcome;
-use crate::display::heading;
+use crate::display::{duration as in_words, heading, progress_bar};
 use crate::machine::PrecisionArgument;
-use crate::output::out;
+use crate::output::{note, out};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use measure::{Case, Duration, Measurement, measure};
+use measure::{Case, Duration, Measurement, PATIENCE, measure};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -44,7 +44,7 @@ pub(crate) struct Arguments {
     /// Threads to compute with; 0 for one per core.
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "0", value_parser = clap::value_parser!(u16).range(..=1024))]
     threads: Vec<u16>,
-    /// Time every case for so long, but at least three times.
+    /// Time every case for so long, and three times at least, or for four times as long.
     #[arg(long, value_name = "S", default_value_t = 3.0)]
     seconds: f64,
     /// Time every case so many times.
@@ -87,21 +87,27 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let machine = Machine::this();
     if !arguments.json {
         heading(&format!("{machine}, {}; {}", machine.features.join(" "), program()));
+        note!("{}", announcement(cases.len(), duration));
         show::header();
     }
+    let bar = progress_bar(cases.len() as u64, "{pos}/{len}  measuring {msg}");
     let mut ceilings = HashMap::new();
     let mut measured: Vec<Measurement> = Vec::new();
     for case in &cases {
+        bar.set_message(case.to_string());
+        bar.tick();
         let ceiling = *ceilings.entry((case.threads, case.dtype())).or_insert_with(|| {
             let device = Device::cpu(case.threads);
             trm_ops::ceiling(&device, case.dtype()) / 1e9
         });
         let measurement = measure(case, duration, ceiling)?;
         if !arguments.json {
-            show::row(&measurement);
+            bar.suspend(|| show::row(&measurement));
         }
+        bar.inc(1);
         measured.push(measurement);
     }
+    bar.finish_and_clear();
     if arguments.json {
         let all =
             serde_json::json!({ "machine": machine, "program": program(), "cases": measured });
@@ -112,6 +118,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         write_atomic(path, trm_train::report::render_chart(&chart).as_bytes())?;
     }
     Ok(Outcome::Done)
+}
+
+/// How long it will take.
+fn announcement(cases: usize, each: Duration) -> String {
+    match each {
+        Duration::Runs(runs) => format!("{cases} cases, {runs} runs of each after two to warm up"),
+        Duration::Seconds(seconds) => format!(
+            "{cases} cases: between {} and {}, longer only where a single step takes {}; --seconds S changes it",
+            in_words(cases as f64 * (2.0 + seconds)),
+            in_words(cases as f64 * (2.0 + (1.0 + PATIENCE) * seconds)),
+            in_words(PATIENCE * seconds),
+        ),
+    }
 }
 
 fn check(arguments: &Arguments) -> Result<Duration> {

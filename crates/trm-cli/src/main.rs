@@ -91,6 +91,10 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(usage) => return explain(&usage),
     };
+    if let Err(cap) = trm_ops::checked_level() {
+        display::error(&cap.into());
+        return ExitCode::from(2);
+    }
     let outcome = match arguments.verb {
         Verb::Quickstart(arguments) => quickstart::run(&arguments),
         Verb::Data(verb) => data::run(&verb),

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 /// Instruction sets that kernels are written for; each includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CpuLevel {
-    /// Whatever the compiler and the `gemm` crate find.
+    /// Products by the `gemm-f32` crate, whatever that and the compiler find.
     Portable,
     /// AVX2 and FMA: 256-bit vectors.
     Avx2,
@@ -43,6 +43,17 @@ impl CpuLevel {
         CpuLevel::Portable
     }
 
+    /// Names of the instruction sets, as processors list them.
+    pub fn features(self) -> &'static [&'static str] {
+        let all = &["avx2", "fma", "avx512f", "avx512bf16"];
+        match self {
+            CpuLevel::Portable => &[],
+            CpuLevel::Avx2 => &all[..2],
+            CpuLevel::Avx512 => &all[..3],
+            CpuLevel::Avx512Bf16 => all,
+        }
+    }
+
     /// Whether bf16 is multiplied as it is.
     pub fn multiplies_bf16(self) -> bool {
         self == CpuLevel::Avx512Bf16
@@ -72,7 +83,7 @@ impl std::error::Error for CpuCap {}
 ///
 /// # Errors
 /// If the name is unknown or the machine has less.
-pub fn capped(name: Option<&str>, machine: CpuLevel) -> Result<CpuLevel, CpuCap> {
+fn capped(name: Option<&str>, machine: CpuLevel) -> Result<CpuLevel, CpuCap> {
     let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(machine) };
     match CpuLevel::ALL.iter().find(|(_, known)| *known == name) {
         Some((level, _)) if *level <= machine => Ok(*level),
@@ -83,19 +94,19 @@ pub fn capped(name: Option<&str>, machine: CpuLevel) -> Result<CpuLevel, CpuCap>
     }
 }
 
-/// The level in use, read from the environment once.
+/// The level that the environment asks for.
 ///
 /// # Errors
-/// As for [`capped`].
+/// If the name is unknown or the machine has less.
 pub fn checked_level() -> Result<CpuLevel, CpuCap> {
-    static LEVEL: OnceLock<Result<CpuLevel, CpuCap>> = OnceLock::new();
-    let read = || capped(std::env::var("TRM_CPU").ok().as_deref(), CpuLevel::of_machine());
-    LEVEL.get_or_init(read).clone()
+    capped(std::env::var("TRM_CPU").ok().as_deref(), CpuLevel::of_machine())
 }
 
-/// The level in use; all that the machine has where the cap cannot be kept to, which programs refuse at their start.
-pub(crate) fn level() -> CpuLevel {
-    checked_level().unwrap_or_else(|_| CpuLevel::of_machine())
+/// The level in use: the cap of `TRM_CPU`, or all that the machine has. Also that where the cap cannot be kept to:
+/// programs refuse it at their start by [`checked_level`].
+pub fn level() -> CpuLevel {
+    static LEVEL: OnceLock<CpuLevel> = OnceLock::new();
+    *LEVEL.get_or_init(|| checked_level().unwrap_or_else(|_| CpuLevel::of_machine()))
 }
 
 #[cfg(test)]

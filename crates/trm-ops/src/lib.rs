@@ -49,7 +49,7 @@ mod update;
 mod testing;
 
 pub use ceiling::ceiling;
-pub use cpu::{CpuCap, CpuLevel, checked_level};
+pub use cpu::{CpuCap, CpuLevel, checked_level, level};
 pub use device::Device;
 pub use dtype::DType;
 pub use fault::FaultFinder;

@@ -1,10 +1,17 @@
 //! Elementary functions that vectorise, and the run-time dispatch that lets them.
 
-/// Runs `f` compiled for the best instruction set of this processor. Only what is inlined into it
-/// counts: mark closures and functions `#[inline(always)]`. Loops inside vectorise to its width; the operations are the same on every machine (a multiply-add is fused where it is written,
-/// and nowhere else).
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::{CpuLevel, level};
+
+/// Runs `f` compiled for the best instruction set of this processor, below the cap of `TRM_CPU`. Only what is
+/// inlined into it counts: mark closures and functions `#[inline(always)]`. Loops inside vectorise to its width;
+/// the operations are the same on every machine (a multiply-add is fused where it is written, and nowhere else).
 #[inline(always)]
 pub(crate) fn with_best_instructions<R>(f: impl FnOnce() -> R) -> R {
+    #[cfg(target_arch = "x86_64")]
+    if let (CpuLevel::Avx2, Some(avx2)) = (level(), pulp::x86::V3::try_new()) {
+        return pulp::Arch::V3(avx2).dispatch(f);
+    }
     pulp::Arch::new().dispatch(f)
 }
 

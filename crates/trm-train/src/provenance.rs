@@ -90,7 +90,7 @@ pub struct Machine {
     pub processor: String,
     /// Cores that this process may use.
     pub cores: usize,
-    /// Instructions that the products can make use of.
+    /// Instructions that the products make use of: what the processor has, below the cap of `TRM_CPU`.
     pub features: Vec<String>,
 }
 
@@ -103,7 +103,7 @@ impl Machine {
         Machine {
             processor: model.unwrap_or(std::env::consts::ARCH).into(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
-            features: features().iter().map(|name| (*name).to_owned()).collect(),
+            features: trm_ops::level().features().iter().map(|name| (*name).to_owned()).collect(),
         }
     }
 }
@@ -113,22 +113,6 @@ impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, {} cores", self.processor, self.cores)
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-fn features() -> Vec<&'static str> {
-    let all = [
-        ("avx2", is_x86_feature_detected!("avx2")),
-        ("fma", is_x86_feature_detected!("fma")),
-        ("avx512f", is_x86_feature_detected!("avx512f")),
-        ("avx512bf16", is_x86_feature_detected!("avx512bf16")),
-    ];
-    all.iter().filter(|(_, there)| *there).map(|(name, _)| *name).collect()
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn features() -> Vec<&'static str> {
-    Vec::new()
 }
 
 #[cfg(test)]

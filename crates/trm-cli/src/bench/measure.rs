@@ -5,6 +5,7 @@ use super::subject::Subject;
 use anyhow::Result;
 use rand::RngExt;
 use serde::Serialize;
+use std::fmt;
 use std::hint::black_box;
 use std::time::Instant;
 use trm::{Config, Model, Solver};
@@ -12,9 +13,11 @@ use trm_ops::{DType, Device};
 use trm_train::{Example, Precision, Purpose, TrainConfig, Trainer, stream};
 
 const SEED: u64 = 1;
-/// Caches, packed weights, the recycler of buffers.
+/// Steps before the timed ones: caches, packed weights, the recycler of buffers.
 const WARM_UP: usize = 2;
+/// Runs that a median is taken of, if they do not take [`PATIENCE`] times as long as was asked for.
 const FEWEST_RUNS: usize = 3;
+pub(super) const PATIENCE: f64 = 4.0;
 
 /// What to time.
 pub(super) struct Case {
@@ -30,6 +33,13 @@ pub(super) struct Case {
 pub(super) enum Duration {
     Runs(usize),
     Seconds(f64),
+}
+
+impl Duration {
+    /// Whether the time asked for has passed.
+    fn is_over(self, begin: Instant) -> bool {
+        matches!(self, Duration::Seconds(seconds) if begin.elapsed().as_secs_f64() >= seconds)
+    }
 }
 
 /// What was found, as programs read it.
@@ -68,6 +78,14 @@ impl Case {
             Work::Solve => config.forward_flops() * config.supervision_steps as f64,
         };
         puzzle * self.batch as f64
+    }
+}
+
+/// For a person who waits.
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, work, format) = (&self.subject.name, self.work.name(), self.dtype());
+        write!(f, "{name}, {work}, {format}, batch {}", self.batch)
     }
 }
 
@@ -115,7 +133,7 @@ fn time_forward(model: &Model, case: &Case, duration: Duration) -> Result<Vec<f6
         black_box(session.step())?;
         Ok(())
     };
-    repeat(WARM_UP, &mut step)?;
+    warm_up(duration, &mut step)?;
     time(duration, step)
 }
 
@@ -147,12 +165,19 @@ fn time_training(model: Model, case: &Case, duration: Duration) -> Result<Vec<f6
         trainer.step(example)?;
         Ok(())
     };
-    repeat(WARM_UP, &mut step)?;
+    warm_up(duration, &mut step)?;
     time(duration, step)
 }
 
-fn repeat(times: usize, run: &mut impl FnMut() -> Result<()>) -> Result<()> {
-    (0..times).try_for_each(|_| run())
+fn warm_up(duration: Duration, run: &mut impl FnMut() -> Result<()>) -> Result<()> {
+    let begin = Instant::now();
+    for _ in 0..WARM_UP {
+        run()?;
+        if duration.is_over(begin) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Seconds of every run.
@@ -166,7 +191,9 @@ fn time(duration: Duration, mut run: impl FnMut() -> Result<()>) -> Result<Vec<f
         let enough = match duration {
             Duration::Runs(runs) => times.len() >= runs,
             Duration::Seconds(seconds) => {
-                times.len() >= FEWEST_RUNS && begin.elapsed().as_secs_f64() >= seconds
+                let fewest = times.len() >= FEWEST_RUNS;
+                let elapsed = begin.elapsed().as_secs_f64();
+                elapsed >= if fewest { seconds } else { PATIENCE * seconds }
             }
         };
         if enough {

@@ -11,7 +11,7 @@ pub(super) fn header() {
     );
 }
 
-/// Times in milliseconds. The ceiling is the best rate of products alone, measured just before.
+/// Times in milliseconds. The ceiling is the rate of multiply-adds in registers, measured just before.
 pub(super) fn row(m: &Measurement) {
     out!(
         "{:<10}  {:<7}  {:<6}  {:>7}  {:>6}  {:>5} | {:>9} {:>9} {:>9}  {:>9}  {:>9} | {:>7} \

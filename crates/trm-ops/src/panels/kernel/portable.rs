@@ -4,7 +4,7 @@ use super::{Lhs, Operand, PANEL, RUN};
 use crate::math::vectorized;
 use std::hint::black_box;
 
-/// Single precision by the `gemm` crate, which is given sums so short that it takes them all in one order.
+/// Single precision by the `gemm-f32` crate, which is given sums so short that it takes them all in one order.
 pub(super) fn single(lhs: Lhs<'_, f32>, panel: &[f32], out: &mut [f32], accumulate: bool) {
     for (i, panel) in panel.chunks(RUN * PANEL).enumerate() {
         let data = &lhs.data[i * RUN * lhs.group_stride..];
@@ -26,7 +26,7 @@ pub(super) fn single(lhs: Lhs<'_, f32>, panel: &[f32], out: &mut [f32], accumula
 fn gemm(lhs: Lhs<'_, f32>, panel: &[f32], out: &mut [f32], accumulate: bool) {
     // SAFETY: the operands hold all their elements (checked by the caller), and `out` is exclusively borrowed.
     unsafe {
-        gemm::gemm(
+        gemm_f32::gemm::f32::get_gemm_fn()(
             lhs.rows,
             PANEL,
             lhs.groups,
@@ -45,7 +45,7 @@ fn gemm(lhs: Lhs<'_, f32>, panel: &[f32], out: &mut [f32], accumulate: bool) {
             false,
             false,
             false,
-            gemm::Parallelism::None,
+            gemm_common::Parallelism::None,
         );
     }
 }
