@@ -27,7 +27,7 @@ pub(crate) trait Format: Copy + Send + Sync + 'static {
     /// 2^x, as exact as the format needs it.
     fn exp2(x: f32) -> f32;
 
-    /// `out = lhs · panel`, or `out += …` when `accumulate`; panel `[K / GROUP, 32, GROUP]`, out `[rows, 32]`.
+    /// `out = lhs · panel`, or `out += …` when `accumulate`; panel `[2, K / GROUP, 16, GROUP]`, out `[rows, 32]`.
     /// A row's sums do not depend on the other rows.
     fn panel_product(
         lhs: Lhs<'_, Self::Operand>,

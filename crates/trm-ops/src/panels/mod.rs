@@ -22,6 +22,10 @@ pub(crate) use products::{
 /// Columns of a panel.
 pub(crate) const PANEL: usize = 32;
 
+/// Columns of half a panel. In memory a panel is `[2, K / GROUP, 16, GROUP]`: what a kernel reads of a half lies
+/// together, so that it fills all sets of a cache evenly.
+pub(crate) const STRIP: usize = PANEL / 2;
+
 /// Most rows that one task works on.
 const fn max_row_block<F: Format>() -> usize {
     8 * F::Operand::TILE_ROWS

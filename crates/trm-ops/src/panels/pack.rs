@@ -1,6 +1,6 @@
 use super::kernel::{Lhs, Operand};
 use super::products::scratch;
-use super::{Format, PANEL};
+use super::{Format, PANEL, STRIP};
 use crate::dtype::Element;
 use crate::math::vectorized;
 use crate::{Device, Tensor};
@@ -14,7 +14,7 @@ pub(crate) fn grouped<F: Format>(n: usize) -> usize {
     n.next_multiple_of(F::Operand::GROUP)
 }
 
-/// A right operand `[K, N]` as panels of 32 columns, `[panels, K / GROUP, 32, GROUP]`, padded with zeros.
+/// A right operand `[K, N]` as panels of 32 columns, `[panels, 2, K / GROUP, 16, GROUP]`, padded with zeros.
 #[derive(Debug)]
 pub(crate) struct PackedRhs<F> {
     data: Tensor,
@@ -37,7 +37,7 @@ impl<F: Format> PackedRhs<F> {
         let panels = packed.data.slice_mut::<F::Operand>().par_chunks_exact_mut(packed.panel);
         panels.enumerate().for_each(|(i, panel)| {
             let cols = i * PANEL..((i + 1) * PANEL).min(n);
-            pack_rows::<_, _, PANEL>(matrix, n, cols, panel, F::widen);
+            pack_rows(matrix, n, cols, panel, F::widen);
         });
         packed
     }
@@ -60,7 +60,7 @@ impl<F: Format> PackedRhs<F> {
     }
 }
 
-/// Packs the transpose of at most 32 rows of length k into one panel `[K / GROUP, 32, GROUP]`.
+/// Packs the transpose of at most 32 rows of length k into one panel `[2, K / GROUP, 16, GROUP]`.
 pub(crate) fn pack_columns<S: Copy, T: Operand>(
     rows: &[S],
     k: usize,
@@ -70,9 +70,11 @@ pub(crate) fn pack_columns<S: Copy, T: Operand>(
     if rows.len() < PANEL * k || !k.is_multiple_of(T::GROUP) {
         panel.fill(T::zeroed());
     }
+    let half = panel.len() / 2;
     for (col, row) in rows.chunks_exact(k).enumerate() {
         for (group, values) in row.chunks(T::GROUP).enumerate() {
-            let target = &mut panel[(group * PANEL + col) * T::GROUP..][..T::GROUP];
+            let place = col / STRIP * half + (group * STRIP + col % STRIP) * T::GROUP;
+            let target = &mut panel[place..place + T::GROUP];
             for (target, value) in target.iter_mut().zip(values) {
                 *target = widen(*value);
             }
@@ -80,30 +82,45 @@ pub(crate) fn pack_columns<S: Copy, T: Operand>(
     }
 }
 
-/// Packs some columns, at most W, of a row-major matrix `[.., stride]` into one panel `[K / GROUP, W, GROUP]`;
+/// Packs some columns, at most 32, of a row-major matrix `[.., stride]` into one panel `[2, K / GROUP, 16, GROUP]`;
 /// what the matrix does not cover becomes zero.
-pub(crate) fn pack_rows<S: Copy, T: Operand, const W: usize>(
+pub(crate) fn pack_rows<S: Copy, T: Operand>(
     matrix: &[S],
     stride: usize,
     cols: Range<usize>,
     panel: &mut [T],
+    widen: impl Fn(S) -> T + Copy,
+) {
+    let (left, right) = panel.split_at_mut(panel.len() / 2);
+    let middle = (cols.start + STRIP).min(cols.end);
+    pack_strip::<_, _, STRIP>(matrix, stride, cols.start..middle, left, widen);
+    pack_strip::<_, _, STRIP>(matrix, stride, middle..cols.end, right, widen);
+}
+
+/// Packs some columns, at most W, of a row-major matrix `[.., stride]` into a strip `[K / GROUP, W, GROUP]`;
+/// what the matrix does not cover becomes zero.
+fn pack_strip<S: Copy, T: Operand, const W: usize>(
+    matrix: &[S],
+    stride: usize,
+    cols: Range<usize>,
+    strip: &mut [T],
     widen: impl Fn(S) -> T,
 ) {
     let row = |k: usize| matrix.get(k * stride + cols.start..k * stride + cols.end);
     vectorized!({
-        for (group, panel) in panel.chunks_exact_mut(W * T::GROUP).enumerate() {
+        for (group, strip) in strip.chunks_exact_mut(W * T::GROUP).enumerate() {
             for part in 0..T::GROUP {
                 let row = row(group * T::GROUP + part);
                 match row.map(<&[S; W]>::try_from) {
                     Some(Ok(row)) => {
                         for i in 0..W {
-                            panel[i * T::GROUP + part] = widen(row[i]); // of a length known to the compiler
+                            strip[i * T::GROUP + part] = widen(row[i]); // of a length known to the compiler
                         }
                     }
                     _ => {
                         for i in 0..W {
                             let value = row.and_then(|row| row.get(i));
-                            panel[i * T::GROUP + part] = value.map_or(T::zeroed(), |x| widen(*x));
+                            strip[i * T::GROUP + part] = value.map_or(T::zeroed(), |x| widen(*x));
                         }
                     }
                 }
@@ -112,15 +129,21 @@ pub(crate) fn pack_rows<S: Copy, T: Operand, const W: usize>(
     });
 }
 
-/// Turns a tile `[K, 32]` into a panel `[K / GROUP, 32, GROUP]`, rounded as the format stores.
+/// Turns a tile `[K, 32]` into a panel `[2, K / GROUP, 16, GROUP]`, rounded as the format stores.
 pub(crate) fn interleave<F: Format>(tile: &[f32], panel: &mut [F::Operand]) {
     let group = F::Operand::GROUP;
     vectorized!({
-        for (rows, panel) in tile.chunks(group * PANEL).zip(panel.chunks_exact_mut(group * PANEL)) {
-            for part in 0..group {
-                for i in 0..PANEL {
-                    let x = rows.get(part * PANEL + i).copied().unwrap_or(0.0);
-                    panel[i * group + part] = F::round(x);
+        let half = panel.len() / 2;
+        for (side, strip) in panel.chunks_exact_mut(half).enumerate() {
+            let strips = strip.chunks_exact_mut(group * STRIP);
+            for (rows, strip) in tile.chunks(group * PANEL).zip(strips) {
+                for (part, row) in rows.chunks_exact(PANEL).enumerate() {
+                    for i in 0..STRIP {
+                        strip[i * group + part] = F::round(row[side * STRIP + i]);
+                    }
+                }
+                for part in rows.len() / PANEL..group {
+                    (0..STRIP).for_each(|i| strip[i * group + part] = F::round(0.0));
                 }
             }
         }
@@ -151,8 +174,8 @@ impl<F: Format> PackedLhs<F> {
         targets.for_each(|(i, target)| {
             let cols = i * tile..((i + 1) * tile).min(n);
             match tile {
-                12 => pack_rows::<_, _, 12>(matrix, n, cols, target, F::widen),
-                14 => pack_rows::<_, _, 14>(matrix, n, cols, target, F::widen),
+                12 => pack_strip::<_, _, 12>(matrix, n, cols, target, F::widen),
+                14 => pack_strip::<_, _, 14>(matrix, n, cols, target, F::widen),
                 _ => unreachable!("tiles of {tile} rows"),
             }
         });

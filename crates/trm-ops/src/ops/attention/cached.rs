@@ -4,7 +4,7 @@
 
 use super::forward::{Memory, attend, query_block};
 use super::{Extent, Rope};
-use crate::panels::{F32, PANEL, scratch};
+use crate::panels::{F32, PANEL, STRIP, scratch};
 use crate::shared::Shared;
 use crate::{DType, Device, Tape, Tensor};
 use rayon::prelude::*;
@@ -12,8 +12,8 @@ use rayon::prelude::*;
 /// The keys, rotated, and values of the tokens that one layer has seen, for a batch of sequences; packed
 /// as products want them.
 pub struct KvCache {
-    keys: Tensor,   // [B, H, panels of 32 tokens, E, 32]
-    values: Tensor, // [B, H, panels of 32 features, capacity, 32]
+    keys: Tensor,   // [B, H, panels of 32 tokens, 2, E, 16]
+    values: Tensor, // [B, H, panels of 32 features, 2, capacity, 16]
     capacity: usize,
     len: usize,
 }
@@ -27,7 +27,7 @@ impl KvCache {
         [heads, width]: [usize; 2],
     ) -> KvCache {
         let empty = |panels: usize, rows: usize| {
-            Tensor::zeros(device, &[batch, heads, panels, rows, PANEL], DType::F32)
+            Tensor::zeros(device, &[batch, heads, 2 * panels, rows, STRIP], DType::F32)
         };
         let keys = empty(capacity.div_ceil(PANEL), width);
         let values = empty(width.div_ceil(PANEL), capacity);
@@ -66,7 +66,7 @@ impl Tape {
         self.device().count(batch * seen.multiplications(first));
         let mut out = Tensor::uninit(self.device(), &[batch, new.len, new.features()], DType::F32);
         let (qkv, size) = (qkv.slice::<f32>(), new.len * 3 * new.features());
-        let value_stride = cache.capacity * PANEL;
+        let value_panel = cache.capacity * PANEL;
         self.device().install(|| {
             let of_head = |x: &Tensor| x.len() / (batch * heads);
             let (k_size, v_size) = (of_head(&cache.keys), of_head(&cache.values));
@@ -76,8 +76,8 @@ impl Tape {
             keys.zip(values).enumerate().for_each(|(task, (k, v))| {
                 let (sequence, head) = (task / heads, task % heads);
                 let head = Head { new, qkv: &qkv[sequence * size..][..size], head, rope, first };
-                head.remember(k, (v, value_stride));
-                let memory = Memory { k, v, value_stride };
+                head.remember(k, (v, value_panel));
+                let memory = Memory { k, v, value_panel };
                 head.attend(seen, &memory, |place, col, values| {
                     let row = sequence * new.len + place - first;
                     let at = (row * heads + head.head) * width + col;
@@ -106,20 +106,21 @@ impl Head<'_> {
     }
 
     /// Adds keys and values to what is packed of earlier ones.
-    fn remember(&self, k: &mut [f32], (v, value_stride): (&mut [f32], usize)) {
+    fn remember(&self, k: &mut [f32], (v, value_panel): (&mut [f32], usize)) {
         let Head { new, first, .. } = *self;
         let places = first..first + new.len;
         scratch::<f32, _>(0, new.len * new.width, |_, rows| {
             new.load_rows::<F32>(self.columns(1), (self.rope, first), 0..new.len, rows);
+            let strips = new.width * STRIP;
             for (place, row) in places.clone().zip(rows.chunks_exact(new.width)) {
-                let panel = &mut k[place / PANEL * new.width * PANEL..][..new.width * PANEL];
-                let column = panel.iter_mut().skip(place % PANEL).step_by(PANEL);
+                let strip = &mut k[place / STRIP * strips..][..strips];
+                let column = strip.iter_mut().skip(place % STRIP).step_by(STRIP);
                 column.zip(row).for_each(|(target, x)| *target = *x);
             }
             new.load_rows::<F32>(self.columns(2), (None, first), 0..new.len, rows);
             for (place, row) in places.zip(rows.chunks_exact(new.width)) {
-                for (panel, part) in v.chunks_exact_mut(value_stride).zip(row.chunks(PANEL)) {
-                    panel[place * PANEL..][..part.len()].copy_from_slice(part);
+                for (strip, part) in v.chunks_exact_mut(value_panel / 2).zip(row.chunks(STRIP)) {
+                    strip[place * STRIP..][..part.len()].copy_from_slice(part);
                 }
             }
         });

@@ -100,7 +100,7 @@ impl Extent {
         let panels = packed.chunks_exact_mut(PANEL * self.len.next_multiple_of(T::GROUP));
         panels.enumerate().for_each(|(i, panel)| {
             let cols = start + i * PANEL..start + ((i + 1) * PANEL).min(self.width);
-            pack_rows::<_, _, PANEL>(matrix, stride, cols, panel, widen);
+            pack_rows(matrix, stride, cols, panel, widen);
         });
     }
 
@@ -116,16 +116,16 @@ pub(super) fn round<F: Format>(source: &[f32], target: &mut [F::Operand]) {
     target.iter_mut().zip(source).for_each(|(target, x)| *target = F::round(*x));
 }
 
-/// `lhs · panels`, each panel's product a `[rows, 32]` tile of `out`. Panels are `stride` apart in `packed`.
+/// `lhs · panels`, each panel's product a `[rows, 32]` tile of `out`; panels have `size` elements each.
 pub(super) fn products<F: Format>(
     lhs: Lhs<'_, F::Operand>,
     packed: &[F::Operand],
-    stride: usize,
+    size: usize,
     out: &mut [f32],
 ) {
     let tiles = out.chunks_exact_mut(lhs.rows() * PANEL);
-    packed.chunks_exact(stride).zip(tiles).for_each(|(panel, tile)| {
-        F::panel_product(lhs, &panel[..lhs.len() * PANEL], tile, false);
+    packed.chunks_exact(size).zip(tiles).for_each(|(panel, tile)| {
+        F::panel_product(lhs, panel, tile, false);
     });
 }
 
@@ -236,7 +236,7 @@ fn attend_in_head<F: Format>(
         extent.load_rows::<F>(columns(1), (rope, 0), 0..extent.len, loaded);
         extent.pack_transposed::<F>(&loaded[..extent.len * row], k);
         extent.pack(columns(2), v, F::widen);
-        let memory = Memory { k, v, value_stride: PANEL * extent.summed::<F>() };
+        let memory = Memory { k, v, value_panel: PANEL * extent.summed::<F>() };
         for first in rows.clone().step_by(block) {
             let queries = first..(first + block).min(rows.end);
             let q = &mut loaded[..queries.len() * row];
@@ -246,12 +246,12 @@ fn attend_in_head<F: Format>(
     });
 }
 
-/// What a head's queries look at: keys as panels of 32 rows, values as panels of 32 columns that are
-/// `value_stride` apart.
+/// What a head's queries look at: keys as panels of 32 rows, values as panels of 32 columns with
+/// `value_panel` elements each.
 pub(super) struct Memory<'a, T> {
     pub(super) k: &'a [T],
     pub(super) v: &'a [T],
-    pub(super) value_stride: usize,
+    pub(super) value_panel: usize,
 }
 
 /// The output of a few queries from place `first` on, `[rows, padded E]`, handed to `take` in pieces with their
@@ -274,7 +274,7 @@ pub(super) fn attend<F: Format>(
         products::<F>(Lhs::row_major(q, count, row), keys, PANEL * row, scores);
         probabilities::<F>(seen, first, scores, p, inverse);
         let p = Lhs::strided(p, count, seen.summed::<F>(), padded);
-        products::<F>(p, memory.v, memory.value_stride, outs);
+        products::<F>(p, memory.v, memory.value_panel, outs);
         each_row(extent, count, outs, |row, col, values| {
             values.iter_mut().for_each(|x| *x *= inverse[row]);
             take(first + row, col, values);

@@ -67,7 +67,7 @@ fn run<F: Format>(
             let (h_panel, act_panel) = panels.split_at_mut(tokens * PANEL);
             let (products, tiles) = tiles.split_at_mut(2 * inner * PANEL);
             let (act, y) = tiles.split_at_mut(inner * PANEL);
-            pack_rows::<_, _, PANEL>(h, d, cols.clone(), h_panel, F::widen);
+            pack_rows(h, d, cols.clone(), h_panel, F::widen);
             F::panel_product(gate_up, h_panel, products, false);
             let (gate, up) = products.split_at(inner * PANEL);
             activate(gate, up, act);
@@ -143,7 +143,7 @@ pub(super) fn backward<F: Format>(
             let (a, d_x) = tiles.split_at_mut(inner * PANEL);
             if let Some(h) = h {
                 let h = &h.slice::<F::Stored>()[puzzle * l * d..][..l * d];
-                pack_rows::<_, _, PANEL>(h, d, cols.clone(), panel, F::widen);
+                pack_rows(h, d, cols.clone(), panel, F::widen);
                 F::panel_product(forward, panel, products, false);
                 round_in_place::<F::Stored>(products);
             } else {
@@ -154,7 +154,7 @@ pub(super) fn backward<F: Format>(
                     tile[cols.len()..].fill(0.0);
                 }
             }
-            pack_rows::<_, _, PANEL>(d_out, d, cols.clone(), panel, F::widen);
+            pack_rows(d_out, d, cols.clone(), panel, F::widen);
             F::panel_product(down, panel, a, false);
             let (gate, up) = products.split_at_mut(inner * PANEL);
             activate_backward(gate, up, a);

@@ -1,6 +1,6 @@
 //! Products of pairs of bf16, by AVX-512-BF16.
 
-use super::{Lhs, Operand, PANEL};
+use super::{Lhs, Operand, PANEL, STRIP};
 use half::bf16;
 use std::arch::x86_64::{
     __m512bh, __m512i, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_loadu_si512,
@@ -12,8 +12,8 @@ use std::mem::transmute;
 const TILE_ROWS: usize = <bf16 as Operand>::TILE_ROWS;
 
 /// # Safety
-/// AVX-512F and AVX-512-BF16 must be available; `lhs` must reach all its elements, `panel` hold
-/// `pairs * 32 * 2` and `out` `rows * 32`.
+/// AVX-512F and AVX-512-BF16 must be available; `lhs` must reach all its elements, each half of `panel`
+/// hold `pairs * 16 * 2` and `out` `rows * 32`.
 #[target_feature(enable = "avx512f,avx512bf16")]
 pub(super) unsafe fn panel_product(
     lhs: Lhs<'_, bf16>,
@@ -21,7 +21,7 @@ pub(super) unsafe fn panel_product(
     out: &mut [f32],
     accumulate: bool,
 ) {
-    let mut row = 0;
+    let (mut row, half) = (0, panel.len() / 2);
     while row < lhs.rows {
         let rows = TILE_ROWS.min(lhs.rows - row);
         // SAFETY: the tile is inside the operands, by the caller's promise.
@@ -30,7 +30,7 @@ pub(super) unsafe fn panel_product(
             let out = out.as_mut_ptr().add(row * PANEL);
             macro_rules! rows {
                 ($($n:literal)*) => { match rows {
-                    $($n => tile::<$n>(&lhs, a, panel.as_ptr(), out, accumulate),)*
+                    $($n => tile::<$n>(&lhs, a, (panel.as_ptr(), half), out, accumulate),)*
                     _ => unreachable!("a tile has at most {TILE_ROWS} rows"),
                 } };
             }
@@ -46,7 +46,7 @@ pub(super) unsafe fn panel_product(
 unsafe fn tile<const ROWS: usize>(
     lhs: &Lhs<'_, bf16>,
     a: *const bf16,
-    panel: *const bf16,
+    (panel, half): (*const bf16, usize),
     out: *mut f32,
     accumulate: bool,
 ) {
@@ -55,9 +55,9 @@ unsafe fn tile<const ROWS: usize>(
     // and stores needs alignment. __m512i and __m512bh are both 64 plain bytes.
     unsafe {
         for pair in 0..lhs.groups {
-            let b = panel.add(pair * 2 * PANEL).cast::<__m512i>();
-            let left = transmute::<__m512i, __m512bh>(_mm512_loadu_si512(b));
-            let right = transmute::<__m512i, __m512bh>(_mm512_loadu_si512(b.add(1)));
+            let b = panel.add(pair * 2 * STRIP);
+            let left = transmute::<__m512i, __m512bh>(_mm512_loadu_si512(b.cast()));
+            let right = transmute::<__m512i, __m512bh>(_mm512_loadu_si512(b.add(half).cast()));
             let a = a.add(pair * lhs.group_stride);
             for (row, sums) in sums.iter_mut().enumerate() {
                 let word = a.add(row * lhs.row_stride).cast::<i32>().read_unaligned();
@@ -92,8 +92,9 @@ pub(super) unsafe fn peak(rounds: usize) -> usize {
         (transmute::<__m512i, __m512bh>(ones), transmute::<__m512i, __m512bh>(ones))
     };
     for _ in 0..rounds {
-        for sum in sums.as_flattened_mut() {
-            *sum = _mm512_dpbf16_ps(*sum, x, y);
+        for sums in &mut sums {
+            sums[0] = _mm512_dpbf16_ps(sums[0], x, y);
+            sums[1] = _mm512_dpbf16_ps(sums[1], x, y);
         }
     }
     black_box(sums);

@@ -1,34 +1,38 @@
 //! Products for processors without a kernel of their own, and the slow twin of all kernels.
 
-use super::{Lhs, Operand, PANEL, RUN};
+use super::{Lhs, Operand, PANEL, RUN, STRIP};
 use crate::math::vectorized;
 use std::hint::black_box;
 
 /// Single precision by the `gemm-f32` crate, which is given sums so short that it takes them all in one order.
 pub(super) fn single(lhs: Lhs<'_, f32>, panel: &[f32], out: &mut [f32], accumulate: bool) {
-    for (i, panel) in panel.chunks(RUN * PANEL).enumerate() {
-        let data = &lhs.data[i * RUN * lhs.group_stride..];
-        let lhs = Lhs { data, groups: panel.len() / PANEL, ..lhs };
-        let accumulate = accumulate || i > 0;
-        if lhs.rows == 1 {
-            // gemm sums single rows in another order: they are taken as two equal ones
-            let twice = Lhs { rows: 2, row_stride: 0, ..lhs };
-            let mut both = [0.0; 2 * PANEL];
-            both[..PANEL].copy_from_slice(out);
-            gemm(twice, panel, &mut both, accumulate);
-            out.copy_from_slice(&both[..PANEL]);
-        } else {
-            gemm(lhs, panel, out, accumulate);
+    for (side, strip) in panel.chunks_exact(panel.len() / 2).enumerate() {
+        for (i, strip) in strip[..lhs.groups * STRIP].chunks(RUN * STRIP).enumerate() {
+            let data = &lhs.data[i * RUN * lhs.group_stride..];
+            let lhs = Lhs { data, groups: strip.len() / STRIP, ..lhs };
+            let (out, accumulate) = (&mut out[side * STRIP..], accumulate || i > 0);
+            if lhs.rows == 1 {
+                // gemm sums single rows in another order: they are taken as two equal ones
+                let twice = Lhs { rows: 2, row_stride: 0, ..lhs };
+                let mut both = [0.0; 2 * PANEL];
+                both[..STRIP].copy_from_slice(&out[..STRIP]);
+                gemm(twice, strip, &mut both, accumulate);
+                out[..STRIP].copy_from_slice(&both[..STRIP]);
+            } else {
+                gemm(lhs, strip, out, accumulate);
+            }
         }
     }
 }
 
-fn gemm(lhs: Lhs<'_, f32>, panel: &[f32], out: &mut [f32], accumulate: bool) {
-    // SAFETY: the operands hold all their elements (checked by the caller), and `out` is exclusively borrowed.
+/// `lhs · strip`, to rows of 16 that are 32 apart.
+fn gemm(lhs: Lhs<'_, f32>, strip: &[f32], out: &mut [f32], accumulate: bool) {
+    assert!(out.len() >= (lhs.rows - 1) * PANEL + STRIP, "{} rows", lhs.rows);
+    // SAFETY: the operands hold all their elements (checked here and by the caller), and `out` is exclusively borrowed.
     unsafe {
         gemm_f32::gemm::f32::get_gemm_fn()(
             lhs.rows,
-            PANEL,
+            STRIP,
             lhs.groups,
             out.as_mut_ptr(),
             1,
@@ -37,9 +41,9 @@ fn gemm(lhs: Lhs<'_, f32>, panel: &[f32], out: &mut [f32], accumulate: bool) {
             lhs.data.as_ptr(),
             lhs.group_stride as isize,
             lhs.row_stride as isize,
-            panel.as_ptr(),
+            strip.as_ptr(),
             1,
-            PANEL as isize,
+            STRIP as isize,
             1.0,
             1.0,
             false,
@@ -52,16 +56,22 @@ fn gemm(lhs: Lhs<'_, f32>, panel: &[f32], out: &mut [f32], accumulate: bool) {
 
 /// The sums of the definition, one after the other.
 pub(super) fn plain<T: Operand>(lhs: Lhs<'_, T>, panel: &[T], out: &mut [f32], accumulate: bool) {
+    let element = |row: usize, group: usize| {
+        &lhs.data[row * lhs.row_stride + group * lhs.group_stride..][..T::GROUP]
+    };
     for (row, out) in out.chunks_exact_mut(PANEL).enumerate() {
-        let mut sums = [0.0f32; PANEL];
-        for (group, b) in panel.chunks_exact(PANEL * T::GROUP).enumerate() {
-            let a = &lhs.data[row * lhs.row_stride + group * lhs.group_stride..][..T::GROUP];
-            for (sum, b) in sums.iter_mut().zip(b.chunks_exact(T::GROUP)) {
-                *sum += a.iter().zip(b).map(|(a, b)| a.to_f32() * b.to_f32()).sum::<f32>();
+        let strips = panel.chunks_exact(panel.len() / 2).zip(out.chunks_exact_mut(STRIP));
+        for (strip, out) in strips {
+            let mut sums = [0.0f32; STRIP];
+            for (group, b) in strip.chunks_exact(STRIP * T::GROUP).take(lhs.groups).enumerate() {
+                let a = element(row, group);
+                for (sum, b) in sums.iter_mut().zip(b.chunks_exact(T::GROUP)) {
+                    *sum += a.iter().zip(b).map(|(a, b)| a.to_f32() * b.to_f32()).sum::<f32>();
+                }
             }
-        }
-        for (out, sum) in out.iter_mut().zip(sums) {
-            *out = if accumulate { *out + sum } else { sum };
+            for (out, sum) in out.iter_mut().zip(sums) {
+                *out = if accumulate { *out + sum } else { sum };
+            }
         }
     }
 }

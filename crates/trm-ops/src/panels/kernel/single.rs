@@ -2,9 +2,12 @@
 //!
 //! A micro-tile holds the sums of some rows and two vectors of columns in registers, and takes one element of each
 //! row and two vectors of the panel at a time. The summed axis is cut into runs whose part of the panel stays in
-//! the first cache while all rows pass by.
+//! the first cache while all rows pass by; meanwhile the next part is fetched into the second one.
 
-use super::{Lhs, PANEL, RUN};
+use super::{Lhs, PANEL, RUN, STRIP};
+
+/// Elements of single precision in a line of a cache.
+const LINE: usize = 16;
 
 /// The kernel for vectors of `$lanes` elements and micro-tiles of at most `$rows` rows.
 macro_rules! kernel {
@@ -13,13 +16,15 @@ macro_rules! kernel {
         $zero:ident, $load:ident, $spread:ident, $multiply_add:ident, $add:ident, $store:ident
     ) => {
         pub(super) mod $name {
-            use super::{Lhs, PANEL, RUN};
-            use std::arch::x86_64::{$add, $load, $multiply_add, $spread, $store, $zero};
+            use super::{LINE, Lhs, PANEL, RUN, STRIP};
+            use std::arch::x86_64::{
+                $add, $load, $multiply_add, $spread, $store, $zero, _MM_HINT_T1, _mm_prefetch,
+            };
             use std::hint::black_box;
 
             /// # Safety
-            /// The instructions must be available; `lhs` must reach all its elements, `panel` hold `groups * 32` and
-            /// `out` `rows * 32`.
+            /// The instructions must be available; `lhs` must reach all its elements, each half of `panel` hold
+            /// `groups * 16` and `out` `rows * 32`.
             #[target_feature(enable = $features)]
             pub(in super::super) unsafe fn panel_product(
                 lhs: Lhs<'_, f32>,
@@ -28,22 +33,34 @@ macro_rules! kernel {
                 accumulate: bool,
             ) {
                 let tiles = lhs.rows.div_ceil($rows);
+                let half = panel.len() / 2;
+                // two vectors are half a strip each, or a strip each
+                let second = if 2 * $lanes == STRIP { $lanes } else { half };
                 for column in (0..PANEL).step_by(2 * $lanes) {
                     for first in (0..lhs.groups).step_by(RUN) {
                         let run = RUN.min(lhs.groups - first);
-                        let mut row = 0;
+                        // SAFETY: inside of the panel, by the caller's promise.
+                        let b = unsafe {
+                            panel.as_ptr().add(column / STRIP * half + first * STRIP)
+                        };
+                        let (mut row, fetched) = (0, run.div_ceil(tiles));
                         for tile in 0..tiles {
+                            for line in tile * fetched..((tile + 1) * fetched).min(run) {
+                                let next = b.wrapping_add((run + line) * LINE);
+                                _mm_prefetch::<_MM_HINT_T1>(next.cast()); // only a hint, for whatever address
+                            }
                             // as equal as possible: a tile of few rows waits for its own sums
                             let rows = (lhs.rows - row).div_ceil(tiles - tile);
                             // SAFETY: the tile is inside the operands, by the caller's promise.
                             unsafe {
                                 let at = row * lhs.row_stride + first * lhs.group_stride;
                                 let a = lhs.data.as_ptr().add(at);
-                                let b = panel.as_ptr().add(first * PANEL + column);
                                 let out = out.as_mut_ptr().add(row * PANEL + column);
                                 let adds = accumulate || first > 0;
                                 match rows {
-                                    $($n => micro_tile::<$n>(&lhs, a, (b, run), out, adds),)*
+                                    $($n => {
+                                        micro_tile::<$n>(&lhs, a, (b, second, run), out, adds);
+                                    })*
                                     _ => unreachable!("a tile has at most {} rows", $rows),
                                 }
                             }
@@ -54,12 +71,13 @@ macro_rules! kernel {
             }
 
             /// # Safety
-            /// As for [`panel_product`], for `ROWS` rows and two vectors of columns that begin at `a`, `b`, `out`.
+            /// As for [`panel_product`], for `ROWS` rows and two vectors of columns that begin at `a`, `b` and
+            /// `second` after it, and `out`.
             #[target_feature(enable = $features)]
             unsafe fn micro_tile<const ROWS: usize>(
                 lhs: &Lhs<'_, f32>,
                 a: *const f32,
-                (b, run): (*const f32, usize),
+                (b, second, run): (*const f32, usize, usize),
                 out: *mut f32,
                 accumulate: bool,
             ) {
@@ -69,8 +87,8 @@ macro_rules! kernel {
                 // stores needs alignment.
                 unsafe {
                     for k in 0..run {
-                        let b = b.add(k * PANEL);
-                        let (left, right) = ($load(b), $load(b.add($lanes)));
+                        let b = b.add(k * STRIP);
+                        let (left, right) = ($load(b), $load(b.add(second)));
                         let a = a.add(k * group_stride);
                         for (row, sums) in sums.iter_mut().enumerate() {
                             let x = $spread(*a.add(row * row_stride));
@@ -100,8 +118,9 @@ macro_rules! kernel {
                 let mut sums = [[$zero(); 2]; $rows];
                 let (x, y) = ($spread(black_box(0.5)), $spread(black_box(0.5)));
                 for _ in 0..rounds {
-                    for sum in sums.as_flattened_mut() {
-                        *sum = $multiply_add(x, y, *sum);
+                    for sums in &mut sums {
+                        sums[0] = $multiply_add(x, y, sums[0]);
+                        sums[1] = $multiply_add(x, y, sums[1]);
                     }
                 }
                 black_box(sums);
