@@ -1,5 +1,5 @@
 use crate::dtype::{DType, Element};
-use crate::panels::{Bf16Pairs, Bf16Wide, F32, Format, PackedRhs, grouped, widen_rows};
+use crate::panels::{Bf16Pairs, Bf16Wide, F32, Format, Lhs, PackedLhs, PackedRhs};
 use crate::tensor::Tensor;
 use std::sync::{Arc, OnceLock};
 
@@ -26,8 +26,8 @@ pub(crate) struct AllForms {
 pub(crate) struct Forms<F> {
     columns: OnceLock<Vec<PackedRhs<F>>>,
     rows: OnceLock<PackedRhs<F>>,
-    left: OnceLock<Tensor>,
-    left_transposed: OnceLock<Tensor>,
+    left: OnceLock<PackedLhs<F>>,
+    left_transposed: OnceLock<PackedLhs<F>>,
 }
 
 impl<F> Default for Forms<F> {
@@ -114,15 +114,26 @@ impl Parameter {
         })
     }
 
-    /// `W` as a left operand, for `W · h`: rows padded to whole groups.
-    pub(crate) fn left<F: Format>(&self) -> &[F::Operand] {
-        F::forms(&self.forms).left.get_or_init(|| left_operand::<F>(&self.value)).slice()
+    /// `W` as a left operand, for `W · h`.
+    pub(crate) fn left<F: Format>(&self) -> Lhs<'_, F::Operand> {
+        let [n, k] = self.extent();
+        let forms = F::forms(&self.forms);
+        let packed = forms.left.get_or_init(|| {
+            let stored = self.value.to_dtype(F::Stored::DTYPE);
+            PackedLhs::from_rows(self.value.device(), stored.slice(), k, n)
+        });
+        packed.block(0)
     }
 
-    /// `Wᵀ` as a left operand, for `Wᵀ · dY`: rows padded to whole groups.
-    pub(crate) fn left_transposed<F: Format>(&self) -> &[F::Operand] {
-        let make = || left_operand::<F>(&transpose(&self.value));
-        F::forms(&self.forms).left_transposed.get_or_init(make).slice()
+    /// `Wᵀ` as a left operand, for `Wᵀ · dY`.
+    pub(crate) fn left_transposed<F: Format>(&self) -> Lhs<'_, F::Operand> {
+        let [_, k] = self.extent();
+        let forms = F::forms(&self.forms);
+        let packed = forms.left_transposed.get_or_init(|| {
+            let stored = self.value.to_dtype(F::Stored::DTYPE);
+            PackedLhs::from_transposed(self.value.device(), stored.slice(), k, k)
+        });
+        packed.block(0)
     }
 
     fn extent(&self) -> [usize; 2] {
@@ -131,43 +142,36 @@ impl Parameter {
     }
 }
 
-fn left_operand<F: Format>(matrix: &Tensor) -> Tensor {
-    let [rows, k] = *matrix.shape() else { panic!("{:?} is not a matrix", matrix.shape()) };
-    let stored = matrix.to_dtype(F::Stored::DTYPE);
-    let shape = [rows, grouped::<F>(k)];
-    let mut padded = Tensor::uninit(matrix.device(), &shape, F::Operand::DTYPE);
-    widen_rows::<F>(stored.slice(), k, padded.slice_mut());
-    padded
-}
-
-fn transpose(matrix: &Tensor) -> Tensor {
-    let [rows, cols] = *matrix.shape() else { panic!("{:?} is not a matrix", matrix.shape()) };
-    let mut out = Tensor::uninit(matrix.device(), &[cols, rows], DType::F32);
-    let (source, target) = (matrix.slice::<f32>(), out.slice_mut::<f32>());
-    for i in 0..rows {
-        for j in 0..cols {
-            target[j * rows + i] = source[i * cols + j];
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Device;
+    use crate::panels::PANEL;
+
+    /// What a left operand multiplies the numbers 1, 10, 100, … with.
+    fn spoken<F: Format>(lhs: Lhs<'_, F::Operand>, k: usize) -> Vec<f32> {
+        let device = Device::cpu(1);
+        let digits: Vec<f32> = (0..k).map(|i| 10f32.powi(i as i32)).collect();
+        let digits = Tensor::from_f32(&device, &[k, 1], &digits).to_dtype(F::Stored::DTYPE);
+        let rhs = PackedRhs::<F>::from_rows(&device, digits.slice(), k, 1);
+        let (_, panel) = rhs.panels().next().unwrap();
+        let mut out = vec![0.0; lhs.rows() * PANEL];
+        F::panel_product(lhs, panel, &mut out, false);
+        out.chunks_exact(PANEL).map(|row| row[0]).collect()
+    }
 
     #[test]
     fn forms_follow_the_master() {
         let device = Device::cpu(1);
         let value = Tensor::from_f32(&device, &[2, 3], &[1.0, 2.0, 3.0, 4.001, 5.0, 6.0]);
         let mut parameter = Parameter::new(0, "w", value);
-        assert_eq!(parameter.left::<F32>(), [1.0, 2.0, 3.0, 4.001, 5.0, 6.0]);
-        assert_eq!(parameter.left_transposed::<F32>(), [1.0, 4.001, 2.0, 5.0, 3.0, 6.0]);
-        assert_eq!(parameter.left::<Bf16Wide>(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-        let padded = parameter.left::<Bf16Pairs>().iter().map(|x| x.to_f32());
-        assert_eq!(padded.collect::<Vec<_>>(), [1.0, 2.0, 3.0, 0.0, 4.0, 5.0, 6.0, 0.0]);
+        assert_eq!(spoken::<F32>(parameter.left::<F32>(), 3), [321.0, 654.001]);
+        assert_eq!(spoken::<F32>(parameter.left_transposed::<F32>(), 2), [41.01, 52.0, 63.0]);
+        assert_eq!(spoken::<Bf16Wide>(parameter.left::<Bf16Wide>(), 3), [321.0, 654.0]);
+        assert_eq!(spoken::<Bf16Pairs>(parameter.left::<Bf16Pairs>(), 3), [321.0, 654.0]);
+        let transposed = parameter.left_transposed::<Bf16Pairs>();
+        assert_eq!(spoken::<Bf16Pairs>(transposed, 2), [41.0, 52.0, 63.0]);
         parameter.set(Tensor::from_f32(&device, &[2, 3], &[9.0; 6]));
-        assert_eq!(parameter.left_transposed::<F32>(), [9.0; 6]);
+        assert_eq!(spoken::<F32>(parameter.left_transposed::<F32>(), 2), [99.0; 3]);
     }
 }

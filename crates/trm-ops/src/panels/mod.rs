@@ -13,7 +13,7 @@ mod products;
 pub(crate) use format::{Bf16Pairs, Bf16Wide, F32, Format, dispatch_format};
 pub(crate) use kernel::{Lhs, Operand};
 pub(crate) use pack::{
-    PackedRhs, grouped, interleave, pack_columns, pack_rows, widen_rows, with_rows,
+    PackedLhs, PackedRhs, grouped, interleave, pack_columns, pack_rows, with_rows,
 };
 pub(crate) use products::{
     add_transposed_product, product, scratch, store_columns, times, times_block,
@@ -26,9 +26,9 @@ pub(crate) const PANEL: usize = 32;
 /// together, so that it fills all sets of a cache evenly.
 pub(crate) const STRIP: usize = PANEL / 2;
 
-/// Most rows that one task works on.
+/// Most rows that one task works on: as many as stay in the second cache with what they become.
 const fn max_row_block<F: Format>() -> usize {
-    8 * F::Operand::TILE_ROWS
+    192_usize.next_multiple_of(F::Operand::TILE_ROWS)
 }
 
 /// Rows per task, so that every thread gets the same number of tasks of nearly the same size. A row's result

@@ -1,4 +1,4 @@
-use super::kernel::{Lhs, Operand};
+use super::kernel::{Lhs, Operand, packs_tiles, tiles};
 use super::products::scratch;
 use super::{Format, PANEL, STRIP};
 use crate::dtype::Element;
@@ -150,62 +150,122 @@ pub(crate) fn interleave<F: Format>(tile: &[f32], panel: &mut [F::Operand]) {
     });
 }
 
-/// A left operand that is the transpose of a row-major `[K, N]`: N rows as tiles
-/// `[tiles, K / GROUP, TILE_ROWS, GROUP]`, padded with zeros.
-pub(crate) struct PackedLhs<F: Format> {
+/// A left operand in the form in which products read it fastest.
+#[derive(Debug)]
+pub(crate) struct PackedLhs<F> {
     data: Tensor,
     groups: usize,
     rows: usize,
+    /// Rows that were packed together: a block is a left operand of its own.
+    block: usize,
+    is_tiled: bool,
     format: PhantomData<F>,
 }
 
 impl<F: Format> PackedLhs<F> {
-    /// From a row-major `[K, N]`, of which the left operand is the transpose.
-    pub(crate) fn from_transposed(
+    /// From a row-major `[rows, k]`, in blocks of `block` rows.
+    pub(crate) fn from_rows(
         device: &Device,
         matrix: &[F::Stored],
         k: usize,
+        block: usize,
+    ) -> PackedLhs<F> {
+        let is_tiled = packs_tiles::<F::Operand>();
+        let mut packed = PackedLhs::uninit(device, (matrix.len() / k, k), block, is_tiled);
+        let size = packed.block_size();
+        let blocks = packed.data.slice_mut::<F::Operand>().par_chunks_mut(size);
+        blocks.zip(matrix.par_chunks(block * k)).for_each(|(target, rows)| match is_tiled {
+            true => pack_tiles::<F>(rows, k, target),
+            false => widen_rows::<F>(rows, k, target),
+        });
+        packed
+    }
+
+    /// From a row-major `[K, N]`, of which the left operand is the transpose, in blocks of `block` rows.
+    pub(crate) fn from_transposed(
+        device: &Device,
+        matrix: &[F::Stored],
         n: usize,
-    ) -> Self {
-        let tile = F::Operand::TILE_ROWS;
-        let size = grouped::<F>(k) * tile;
-        let mut data = Tensor::uninit(device, &[n.div_ceil(tile), size], F::Operand::DTYPE);
-        let targets = data.slice_mut::<F::Operand>().par_chunks_exact_mut(size).enumerate();
-        targets.for_each(|(i, target)| {
-            let cols = i * tile..((i + 1) * tile).min(n);
-            match tile {
-                12 => pack_strip::<_, _, 12>(matrix, n, cols, target, F::widen),
-                14 => pack_strip::<_, _, 14>(matrix, n, cols, target, F::widen),
-                _ => unreachable!("tiles of {tile} rows"),
+        block: usize,
+    ) -> PackedLhs<F> {
+        let most = F::Operand::TILE_ROWS;
+        let mut packed = PackedLhs::uninit(device, (n, matrix.len() / n), block, true);
+        let (size, tile_size) = (packed.block_size(), packed.groups * F::Operand::GROUP * most);
+        let blocks = packed.data.slice_mut::<F::Operand>().par_chunks_mut(size).enumerate();
+        blocks.for_each(|(i, target)| {
+            let first = i * block;
+            let targets = target.chunks_exact_mut(tile_size);
+            for (tile, target) in tiles(block.min(n - first), most).zip(targets) {
+                let cols = first + tile.start..first + tile.end;
+                match most {
+                    6 => pack_strip::<_, _, 6>(matrix, n, cols, target, F::widen),
+                    14 => pack_strip::<_, _, 14>(matrix, n, cols, target, F::widen),
+                    _ => unreachable!("tiles of {most} rows"),
+                }
             }
         });
+        packed
+    }
+
+    fn uninit(
+        device: &Device,
+        (rows, k): (usize, usize),
+        block: usize,
+        is_tiled: bool,
+    ) -> PackedLhs<F> {
+        let slots = match is_tiled {
+            true => {
+                let of_block = |rows: usize| rows.next_multiple_of(F::Operand::TILE_ROWS);
+                rows / block * of_block(block) + of_block(rows % block)
+            }
+            false => rows,
+        };
+        let data = Tensor::uninit(device, &[slots, grouped::<F>(k)], F::Operand::DTYPE);
         let groups = grouped::<F>(k) / F::Operand::GROUP;
-        PackedLhs { data, groups, rows: n, format: PhantomData }
+        PackedLhs { data, groups, rows, block, is_tiled, format: PhantomData }
     }
 
-    /// Number of tiles.
-    #[cfg(test)]
-    pub(crate) fn tiles(&self) -> usize {
-        self.rows.div_ceil(F::Operand::TILE_ROWS)
+    /// Elements of a whole block.
+    fn block_size(&self) -> usize {
+        let k = self.groups * F::Operand::GROUP;
+        k * if self.is_tiled {
+            self.block.next_multiple_of(F::Operand::TILE_ROWS)
+        } else {
+            self.block
+        }
     }
 
-    /// One tile as a left operand.
-    pub(crate) fn tile(&self, i: usize) -> Lhs<'_, F::Operand> {
-        let tile = F::Operand::TILE_ROWS;
-        let size = self.groups * tile * F::Operand::GROUP;
-        let rows = tile.min(self.rows - i * tile);
-        Lhs::tile(&self.data.slice::<F::Operand>()[i * size..][..size], rows, self.groups)
+    /// One block of rows, from `block * i` on.
+    pub(crate) fn block(&self, i: usize) -> Lhs<'_, F::Operand> {
+        let size = self.block_size();
+        let rows = self.block.min(self.rows - i * self.block);
+        let data = &self.data.slice::<F::Operand>()[i * size..];
+        match self.is_tiled {
+            true => {
+                let size = size / self.block.next_multiple_of(F::Operand::TILE_ROWS)
+                    * rows.next_multiple_of(F::Operand::TILE_ROWS);
+                Lhs::packed(&data[..size], rows, self.groups)
+            }
+            false => Lhs::row_major(data, rows, self.groups * F::Operand::GROUP),
+        }
     }
 }
 
-/// Calls `f` with the rows of a row-major `[rows, k]` as a left operand: as they lie where that is possible, else
-/// converted and padded.
+/// Calls `f` with the rows of a row-major `[rows, k]` as a left operand: as they lie where they are best read so,
+/// else converted and packed.
 pub(crate) fn with_rows<F: Format, R>(
     matrix: &[F::Stored],
     k: usize,
     f: impl FnOnce(Lhs<'_, F::Operand>) -> R,
 ) -> R {
     let (rows, padded) = (matrix.len() / k, grouped::<F>(k));
+    if packs_tiles::<F::Operand>() {
+        let slots = rows.next_multiple_of(F::Operand::TILE_ROWS);
+        return scratch::<F::Operand, R>(slots * padded, 0, |target, _| {
+            pack_tiles::<F>(matrix, k, target);
+            f(Lhs::packed(target, rows, padded / F::Operand::GROUP))
+        });
+    }
     if let Some(operands) = F::as_operands(matrix).filter(|_| padded == k) {
         return f(Lhs::row_major(operands, rows, k));
     }
@@ -213,6 +273,41 @@ pub(crate) fn with_rows<F: Format, R>(
         widen_rows::<F>(matrix, k, target);
         f(Lhs::row_major(target, rows, padded))
     })
+}
+
+/// Packs a row-major `[rows, k]` of single elements into tiles `[tiles, K, TILE_ROWS]`. Room for rows that a tile
+/// does not have is left as it is.
+fn pack_tiles<F: Format>(matrix: &[F::Stored], k: usize, target: &mut [F::Operand]) {
+    const ROWS: usize = <f32 as Operand>::TILE_ROWS;
+    assert_eq!((F::Operand::GROUP, F::Operand::TILE_ROWS), (1, ROWS), "single elements");
+    vectorized!({
+        let targets = target.chunks_exact_mut(k * ROWS);
+        for (tile, target) in tiles(matrix.len() / k, ROWS).zip(targets) {
+            let rows = &matrix[tile.start * k..tile.end * k];
+            let targets = target.as_chunks_mut::<ROWS>().0;
+            if tile.len() == ROWS {
+                let (ab, cdef) = rows.split_at(2 * k);
+                let ((a, b), (cd, ef)) = (ab.split_at(k), cdef.split_at(2 * k));
+                let ((c, d), (e, f)) = (cd.split_at(k), ef.split_at(k));
+                for (i, target) in targets.iter_mut().enumerate() {
+                    *target = [
+                        F::widen(a[i]),
+                        F::widen(b[i]),
+                        F::widen(c[i]),
+                        F::widen(d[i]),
+                        F::widen(e[i]),
+                        F::widen(f[i]),
+                    ];
+                }
+            } else {
+                for (i, target) in targets.iter_mut().enumerate() {
+                    for (row, target) in target[..tile.len()].iter_mut().enumerate() {
+                        *target = F::widen(rows[row * k + i]);
+                    }
+                }
+            }
+        }
+    });
 }
 
 /// Copies a row-major `[rows, k]` as operands, every row padded with zeros to a multiple of the group.
@@ -254,7 +349,11 @@ mod tests {
             let (a, b) = (values::<F::Stored>(m * k, 1), values::<F::Stored>(k * n, 2));
             let want = slow(&a, &b, [m, k, n]);
             let device = Device::cpu(2);
-            let packed_a = PackedLhs::<F>::from_transposed(&device, &transposed(&a, m, k), k, m);
+            let block = 9;
+            let packed = [
+                PackedLhs::<F>::from_transposed(&device, &transposed(&a, m, k), m, block),
+                PackedLhs::<F>::from_rows(&device, &a, k, block),
+            ];
             let rhs = [
                 PackedRhs::<F>::from_rows(&device, &b, k, n),
                 PackedRhs::<F>::from_columns(&device, &transposed(&b, k, n), n, k),
@@ -265,14 +364,16 @@ mod tests {
                     with_rows::<F, _>(&a, k, |lhs| {
                         F::panel_product(lhs, panel, &mut whole, false);
                     });
-                    let mut tiled = Vec::new();
-                    for i in 0..packed_a.tiles() {
-                        let lhs = packed_a.tile(i);
-                        let mut tile = vec![0.0; lhs.rows() * PANEL];
-                        F::panel_product(lhs, panel, &mut tile, false);
-                        tiled.extend(tile);
+                    for packed in &packed {
+                        let mut in_blocks = Vec::new();
+                        for i in 0..m.div_ceil(block) {
+                            let lhs = packed.block(i);
+                            let mut part = vec![0.0; lhs.rows() * PANEL];
+                            F::panel_product(lhs, panel, &mut part, false);
+                            in_blocks.extend(part);
+                        }
+                        assert_eq!(whole, in_blocks);
                     }
-                    assert_eq!(whole, tiled);
                     for (row, got) in whole.chunks_exact(PANEL).enumerate() {
                         let want = &want[row * n + cols.start..row * n + cols.end];
                         close(&got[..cols.len()], want, 1e-5);

@@ -109,20 +109,15 @@ fn transposed_product<F: Format>(
     (b, k): (&[F::Stored], usize),
     started: bool,
 ) {
-    let (rows, tile) = (a.len() / n, F::Operand::TILE_ROWS);
-    let block = 8 * tile;
-    let left = PackedLhs::<F>::from_transposed(device, a, rows, n);
-    let right = PackedRhs::<F>::from_rows(device, b, rows, k);
+    let block = 8 * F::Operand::TILE_ROWS;
+    let left = PackedLhs::<F>::from_transposed(device, a, n, block);
+    let right = PackedRhs::<F>::from_rows(device, b, a.len() / n, k);
     sum.par_chunks_mut(block * k).enumerate().for_each(|(i, sum)| {
-        let tiles = i * block / tile..;
-        with_scratch(tile * PANEL, |out| {
+        let lhs = left.block(i);
+        with_scratch(lhs.rows() * PANEL, |out| {
             for (cols, panel) in right.panels() {
-                for (i, sum) in tiles.clone().zip(sum.chunks_mut(tile * k)) {
-                    let lhs = left.tile(i);
-                    let out = &mut out[..lhs.rows() * PANEL];
-                    F::panel_product(lhs, panel, out, false);
-                    add_to(sum, (k, cols.clone()), out, PANEL, started);
-                }
+                F::panel_product(lhs, panel, out, false);
+                add_to(sum, (k, cols), out, PANEL, started);
             }
         });
     });

@@ -16,7 +16,7 @@ use std::ops::Range;
 
 /// Query rows whose scores are held at a time.
 pub(super) const fn query_block<F: Format>() -> usize {
-    2 * F::Operand::TILE_ROWS
+    28_usize.next_multiple_of(F::Operand::TILE_ROWS)
 }
 
 impl Extent {

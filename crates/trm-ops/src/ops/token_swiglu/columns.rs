@@ -8,7 +8,7 @@ use crate::math::vectorized;
 use crate::ops::residual_norm::NORM_EPS;
 use crate::ops::swiglu::{activate, activate_backward};
 use crate::panels::{
-    Format, Lhs, PANEL, grouped, interleave, pack_columns, pack_rows, scratch, with_rows,
+    Format, PANEL, PackedLhs, grouped, interleave, pack_columns, pack_rows, scratch,
 };
 use crate::shared::Shared;
 use crate::tape::Gradients;
@@ -55,8 +55,7 @@ fn run<F: Format>(
     let [l, inner] = *down.value().shape() else { panic!("a matrix") };
     let d = h.last_dim();
     let (tokens, units) = (grouped::<F>(l), grouped::<F>(inner));
-    let gate_up = Lhs::row_major(gate_up.left::<F>(), 2 * inner, tokens);
-    let down = Lhs::row_major(down.left::<F>(), l, units);
+    let (gate_up, down) = (gate_up.left::<F>(), down.left::<F>());
     let keep = !pre.is_empty();
     let pre = Shared::new(pre.slice_mut::<F::Stored>());
     let out = Shared::new(out.slice_mut::<F::Stored>());
@@ -128,9 +127,8 @@ pub(super) fn backward<F: Format>(
     let [l, inner] = *down.value().shape() else { panic!("a matrix") };
     let d = d_out.last_dim();
     let tokens = grouped::<F>(l);
-    let forward = Lhs::row_major(gate_up.left::<F>(), 2 * inner, tokens);
-    let gate_up = Lhs::row_major(gate_up.left_transposed::<F>(), l, 2 * inner);
-    let down = Lhs::row_major(down.left_transposed::<F>(), inner, tokens);
+    let forward = gate_up.left::<F>();
+    let (gate_up, down) = (gate_up.left_transposed::<F>(), down.left_transposed::<F>());
     let d_pre = Shared::new(d_pre.slice_mut::<F::Stored>());
     let act = Shared::new(act.slice_mut::<F::Stored>());
     let d_h = Shared::new(d_h.slice_mut::<F::Stored>());
@@ -224,16 +222,16 @@ fn sum_of_products<F: Format>(
 ) {
     let [batch, _, d] = *a.shape() else { panic!("[B, M, D]") };
     let panels = n.div_ceil(PANEL);
+    let left = PackedLhs::<F>::from_rows(a.device(), a.slice(), d, m);
     let mut tiles = Tensor::uninit(a.device(), &[panels, m * PANEL], DType::F32);
     let all = tiles.slice_mut::<f32>().par_chunks_exact_mut(m * PANEL).enumerate();
     all.for_each(|(panel, tile)| {
         let cols = panel * PANEL..((panel + 1) * PANEL).min(n);
         for puzzle in 0..batch {
-            let left = &a.slice::<F::Stored>()[puzzle * m * d..][..m * d];
             let rows = &b.slice::<F::Stored>()[(puzzle * n + cols.start) * d..][..cols.len() * d];
             scratch(grouped::<F>(d) * PANEL, 0, |packed, _| {
                 pack_columns(rows, d, packed, F::widen);
-                with_rows::<F, _>(left, d, |lhs| F::panel_product(lhs, packed, tile, puzzle > 0));
+                F::panel_product(left.block(puzzle), packed, tile, puzzle > 0);
             });
         }
     });

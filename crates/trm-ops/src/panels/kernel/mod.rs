@@ -10,6 +10,7 @@ use super::{PANEL, STRIP};
 use crate::cpu::{CpuLevel, level};
 use crate::dtype::Element;
 use half::bf16;
+use std::ops::Range;
 
 /// Elements of the summed axis that one pass over the rows takes in single precision.
 const RUN: usize = 256;
@@ -18,13 +19,13 @@ const RUN: usize = 256;
 pub(crate) trait Operand: Element {
     /// Elements that lie beside each other along the summed axis.
     const GROUP: usize;
-    /// Rows of a packed tile.
+    /// Rows of a micro-tile, at most; as many rows a packed tile has room for.
     const TILE_ROWS: usize;
 }
 
 impl Operand for f32 {
     const GROUP: usize = 1;
-    const TILE_ROWS: usize = 12;
+    const TILE_ROWS: usize = 6;
 }
 
 impl Operand for bf16 {
@@ -32,7 +33,25 @@ impl Operand for bf16 {
     const TILE_ROWS: usize = 14;
 }
 
-/// A left operand: element (row, k) is `data[row * row_stride + k / GROUP * group_stride + k % GROUP]`.
+/// Whether rows are packed into tiles before they are multiplied, so that a micro-tile reads one stream. Pairs are
+/// read as they lie; so are the rows that another crate multiplies.
+pub(crate) fn packs_tiles<T: Operand>() -> bool {
+    T::GROUP == 1 && level() >= CpuLevel::Avx2
+}
+
+/// Rows of the tiles of a product, at most `most` each: as equal as possible, as a tile of few rows waits for its
+/// own sums.
+pub(crate) fn tiles(rows: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
+    let (tiles, mut row) = (rows.div_ceil(most), 0);
+    (0..tiles).map(move |tile| {
+        let first = row;
+        row += (rows - row).div_ceil(tiles - tile);
+        first..row
+    })
+}
+
+/// A left operand, in which element (row, k) of a tile is
+/// `data[offset + row * row_stride + k / GROUP * group_stride + k % GROUP]`.
 #[derive(Clone, Copy)]
 pub(crate) struct Lhs<'a, T> {
     data: &'a [T],
@@ -40,6 +59,8 @@ pub(crate) struct Lhs<'a, T> {
     groups: usize,
     row_stride: usize,
     group_stride: usize,
+    /// Distance of packed tiles; 0 where rows follow each other.
+    tile_stride: usize,
 }
 
 impl<'a, T: Operand> Lhs<'a, T> {
@@ -53,23 +74,39 @@ impl<'a, T: Operand> Lhs<'a, T> {
         assert!(k.is_multiple_of(T::GROUP) && k <= stride, "{k} of {stride} columns");
         assert!(data.len() >= rows * stride, "{rows} x {stride}: {}", data.len());
         let (groups, group_stride) = (k / T::GROUP, T::GROUP);
-        Lhs { data, rows, groups, row_stride: stride, group_stride }
+        Lhs { data, rows, groups, row_stride: stride, group_stride, tile_stride: 0 }
     }
 
-    /// A tile of `rows` rows packed group by group: `[groups, TILE_ROWS, GROUP]`.
-    pub(crate) fn tile(data: &'a [T], rows: usize, groups: usize) -> Lhs<'a, T> {
+    /// Rows packed into [`tiles`] of at most TILE_ROWS, group by group: `[tiles, groups, TILE_ROWS, GROUP]`.
+    pub(crate) fn packed(data: &'a [T], rows: usize, groups: usize) -> Lhs<'a, T> {
         let group_stride = T::TILE_ROWS * T::GROUP;
-        assert!(rows <= T::TILE_ROWS && data.len() == groups * group_stride, "a packed tile");
-        Lhs { data, rows, groups, row_stride: T::GROUP, group_stride }
+        let tile_stride = groups * group_stride;
+        assert_eq!(data.len(), rows.div_ceil(T::TILE_ROWS) * tile_stride, "{rows} packed rows");
+        Lhs { data, rows, groups, row_stride: T::GROUP, group_stride, tile_stride }
     }
 
     pub(crate) fn rows(&self) -> usize {
         self.rows
     }
 
+    /// Where the tile begins that has this place among all and this first row.
+    #[inline(always)]
+    fn offset(&self, tile: usize, row: usize) -> usize {
+        if self.tile_stride == 0 { row * self.row_stride } else { tile * self.tile_stride }
+    }
+
     /// Offset of the last element, plus one.
     fn extent(&self) -> usize {
-        (self.rows - 1) * self.row_stride + (self.groups - 1) * self.group_stride + T::GROUP
+        let last_of_tile = |rows: usize| {
+            (rows - 1) * self.row_stride + (self.groups - 1) * self.group_stride + T::GROUP
+        };
+        match self.tile_stride {
+            0 => last_of_tile(self.rows),
+            stride => {
+                let tiles = self.rows.div_ceil(T::TILE_ROWS);
+                (tiles - 1) * stride + last_of_tile(T::TILE_ROWS)
+            }
+        }
     }
 
     /// Checks the sizes of a product; fills what has nothing to sum. Returns whether there is something left to do.
@@ -150,7 +187,9 @@ mod tests {
         random_vec(len, seed).into_iter().map(T::from_f32).collect()
     }
 
-    fn equals_its_slow_twin<T: Operand>(product: fn(Lhs<'_, T>, &[T], &mut [f32], bool)) {
+    type Product<T> = fn(Lhs<'_, T>, &[T], &mut [f32], bool);
+
+    fn equals_its_slow_twin<T: Operand>(product: Product<T>) {
         for rows in 1..=31 {
             for groups in [1, 7, 48, 600] {
                 let k = groups * T::GROUP;
@@ -176,25 +215,42 @@ mod tests {
         equals_its_slow_twin::<bf16>(pairs);
     }
 
-    fn tiles_are_read_group_by_group<T: Operand>(product: fn(Lhs<'_, T>, &[T], &mut [f32], bool)) {
-        let (groups, rows) = (5, 9);
-        let packed: Vec<T> = values(groups * T::TILE_ROWS * T::GROUP, 3);
-        let panel = values(groups * PANEL * T::GROUP, 4);
-        let at =
-            |row: usize, k: usize| (k / T::GROUP * T::TILE_ROWS + row) * T::GROUP + k % T::GROUP;
-        let plain: Vec<T> = (0..rows)
-            .flat_map(|row| (0..groups * T::GROUP).map(move |k| (row, k)))
-            .map(|(row, k)| packed[at(row, k)])
-            .collect();
-        let (mut got, mut want) = (vec![0.0; rows * PANEL], vec![0.0; rows * PANEL]);
-        product(Lhs::tile(&packed, rows, groups), &panel, &mut got, false);
-        product(Lhs::row_major(&plain, rows, groups * T::GROUP), &panel, &mut want, false);
-        assert_eq!(got, want);
+    fn packed_rows_are_read_tile_by_tile<T: Operand>(product: Product<T>) {
+        let groups = 5;
+        for rows in 1..=40usize {
+            let tile_size = groups * T::TILE_ROWS * T::GROUP;
+            let packed: Vec<T> = values(rows.div_ceil(T::TILE_ROWS) * tile_size, 3);
+            let panel = values(groups * PANEL * T::GROUP, 4);
+            let mut plain = Vec::new();
+            for (tile, rows) in tiles(rows, T::TILE_ROWS).enumerate() {
+                for row in 0..rows.len() {
+                    plain.extend((0..groups * T::GROUP).map(|k| {
+                        let place = (k / T::GROUP * T::TILE_ROWS + row) * T::GROUP + k % T::GROUP;
+                        packed[tile * tile_size + place]
+                    }));
+                }
+            }
+            let (mut got, mut want) = (vec![0.0; rows * PANEL], vec![0.0; rows * PANEL]);
+            product(Lhs::packed(&packed, rows, groups), &panel, &mut got, false);
+            product(Lhs::row_major(&plain, rows, groups * T::GROUP), &panel, &mut want, false);
+            assert_eq!(got, want);
+        }
     }
 
     #[test]
     fn packed_tiles_are_read_group_by_group() {
-        tiles_are_read_group_by_group::<f32>(single);
-        tiles_are_read_group_by_group::<bf16>(pairs);
+        packed_rows_are_read_tile_by_tile::<f32>(single);
+        packed_rows_are_read_tile_by_tile::<f32>(portable::single);
+        packed_rows_are_read_tile_by_tile::<f32>(portable::plain);
+        packed_rows_are_read_tile_by_tile::<bf16>(pairs);
+        packed_rows_are_read_tile_by_tile::<bf16>(portable::plain);
+    }
+
+    #[test]
+    fn tiles_are_as_equal_as_possible() {
+        let sizes = |rows| tiles(rows, 6).map(|rows| rows.len()).collect::<Vec<_>>();
+        assert_eq!(sizes(13), [5, 4, 4]);
+        assert_eq!(sizes(12), [6, 6]);
+        assert!(sizes(0).is_empty());
     }
 }

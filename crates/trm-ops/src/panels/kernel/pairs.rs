@@ -1,6 +1,6 @@
 //! Products of pairs of bf16, by AVX-512-BF16.
 
-use super::{Lhs, Operand, PANEL, STRIP};
+use super::{Lhs, Operand, PANEL, STRIP, tiles};
 use half::bf16;
 use std::arch::x86_64::{
     __m512bh, __m512i, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_loadu_si512,
@@ -21,29 +21,27 @@ pub(super) unsafe fn panel_product(
     out: &mut [f32],
     accumulate: bool,
 ) {
-    let (mut row, half) = (0, panel.len() / 2);
-    while row < lhs.rows {
-        let rows = TILE_ROWS.min(lhs.rows - row);
+    let half = panel.len() / 2;
+    for (tile, rows) in tiles(lhs.rows, TILE_ROWS).enumerate() {
         // SAFETY: the tile is inside the operands, by the caller's promise.
         unsafe {
-            let a = lhs.data.as_ptr().add(row * lhs.row_stride);
-            let out = out.as_mut_ptr().add(row * PANEL);
+            let a = lhs.data.as_ptr().add(lhs.offset(tile, rows.start));
+            let out = out.as_mut_ptr().add(rows.start * PANEL);
             macro_rules! rows {
-                ($($n:literal)*) => { match rows {
-                    $($n => tile::<$n>(&lhs, a, (panel.as_ptr(), half), out, accumulate),)*
+                ($($n:literal)*) => { match rows.len() {
+                    $($n => micro_tile::<$n>(&lhs, a, (panel.as_ptr(), half), out, accumulate),)*
                     _ => unreachable!("a tile has at most {TILE_ROWS} rows"),
                 } };
             }
             rows!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
         }
-        row += rows;
     }
 }
 
 /// # Safety
 /// As for [`panel_product`], for the `ROWS` rows that begin at `a` and `out`.
 #[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn tile<const ROWS: usize>(
+unsafe fn micro_tile<const ROWS: usize>(
     lhs: &Lhs<'_, bf16>,
     a: *const bf16,
     (panel, half): (*const bf16, usize),

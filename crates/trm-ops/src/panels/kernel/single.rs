@@ -4,7 +4,7 @@
 //! row and two vectors of the panel at a time. The summed axis is cut into runs whose part of the panel stays in
 //! the first cache while all rows pass by; meanwhile the next part is fetched into the second one.
 
-use super::{Lhs, PANEL, RUN, STRIP};
+use super::{Lhs, PANEL, RUN, STRIP, tiles};
 
 /// Elements of single precision in a line of a cache.
 const LINE: usize = 16;
@@ -16,7 +16,7 @@ macro_rules! kernel {
         $zero:ident, $load:ident, $spread:ident, $multiply_add:ident, $add:ident, $store:ident
     ) => {
         pub(super) mod $name {
-            use super::{LINE, Lhs, PANEL, RUN, STRIP};
+            use super::{LINE, Lhs, PANEL, RUN, STRIP, tiles};
             use std::arch::x86_64::{
                 $add, $load, $multiply_add, $spread, $store, $zero, _MM_HINT_T1, _mm_prefetch,
             };
@@ -32,7 +32,6 @@ macro_rules! kernel {
                 out: &mut [f32],
                 accumulate: bool,
             ) {
-                let tiles = lhs.rows.div_ceil($rows);
                 let half = panel.len() / 2;
                 // two vectors are half a strip each, or a strip each
                 let second = if 2 * $lanes == STRIP { $lanes } else { half };
@@ -43,28 +42,25 @@ macro_rules! kernel {
                         let b = unsafe {
                             panel.as_ptr().add(column / STRIP * half + first * STRIP)
                         };
-                        let (mut row, fetched) = (0, run.div_ceil(tiles));
-                        for tile in 0..tiles {
+                        let fetched = run.div_ceil(lhs.rows.div_ceil($rows));
+                        for (tile, rows) in tiles(lhs.rows, $rows).enumerate() {
                             for line in tile * fetched..((tile + 1) * fetched).min(run) {
                                 let next = b.wrapping_add((run + line) * LINE);
                                 _mm_prefetch::<_MM_HINT_T1>(next.cast()); // only a hint, for whatever address
                             }
-                            // as equal as possible: a tile of few rows waits for its own sums
-                            let rows = (lhs.rows - row).div_ceil(tiles - tile);
                             // SAFETY: the tile is inside the operands, by the caller's promise.
                             unsafe {
-                                let at = row * lhs.row_stride + first * lhs.group_stride;
+                                let at = lhs.offset(tile, rows.start) + first * lhs.group_stride;
                                 let a = lhs.data.as_ptr().add(at);
-                                let out = out.as_mut_ptr().add(row * PANEL + column);
+                                let out = out.as_mut_ptr().add(rows.start * PANEL + column);
                                 let adds = accumulate || first > 0;
-                                match rows {
+                                match rows.len() {
                                     $($n => {
                                         micro_tile::<$n>(&lhs, a, (b, second, run), out, adds);
                                     })*
                                     _ => unreachable!("a tile has at most {} rows", $rows),
                                 }
                             }
-                            row += rows;
                         }
                     }
                 }
@@ -135,6 +131,6 @@ kernel!(
     _mm256_setzero_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_add_ps, _mm256_storeu_ps
 );
 kernel!(
-    avx512, "avx512f", 16, 12: 1 2 3 4 5 6 7 8 9 10 11 12,
+    avx512, "avx512f", 16, 6: 1 2 3 4 5 6,
     _mm512_setzero_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_add_ps, _mm512_storeu_ps
 );
