@@ -4,10 +4,12 @@
 //! row and two vectors of the panel at a time. The summed axis is cut into runs whose part of the panel stays in
 //! the first cache while all rows pass by; meanwhile the next part is fetched into the second one.
 
-use super::{Lhs, PANEL, RUN, STRIP, tiles};
+use super::{Lhs, Operand, PANEL, RUN, STRIP, tiles};
 
 /// Elements of single precision in a line of a cache.
 const LINE: usize = 16;
+
+const TILE_ROWS: usize = <f32 as Operand>::TILE_ROWS;
 
 /// The kernel for vectors of `$lanes` elements and micro-tiles of at most `$rows` rows.
 macro_rules! kernel {
@@ -16,7 +18,7 @@ macro_rules! kernel {
         $zero:ident, $load:ident, $spread:ident, $multiply_add:ident, $add:ident, $store:ident
     ) => {
         pub(super) mod $name {
-            use super::{LINE, Lhs, PANEL, RUN, STRIP, tiles};
+            use super::{LINE, Lhs, PANEL, RUN, STRIP, TILE_ROWS, tiles};
             use std::arch::x86_64::{
                 $add, $load, $multiply_add, $spread, $store, $zero, _MM_HINT_T1, _mm_prefetch,
             };
@@ -55,8 +57,13 @@ macro_rules! kernel {
                                 let out = out.as_mut_ptr().add(rows.start * PANEL + column);
                                 let adds = accumulate || first > 0;
                                 match rows.len() {
-                                    $($n => {
-                                        micro_tile::<$n>(&lhs, a, (b, second, run), out, adds);
+                                    $($n if lhs.tile_stride > 0 => {
+                                        let strides = (1, TILE_ROWS); // known to the compiler
+                                        micro_tile::<$n>((a, strides), (b, second, run), out, adds);
+                                    }
+                                    $n => {
+                                        let strides = (lhs.row_stride, lhs.group_stride);
+                                        micro_tile::<$n>((a, strides), (b, second, run), out, adds);
                                     })*
                                     _ => unreachable!("a tile has at most {} rows", $rows),
                                 }
@@ -69,16 +76,15 @@ macro_rules! kernel {
             /// # Safety
             /// As for [`panel_product`], for `ROWS` rows and two vectors of columns that begin at `a`, `b` and
             /// `second` after it, and `out`.
+            #[inline]
             #[target_feature(enable = $features)]
             unsafe fn micro_tile<const ROWS: usize>(
-                lhs: &Lhs<'_, f32>,
-                a: *const f32,
+                (a, (row_stride, group_stride)): (*const f32, (usize, usize)),
                 (b, second, run): (*const f32, usize, usize),
                 out: *mut f32,
                 accumulate: bool,
             ) {
                 let mut sums = [[$zero(); 2]; ROWS];
-                let (row_stride, group_stride) = (lhs.row_stride, lhs.group_stride);
                 // SAFETY: all addresses are inside the operands, by the caller's promise; none of the loads and
                 // stores needs alignment.
                 unsafe {
