@@ -1,5 +1,5 @@
 use crate::dtype::{DType, Element};
-use crate::panels::{Bf16Pairs, Bf16Wide, F32, Format, Lhs, PackedLhs, PackedRhs};
+use crate::panels::{Bf16Pairs, Bf16Wide, F32, Format, PackedLhs, PackedRhs};
 use crate::tensor::Tensor;
 use std::sync::{Arc, OnceLock};
 
@@ -26,8 +26,8 @@ pub(crate) struct AllForms {
 pub(crate) struct Forms<F> {
     columns: OnceLock<Vec<PackedRhs<F>>>,
     rows: OnceLock<PackedRhs<F>>,
-    left: OnceLock<PackedLhs<F>>,
-    left_transposed: OnceLock<PackedLhs<F>>,
+    left: OnceLock<Vec<PackedLhs<F>>>,
+    left_transposed: OnceLock<Vec<PackedLhs<F>>>,
 }
 
 impl<F> Default for Forms<F> {
@@ -114,26 +114,25 @@ impl Parameter {
         })
     }
 
-    /// `W` as a left operand, for `W · h`.
-    pub(crate) fn left<F: Format>(&self) -> Lhs<'_, F::Operand> {
+    /// `W` as left operands, for `W · h`; its rows in `parts` equal parts, each in blocks of `block` rows.
+    pub(crate) fn left<F: Format>(&self, parts: usize, block: usize) -> &[PackedLhs<F>] {
         let [n, k] = self.extent();
-        let forms = F::forms(&self.forms);
-        let packed = forms.left.get_or_init(|| {
+        F::forms(&self.forms).left.get_or_init(|| {
             let stored = self.value.to_dtype(F::Stored::DTYPE);
-            PackedLhs::from_rows(self.value.device(), stored.slice(), k, n)
-        });
-        packed.block(0)
+            let parts = stored.slice::<F::Stored>().chunks_exact(n / parts * k);
+            parts.map(|w| PackedLhs::from_rows(self.value.device(), w, k, block)).collect()
+        })
     }
 
-    /// `Wᵀ` as a left operand, for `Wᵀ · dY`.
-    pub(crate) fn left_transposed<F: Format>(&self) -> Lhs<'_, F::Operand> {
-        let [_, k] = self.extent();
-        let forms = F::forms(&self.forms);
-        let packed = forms.left_transposed.get_or_init(|| {
+    /// `Wᵀ` as left operands, for `Wᵀ · dY`: one for each of `parts` equal parts of the rows of W, in blocks of
+    /// `block` rows of Wᵀ.
+    pub(crate) fn left_transposed<F: Format>(&self, parts: usize, block: usize) -> &[PackedLhs<F>] {
+        let [n, k] = self.extent();
+        F::forms(&self.forms).left_transposed.get_or_init(|| {
             let stored = self.value.to_dtype(F::Stored::DTYPE);
-            PackedLhs::from_transposed(self.value.device(), stored.slice(), k, k)
-        });
-        packed.block(0)
+            let parts = stored.slice::<F::Stored>().chunks_exact(n / parts * k);
+            parts.map(|w| PackedLhs::from_transposed(self.value.device(), w, k, block)).collect()
+        })
     }
 
     fn extent(&self) -> [usize; 2] {
@@ -146,7 +145,7 @@ impl Parameter {
 mod tests {
     use super::*;
     use crate::Device;
-    use crate::panels::PANEL;
+    use crate::panels::{Lhs, PANEL};
 
     /// What a left operand multiplies the numbers 1, 10, 100, … with.
     fn spoken<F: Format>(lhs: Lhs<'_, F::Operand>, k: usize) -> Vec<f32> {
@@ -165,13 +164,22 @@ mod tests {
         let device = Device::cpu(1);
         let value = Tensor::from_f32(&device, &[2, 3], &[1.0, 2.0, 3.0, 4.001, 5.0, 6.0]);
         let mut parameter = Parameter::new(0, "w", value);
-        assert_eq!(spoken::<F32>(parameter.left::<F32>(), 3), [321.0, 654.001]);
-        assert_eq!(spoken::<F32>(parameter.left_transposed::<F32>(), 2), [41.01, 52.0, 63.0]);
-        assert_eq!(spoken::<Bf16Wide>(parameter.left::<Bf16Wide>(), 3), [321.0, 654.0]);
-        assert_eq!(spoken::<Bf16Pairs>(parameter.left::<Bf16Pairs>(), 3), [321.0, 654.0]);
-        let transposed = parameter.left_transposed::<Bf16Pairs>();
+        assert_eq!(spoken::<F32>(parameter.left::<F32>(1, 9)[0].block(0), 3), [321.0, 654.001]);
+        assert_eq!(
+            spoken::<F32>(parameter.left_transposed::<F32>(1, 9)[0].block(0), 2),
+            [41.01, 52.0, 63.0]
+        );
+        assert_eq!(
+            spoken::<Bf16Wide>(parameter.left::<Bf16Wide>(1, 9)[0].block(0), 3),
+            [321.0, 654.0]
+        );
+        assert_eq!(
+            spoken::<Bf16Pairs>(parameter.left::<Bf16Pairs>(1, 9)[0].block(0), 3),
+            [321.0, 654.0]
+        );
+        let transposed = parameter.left_transposed::<Bf16Pairs>(1, 9)[0].block(0);
         assert_eq!(spoken::<Bf16Pairs>(transposed, 2), [41.0, 52.0, 63.0]);
         parameter.set(Tensor::from_f32(&device, &[2, 3], &[9.0; 6]));
-        assert_eq!(spoken::<F32>(parameter.left_transposed::<F32>(), 2), [99.0; 3]);
+        assert_eq!(spoken::<F32>(parameter.left_transposed::<F32>(1, 9)[0].block(0), 2), [99.0; 3]);
     }
 }

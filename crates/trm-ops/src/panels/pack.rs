@@ -71,15 +71,23 @@ pub(crate) fn pack_columns<S: Copy, T: Operand>(
         panel.fill(T::zeroed());
     }
     let half = panel.len() / 2;
-    for (col, row) in rows.chunks_exact(k).enumerate() {
-        for (group, values) in row.chunks(T::GROUP).enumerate() {
-            let place = col / STRIP * half + (group * STRIP + col % STRIP) * T::GROUP;
-            let target = &mut panel[place..place + T::GROUP];
-            for (target, value) in target.iter_mut().zip(values) {
-                *target = widen(*value);
+    // a few groups at a time, so that what is written stays in the first cache for all rows
+    const GROUPS: usize = 16;
+    vectorized!({
+        for (rows, strip) in rows.chunks(STRIP * k).zip(panel.chunks_exact_mut(half)) {
+            for (first, part) in strip.chunks_mut(GROUPS * STRIP * T::GROUP).enumerate() {
+                let first = first * GROUPS * T::GROUP;
+                for (col, row) in rows.chunks_exact(k).enumerate() {
+                    let row = &row[first..(first + GROUPS * T::GROUP).min(k)];
+                    for (group, values) in row.chunks(T::GROUP).enumerate() {
+                        for (i, value) in values.iter().enumerate() {
+                            part[(group * STRIP + col) * T::GROUP + i] = widen(*value);
+                        }
+                    }
+                }
             }
         }
-    }
+    });
 }
 
 /// Packs some columns, at most 32, of a row-major matrix `[.., stride]` into one panel `[2, K / GROUP, 16, GROUP]`;
@@ -163,7 +171,7 @@ pub(crate) struct PackedLhs<F> {
 }
 
 impl<F: Format> PackedLhs<F> {
-    /// From a row-major `[rows, k]`, in blocks of `block` rows.
+    /// From a row-major `[rows, k]`, in blocks of `block` rows at most.
     pub(crate) fn from_rows(
         device: &Device,
         matrix: &[F::Stored],
@@ -171,11 +179,12 @@ impl<F: Format> PackedLhs<F> {
         block: usize,
     ) -> PackedLhs<F> {
         let is_tiled = packs_tiles::<F::Operand>();
+        let block = block.min(matrix.len() / k);
         let mut packed = PackedLhs::uninit(device, (matrix.len() / k, k), block, is_tiled);
         let size = packed.block_size();
         let blocks = packed.data.slice_mut::<F::Operand>().par_chunks_mut(size);
         blocks.zip(matrix.par_chunks(block * k)).for_each(|(target, rows)| match is_tiled {
-            true => pack_tiles::<F>(rows, k, target),
+            true => pack_tiles::<F>((rows, k), 0..k, target),
             false => widen_rows::<F>(rows, k, target),
         });
         packed
@@ -188,7 +197,7 @@ impl<F: Format> PackedLhs<F> {
         n: usize,
         block: usize,
     ) -> PackedLhs<F> {
-        let most = F::Operand::TILE_ROWS;
+        let (most, block) = (F::Operand::TILE_ROWS, block.min(n));
         let mut packed = PackedLhs::uninit(device, (n, matrix.len() / n), block, true);
         let (size, tile_size) = (packed.block_size(), packed.groups * F::Operand::GROUP * most);
         let blocks = packed.data.slice_mut::<F::Operand>().par_chunks_mut(size).enumerate();
@@ -260,11 +269,7 @@ pub(crate) fn with_rows<F: Format, R>(
 ) -> R {
     let (rows, padded) = (matrix.len() / k, grouped::<F>(k));
     if packs_tiles::<F::Operand>() {
-        let slots = rows.next_multiple_of(F::Operand::TILE_ROWS);
-        return scratch::<F::Operand, R>(slots * padded, 0, |target, _| {
-            pack_tiles::<F>(matrix, k, target);
-            f(Lhs::packed(target, rows, padded / F::Operand::GROUP))
-        });
+        return with_columns::<F, R>(matrix, k, 0..k, f);
     }
     if let Some(operands) = F::as_operands(matrix).filter(|_| padded == k) {
         return f(Lhs::row_major(operands, rows, k));
@@ -275,20 +280,39 @@ pub(crate) fn with_rows<F: Format, R>(
     })
 }
 
-/// Packs a row-major `[rows, k]` of single elements into tiles `[tiles, K, TILE_ROWS]`. Room for rows that a tile
-/// does not have is left as it is.
-fn pack_tiles<F: Format>(matrix: &[F::Stored], k: usize, target: &mut [F::Operand]) {
+/// Calls `f` with some columns of a row-major `[rows, k]` as packed tiles.
+pub(crate) fn with_columns<F: Format, R>(
+    matrix: &[F::Stored],
+    k: usize,
+    cols: Range<usize>,
+    f: impl FnOnce(Lhs<'_, F::Operand>) -> R,
+) -> R {
+    let rows = matrix.len() / k;
+    let slots = rows.next_multiple_of(F::Operand::TILE_ROWS);
+    scratch::<F::Operand, R>(slots * cols.len(), 0, |target, _| {
+        let groups = cols.len();
+        pack_tiles::<F>((matrix, k), cols, target);
+        f(Lhs::packed(target, rows, groups))
+    })
+}
+
+/// Packs columns of a row-major `[rows, k]` of single elements into tiles `[tiles, columns, TILE_ROWS]`. Room for
+/// rows that a tile does not have is left as it is.
+fn pack_tiles<F: Format>(
+    (matrix, k): (&[F::Stored], usize),
+    cols: Range<usize>,
+    target: &mut [F::Operand],
+) {
     const ROWS: usize = <f32 as Operand>::TILE_ROWS;
     assert_eq!((F::Operand::GROUP, F::Operand::TILE_ROWS), (1, ROWS), "single elements");
     vectorized!({
-        let targets = target.chunks_exact_mut(k * ROWS);
+        let targets = target.chunks_exact_mut(cols.len() * ROWS);
         for (tile, target) in tiles(matrix.len() / k, ROWS).zip(targets) {
             let rows = &matrix[tile.start * k..tile.end * k];
             let targets = target.as_chunks_mut::<ROWS>().0;
             if tile.len() == ROWS {
-                let (ab, cdef) = rows.split_at(2 * k);
-                let ((a, b), (cd, ef)) = (ab.split_at(k), cdef.split_at(2 * k));
-                let ((c, d), (e, f)) = (cd.split_at(k), ef.split_at(k));
+                let row = |i: usize| &rows[i * k..][cols.clone()];
+                let (a, b, c, d, e, f) = (row(0), row(1), row(2), row(3), row(4), row(5));
                 for (i, target) in targets.iter_mut().enumerate() {
                     *target = [
                         F::widen(a[i]),
@@ -302,7 +326,7 @@ fn pack_tiles<F: Format>(matrix: &[F::Stored], k: usize, target: &mut [F::Operan
             } else {
                 for (i, target) in targets.iter_mut().enumerate() {
                     for (row, target) in target[..tile.len()].iter_mut().enumerate() {
-                        *target = F::widen(rows[row * k + i]);
+                        *target = F::widen(rows[row * k + cols.start + i]);
                     }
                 }
             }

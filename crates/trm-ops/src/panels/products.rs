@@ -1,7 +1,7 @@
 //! Whole products over the micro-kernel.
 
-use super::kernel::Operand;
-use super::pack::PackedLhs;
+use super::kernel::{Operand, packs_tiles};
+use super::pack::{PackedLhs, with_columns};
 use super::{F32, Format, PANEL, PackedRhs, max_row_block, row_block, with_rows};
 use crate::dtype::{Element, round};
 use crate::math::vectorized;
@@ -46,6 +46,9 @@ pub(crate) fn times_block<F: Format>(
     out: &mut [F::Stored],
     n: usize,
 ) {
+    if k > SUMMED_AT_ONCE && packs_tiles::<F::Operand>() {
+        return times_block_by_parts(x, k, matrix, out, n);
+    }
     with_rows::<F, _>(x, k, |lhs| {
         with_scratch(lhs.rows() * PANEL, |tile| {
             for (cols, panel) in matrix.panels() {
@@ -53,6 +56,32 @@ pub(crate) fn times_block<F: Format>(
                 store_columns(out, n, cols, tile);
             }
         });
+    });
+}
+
+/// Columns of a block that are packed at once: with these the block stays in the second cache.
+const SUMMED_AT_ONCE: usize = 512;
+
+fn times_block_by_parts<F: Format>(
+    x: &[F::Stored],
+    k: usize,
+    matrix: &PackedRhs<F>,
+    out: &mut [F::Stored],
+    n: usize,
+) {
+    let tile = x.len() / k * PANEL;
+    with_scratch(n.div_ceil(PANEL) * tile, |sums| {
+        for first in (0..k).step_by(SUMMED_AT_ONCE) {
+            let part = first..(first + SUMMED_AT_ONCE).min(k);
+            with_columns::<F, _>(x, k, part, |lhs| {
+                for ((_, panel), sums) in matrix.panels().zip(sums.chunks_exact_mut(tile)) {
+                    F::panel_product(lhs.after(first), panel, sums, first > 0);
+                }
+            });
+        }
+        for ((cols, _), sums) in matrix.panels().zip(sums.chunks_exact(tile)) {
+            store_columns(out, n, cols, sums);
+        }
     });
 }
 

@@ -1,4 +1,4 @@
-//! Every column of a puzzle's `[L, D]` matrix is independent of the others, so a task takes 32 of them
+//! Every column of a puzzle's `[L, D]` matrix is independent of the others, so a task takes some of them
 //! from beginning to end; nothing leaves its caches in between.
 
 #![allow(unsafe_code)]
@@ -16,13 +16,48 @@ use crate::{DType, Parameter, Tensor};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Calls `f` for every puzzle and every panel of its columns, on all threads.
-fn for_each_panel(h: &Tensor, f: impl Fn(usize, Range<usize>) + Sync) {
+/// Inner units that a task takes at a time for all its columns, so that their weights stay in the second cache.
+const UNITS: usize = 128;
+
+/// Panels of columns that a task takes at most.
+const PANELS: usize = 4;
+
+/// The weights of a layer as left operands, as a pass needs them.
+struct Weights<'a, F> {
+    gate: &'a PackedLhs<F>,
+    up: &'a PackedLhs<F>,
+    down: &'a PackedLhs<F>,
+}
+
+impl<'a, F: Format> Weights<'a, F> {
+    /// Gate and up in blocks of units; down whole.
+    fn forward([gate_up, down]: [&'a Parameter; 2]) -> Weights<'a, F> {
+        let [gate, up] = gate_up.left::<F>(2, UNITS) else { panic!("two halves") };
+        Weights { gate, up, down: &down.left::<F>(1, usize::MAX)[0] }
+    }
+
+    /// The transposes: gate and up whole, down in blocks of units.
+    fn backward([gate_up, down]: [&'a Parameter; 2]) -> Weights<'a, F> {
+        let [gate, up] = gate_up.left_transposed::<F>(2, usize::MAX) else { panic!("two halves") };
+        Weights { gate, up, down: &down.left_transposed::<F>(1, UNITS)[0] }
+    }
+}
+
+/// Units by units: their number among all blocks, and which.
+fn blocks_of_units(inner: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
+    (0..inner).step_by(UNITS).map(move |i| i..(i + UNITS).min(inner)).enumerate()
+}
+
+/// Calls `f` for every puzzle and some panels of its columns, on all threads.
+fn for_each_part(h: &Tensor, f: impl Fn(usize, Vec<Range<usize>>) + Sync) {
     let [batch, _, d] = *h.shape() else { panic!("[B, L, D]") };
     let panels = d.div_ceil(PANEL);
-    (0..batch * panels).into_par_iter().for_each(|task| {
-        let (puzzle, panel) = (task / panels, task % panels);
-        f(puzzle, panel * PANEL..((panel + 1) * PANEL).min(d));
+    let width = (batch * panels / (2 * rayon::current_num_threads())).clamp(1, PANELS);
+    let parts = panels.div_ceil(width);
+    (0..batch * parts).into_par_iter().for_each(|task| {
+        let (puzzle, part) = (task / parts, task % parts);
+        let panels = part * width..((part + 1) * width).min(panels);
+        f(puzzle, panels.map(|i| i * PANEL..((i + 1) * PANEL).min(d)).collect());
     });
 }
 
@@ -43,42 +78,85 @@ unsafe fn store_tile<T: Element>(
     }
 }
 
+/// Reads columns of a row-major matrix that begins at `at` into a tile `[rows, 32]`.
+///
+/// # Safety
+/// No other task may store to these columns.
+unsafe fn load_tile<T: Element>(
+    shared: &Shared<'_, T>,
+    at: usize,
+    d: usize,
+    cols: &Range<usize>,
+    tile: &mut [f32],
+) {
+    for (row, tile) in tile.chunks_exact_mut(PANEL).enumerate() {
+        // SAFETY: by the caller's promise.
+        unsafe { shared.load(at + row * d + cols.start, &mut tile[..cols.len()]) };
+        tile[cols.len()..].fill(0.0);
+    }
+}
+
+/// Packs panels of columns of a puzzle's `[L, D]`, one after the other.
+fn pack_panels<F: Format>(
+    matrix: &[F::Stored],
+    d: usize,
+    parts: &[Range<usize>],
+    panels: &mut [F::Operand],
+) {
+    let size = panels.len() / parts.len();
+    for (cols, panel) in parts.iter().zip(panels.chunks_exact_mut(size)) {
+        pack_rows(matrix, d, cols.clone(), panel, F::widen);
+    }
+}
+
 /// Keeps the pre-activations in `pre` unless that has no rows; `finish` may change the result, given
 /// the puzzle's `[L, D]`, the columns and their `[L, 32]` tile.
 fn run<F: Format>(
     h: &Tensor,
-    [gate_up, down]: [&Parameter; 2],
+    weights: [&Parameter; 2],
     pre: &mut Tensor,
     out: &mut Tensor,
     finish: impl Fn(&[F::Stored], Range<usize>, &mut [f32]) + Sync,
 ) {
-    let [l, inner] = *down.value().shape() else { panic!("a matrix") };
-    let d = h.last_dim();
-    let (tokens, units) = (grouped::<F>(l), grouped::<F>(inner));
-    let (gate_up, down) = (gate_up.left::<F>(), down.left::<F>());
+    let [l, inner] = *weights[1].value().shape() else { panic!("a matrix") };
+    let (d, tokens) = (h.last_dim(), grouped::<F>(l));
+    let Weights { gate, up, down } = Weights::<F>::forward(weights);
     let keep = !pre.is_empty();
     let pre = Shared::new(pre.slice_mut::<F::Stored>());
     let out = Shared::new(out.slice_mut::<F::Stored>());
-    for_each_panel(h, |puzzle, cols| {
+    for_each_part(h, |puzzle, parts| {
         let h = &h.slice::<F::Stored>()[puzzle * l * d..][..l * d];
-        let panels = (tokens + units) * PANEL;
-        scratch(panels, (3 * inner + l) * PANEL, |panels, tiles| {
-            let (h_panel, act_panel) = panels.split_at_mut(tokens * PANEL);
-            let (products, tiles) = tiles.split_at_mut(2 * inner * PANEL);
-            let (act, y) = tiles.split_at_mut(inner * PANEL);
-            pack_rows(h, d, cols.clone(), h_panel, F::widen);
-            F::panel_product(gate_up, h_panel, products, false);
-            let (gate, up) = products.split_at(inner * PANEL);
-            activate(gate, up, act);
-            interleave::<F>(act, act_panel);
-            F::panel_product(down, act_panel, y, false);
-            finish(h, cols.clone(), y);
-            // SAFETY: the columns of a puzzle belong to this task.
-            unsafe {
-                store_tile(&out, puzzle * l * d, d, &cols, y);
-                if keep {
-                    store_tile(&pre, puzzle * 2 * inner * d, d, &cols, products);
+        let operands = (parts.len() * tokens + UNITS) * PANEL;
+        scratch(operands, (3 * UNITS + parts.len() * l) * PANEL, |operands, tiles| {
+            let (panels, act_panel) = operands.split_at_mut(parts.len() * tokens * PANEL);
+            let (tiles, results) = tiles.split_at_mut(3 * UNITS * PANEL);
+            pack_panels::<F>(h, d, &parts, panels);
+            for (i, units) in blocks_of_units(inner) {
+                let size = units.len() * PANEL;
+                let (g, rest) = tiles.split_at_mut(size);
+                let (u, rest) = rest.split_at_mut(size);
+                let act_panel = &mut act_panel[..grouped::<F>(units.len()) * PANEL];
+                let down = down.block(0).columns(units.start..grouped::<F>(units.end));
+                let panels = panels.chunks_exact(tokens * PANEL);
+                let results = results.chunks_exact_mut(l * PANEL);
+                for ((cols, panel), result) in parts.iter().zip(panels).zip(results) {
+                    F::panel_product(gate.block(i), panel, g, false);
+                    F::panel_product(up.block(i), panel, u, false);
+                    let act = &mut rest[..size];
+                    activate(g, u, act);
+                    interleave::<F>(act, act_panel);
+                    F::panel_product(down, act_panel, result, i > 0);
+                    for (half, tile) in [&*g, u].into_iter().enumerate().filter(|_| keep) {
+                        let row = (2 * puzzle + half) * inner + units.start;
+                        // SAFETY: the columns of a puzzle belong to this task.
+                        unsafe { store_tile(&pre, row * d, d, cols, tile) };
+                    }
                 }
+            }
+            for (cols, result) in parts.iter().zip(results.chunks_exact_mut(l * PANEL)) {
+                finish(h, cols.clone(), result);
+                // SAFETY: as above.
+                unsafe { store_tile(&out, puzzle * l * d, d, cols, result) };
             }
         });
     });
@@ -119,50 +197,74 @@ pub(super) fn residual_forward<F: Format>(h: &Tensor, weights: [&Parameter; 2], 
 /// Turns the pre-activations in `d_pre` into their gradients; fills `act` and `d_h`. With `h` the
 /// pre-activations are computed again first.
 pub(super) fn backward<F: Format>(
-    [gate_up, down]: [&Parameter; 2],
+    weights: [&Parameter; 2],
     h: Option<&Tensor>,
     d_out: &Tensor,
     [d_pre, act, d_h]: [&mut Tensor; 3],
 ) {
-    let [l, inner] = *down.value().shape() else { panic!("a matrix") };
-    let d = d_out.last_dim();
-    let tokens = grouped::<F>(l);
-    let forward = gate_up.left::<F>();
-    let (gate_up, down) = (gate_up.left_transposed::<F>(), down.left_transposed::<F>());
+    let [l, inner] = *weights[1].value().shape() else { panic!("a matrix") };
+    let (d, tokens) = (d_out.last_dim(), grouped::<F>(l));
+    let again = h.map(|h| (h, Weights::<F>::forward(weights)));
+    let weights = Weights::<F>::backward(weights);
     let d_pre = Shared::new(d_pre.slice_mut::<F::Stored>());
     let act = Shared::new(act.slice_mut::<F::Stored>());
     let d_h = Shared::new(d_h.slice_mut::<F::Stored>());
-    for_each_panel(d_out, |puzzle, cols| {
-        let d_out = &d_out.slice::<F::Stored>()[puzzle * l * d..][..l * d];
-        let panels = (tokens + 2 * inner) * PANEL;
-        scratch(panels, (3 * inner + l) * PANEL, |panels, tiles| {
-            let (panel, d_pre_panel) = panels.split_at_mut(tokens * PANEL);
-            let (products, tiles) = tiles.split_at_mut(2 * inner * PANEL);
-            let (a, d_x) = tiles.split_at_mut(inner * PANEL);
-            if let Some(h) = h {
-                let h = &h.slice::<F::Stored>()[puzzle * l * d..][..l * d];
-                pack_rows(h, d, cols.clone(), panel, F::widen);
-                F::panel_product(forward, panel, products, false);
-                round_in_place::<F::Stored>(products);
-            } else {
-                for (row, tile) in products.chunks_exact_mut(PANEL).enumerate() {
-                    let at = (puzzle * 2 * inner + row) * d + cols.start;
-                    // SAFETY: the columns of a puzzle belong to this task.
-                    unsafe { d_pre.load(at, &mut tile[..cols.len()]) };
-                    tile[cols.len()..].fill(0.0);
+    for_each_part(d_out, |puzzle, parts| {
+        let of_puzzle = |x: &'_ Tensor| puzzle * l * d..(puzzle * l * d + x.len() / x.shape()[0]);
+        let size = parts.len() * tokens * PANEL;
+        let operands = 2 * size + UNITS * PANEL;
+        scratch(operands, (3 * UNITS + parts.len() * l) * PANEL, |operands, tiles| {
+            let (panels, rest) = operands.split_at_mut(size);
+            let (h_panels, unit_panel) = rest.split_at_mut(size);
+            let (tiles, results) = tiles.split_at_mut(3 * UNITS * PANEL);
+            pack_panels::<F>(&d_out.slice()[of_puzzle(d_out)], d, &parts, panels);
+            if let Some((h, _)) = &again {
+                pack_panels::<F>(&h.slice()[of_puzzle(h)], d, &parts, h_panels);
+            }
+            for (i, units) in blocks_of_units(inner) {
+                let size = units.len() * PANEL;
+                let (g, rest) = tiles.split_at_mut(size);
+                let (u, rest) = rest.split_at_mut(size);
+                let a = &mut rest[..size];
+                let unit_panel = &mut unit_panel[..grouped::<F>(units.len()) * PANEL];
+                let columns = units.start..grouped::<F>(units.end);
+                let row_of = |half: usize| ((2 * puzzle + half) * inner + units.start) * d;
+                for (p, cols) in parts.iter().enumerate() {
+                    let place = p * tokens * PANEL..(p + 1) * tokens * PANEL;
+                    let result = &mut results[p * l * PANEL..(p + 1) * l * PANEL];
+                    match &again {
+                        Some((_, Weights { gate, up, .. })) => {
+                            for (weight, tile) in [(gate, &mut *g), (up, &mut *u)] {
+                                let panel = &h_panels[place.clone()];
+                                F::panel_product(weight.block(i), panel, tile, false);
+                                round_in_place::<F::Stored>(tile);
+                            }
+                        }
+                        // SAFETY: the columns of a puzzle belong to this task.
+                        None => unsafe {
+                            load_tile(&d_pre, row_of(0), d, cols, g);
+                            load_tile(&d_pre, row_of(1), d, cols, u);
+                        },
+                    }
+                    F::panel_product(weights.down.block(i), &panels[place], a, false);
+                    activate_backward(g, u, a);
+                    for (weight, tile) in [(weights.gate, &*g), (weights.up, &*u)] {
+                        let adds = i > 0 || std::ptr::eq(weight, weights.up);
+                        interleave::<F>(tile, unit_panel);
+                        let weight = weight.block(0).columns(columns.clone());
+                        F::panel_product(weight, unit_panel, result, adds);
+                    }
+                    // SAFETY: as above.
+                    unsafe {
+                        store_tile(&act, (puzzle * inner + units.start) * d, d, cols, a);
+                        store_tile(&d_pre, row_of(0), d, cols, g);
+                        store_tile(&d_pre, row_of(1), d, cols, u);
+                    }
                 }
             }
-            pack_rows(d_out, d, cols.clone(), panel, F::widen);
-            F::panel_product(down, panel, a, false);
-            let (gate, up) = products.split_at_mut(inner * PANEL);
-            activate_backward(gate, up, a);
-            interleave::<F>(products, d_pre_panel);
-            F::panel_product(gate_up, d_pre_panel, d_x, false);
-            // SAFETY: the columns of a puzzle belong to this task.
-            unsafe {
-                store_tile(&d_h, puzzle * l * d, d, &cols, d_x);
-                store_tile(&act, puzzle * inner * d, d, &cols, a);
-                store_tile(&d_pre, puzzle * 2 * inner * d, d, &cols, products);
+            for (cols, result) in parts.iter().zip(results.chunks_exact(l * PANEL)) {
+                // SAFETY: as above.
+                unsafe { store_tile(&d_h, puzzle * l * d, d, cols, result) };
             }
         });
     });

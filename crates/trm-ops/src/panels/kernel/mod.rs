@@ -61,6 +61,8 @@ pub(crate) struct Lhs<'a, T> {
     group_stride: usize,
     /// Distance of packed tiles; 0 where rows follow each other.
     tile_stride: usize,
+    /// Groups of the panel that are passed over: the left operand begins later on the summed axis.
+    skip: usize,
 }
 
 impl<'a, T: Operand> Lhs<'a, T> {
@@ -74,7 +76,7 @@ impl<'a, T: Operand> Lhs<'a, T> {
         assert!(k.is_multiple_of(T::GROUP) && k <= stride, "{k} of {stride} columns");
         assert!(data.len() >= rows * stride, "{rows} x {stride}: {}", data.len());
         let (groups, group_stride) = (k / T::GROUP, T::GROUP);
-        Lhs { data, rows, groups, row_stride: stride, group_stride, tile_stride: 0 }
+        Lhs { data, rows, groups, row_stride: stride, group_stride, tile_stride: 0, skip: 0 }
     }
 
     /// Rows packed into [`tiles`] of at most TILE_ROWS, group by group: `[tiles, groups, TILE_ROWS, GROUP]`.
@@ -82,11 +84,23 @@ impl<'a, T: Operand> Lhs<'a, T> {
         let group_stride = T::TILE_ROWS * T::GROUP;
         let tile_stride = groups * group_stride;
         assert_eq!(data.len(), rows.div_ceil(T::TILE_ROWS) * tile_stride, "{rows} packed rows");
-        Lhs { data, rows, groups, row_stride: T::GROUP, group_stride, tile_stride }
+        Lhs { data, rows, groups, row_stride: T::GROUP, group_stride, tile_stride, skip: 0 }
     }
 
     pub(crate) fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// The same for the rows of a panel from `first` on, a multiple of GROUP.
+    pub(crate) fn after(self, first: usize) -> Lhs<'a, T> {
+        Lhs { skip: first / T::GROUP, ..self }
+    }
+
+    /// Some of the columns, multiples of GROUP, as an operand of their own.
+    pub(crate) fn columns(self, range: Range<usize>) -> Lhs<'a, T> {
+        let (first, end) = (range.start / T::GROUP, range.end / T::GROUP);
+        assert!(end <= self.groups, "columns {range:?} of {}", self.groups);
+        Lhs { data: &self.data[first * self.group_stride..], groups: end - first, ..self }
     }
 
     /// Where the tile begins that has this place among all and this first row.
@@ -113,7 +127,8 @@ impl<'a, T: Operand> Lhs<'a, T> {
     fn is_to_multiply(&self, panel: &[T], out: &mut [f32], accumulate: bool) -> bool {
         assert_eq!(out.len(), self.rows * PANEL, "a tile of {} rows", self.rows);
         let half = panel.len() / 2;
-        assert!(half >= self.groups * STRIP * T::GROUP, "a panel of {}: {half}", self.groups);
+        let needed = (self.skip + self.groups) * STRIP * T::GROUP;
+        assert!(half >= needed, "half a panel of {half}: {needed}");
         let is_empty = self.rows == 0 || self.groups == 0;
         if is_empty && !accumulate {
             out.fill(0.0);

@@ -27,9 +27,10 @@ pub(super) unsafe fn panel_product(
         unsafe {
             let a = lhs.data.as_ptr().add(lhs.offset(tile, rows.start));
             let out = out.as_mut_ptr().add(rows.start * PANEL);
+            let panel = panel.as_ptr().add(lhs.skip * 2 * STRIP);
             macro_rules! rows {
                 ($($n:literal)*) => { match rows.len() {
-                    $($n => micro_tile::<$n>(&lhs, a, (panel.as_ptr(), half), out, accumulate),)*
+                    $($n => micro_tile::<$n>(&lhs, a, (panel, half), out, accumulate),)*
                     _ => unreachable!("a tile has at most {TILE_ROWS} rows"),
                 } };
             }

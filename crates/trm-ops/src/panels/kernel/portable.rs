@@ -9,7 +9,8 @@ pub(super) fn single(lhs: Lhs<'_, f32>, panel: &[f32], out: &mut [f32], accumula
     for_each_block(lhs, |lhs, first| {
         for (side, strip) in panel.chunks_exact(panel.len() / 2).enumerate() {
             let out = &mut out[first * PANEL + side * STRIP..];
-            for (i, strip) in strip[..lhs.groups * STRIP].chunks(RUN * STRIP).enumerate() {
+            let strip = &strip[lhs.skip * STRIP..][..lhs.groups * STRIP];
+            for (i, strip) in strip.chunks(RUN * STRIP).enumerate() {
                 let data = &lhs.data[i * RUN * lhs.group_stride..];
                 let lhs = Lhs { data, groups: strip.len() / STRIP, ..lhs };
                 product(lhs, strip, out, accumulate || i > 0);
@@ -88,7 +89,8 @@ pub(super) fn plain<T: Operand>(lhs: Lhs<'_, T>, panel: &[T], out: &mut [f32], a
 
 fn sums_of_row<T: Operand>(lhs: Lhs<'_, T>, row: usize, strip: &[T]) -> [f32; STRIP] {
     let mut sums = [0.0f32; STRIP];
-    for (group, b) in strip.chunks_exact(STRIP * T::GROUP).take(lhs.groups).enumerate() {
+    let groups = strip.chunks_exact(STRIP * T::GROUP).skip(lhs.skip).take(lhs.groups);
+    for (group, b) in groups.enumerate() {
         let a = &lhs.data[row * lhs.row_stride + group * lhs.group_stride..][..T::GROUP];
         for (sum, b) in sums.iter_mut().zip(b.chunks_exact(T::GROUP)) {
             *sum += a.iter().zip(b).map(|(a, b)| a.to_f32() * b.to_f32()).sum::<f32>();

@@ -42,7 +42,7 @@ macro_rules! kernel {
                         let run = RUN.min(lhs.groups - first);
                         // SAFETY: inside of the panel, by the caller's promise.
                         let b = unsafe {
-                            panel.as_ptr().add(column / STRIP * half + first * STRIP)
+                            panel.as_ptr().add(column / STRIP * half + (lhs.skip + first) * STRIP)
                         };
                         let fetched = run.div_ceil(lhs.rows.div_ceil($rows));
                         for (tile, rows) in tiles(lhs.rows, $rows).enumerate() {
