@@ -203,71 +203,107 @@ pub(super) fn backward<F: Format>(
     [d_pre, act, d_h]: [&mut Tensor; 3],
 ) {
     let [l, inner] = *weights[1].value().shape() else { panic!("a matrix") };
-    let (d, tokens) = (d_out.last_dim(), grouped::<F>(l));
-    let again = h.map(|h| (h, Weights::<F>::forward(weights)));
-    let weights = Weights::<F>::backward(weights);
-    let d_pre = Shared::new(d_pre.slice_mut::<F::Stored>());
-    let act = Shared::new(act.slice_mut::<F::Stored>());
+    let d = d_out.last_dim();
+    let pass = Backward {
+        inner,
+        d,
+        forward: h.map(|_| Weights::<F>::forward(weights)),
+        weights: Weights::<F>::backward(weights),
+        d_pre: Shared::new(d_pre.slice_mut::<F::Stored>()),
+        act: Shared::new(act.slice_mut::<F::Stored>()),
+    };
     let d_h = Shared::new(d_h.slice_mut::<F::Stored>());
     for_each_part(d_out, |puzzle, parts| {
-        let of_puzzle = |x: &'_ Tensor| puzzle * l * d..(puzzle * l * d + x.len() / x.shape()[0]);
-        let size = parts.len() * tokens * PANEL;
-        let operands = 2 * size + UNITS * PANEL;
-        scratch(operands, (3 * UNITS + parts.len() * l) * PANEL, |operands, tiles| {
-            let (panels, rest) = operands.split_at_mut(size);
-            let (h_panels, unit_panel) = rest.split_at_mut(size);
-            let (tiles, results) = tiles.split_at_mut(3 * UNITS * PANEL);
-            pack_panels::<F>(&d_out.slice()[of_puzzle(d_out)], d, &parts, panels);
-            if let Some((h, _)) = &again {
-                pack_panels::<F>(&h.slice()[of_puzzle(h)], d, &parts, h_panels);
+        let size = parts.len() * grouped::<F>(l) * PANEL;
+        let tiles = (3 * UNITS + parts.len() * l) * PANEL;
+        scratch(2 * size + UNITS * PANEL, tiles, |operands, tiles| {
+            let (d_outs, rest) = operands.split_at_mut(size);
+            let (hs, of_units) = rest.split_at_mut(size);
+            let (tiles, d_hs) = tiles.split_at_mut(3 * UNITS * PANEL);
+            for (matrix, panels) in [(Some(d_out), &mut *d_outs), (h, &mut *hs)] {
+                let Some(matrix) = matrix else { continue };
+                let matrix = &matrix.slice::<F::Stored>()[puzzle * l * d..][..l * d];
+                pack_panels::<F>(matrix, d, &parts, panels);
             }
-            for (i, units) in blocks_of_units(inner) {
-                let size = units.len() * PANEL;
-                let (g, rest) = tiles.split_at_mut(size);
-                let (u, rest) = rest.split_at_mut(size);
-                let a = &mut rest[..size];
-                let unit_panel = &mut unit_panel[..grouped::<F>(units.len()) * PANEL];
-                let columns = units.start..grouped::<F>(units.end);
-                let row_of = |half: usize| ((2 * puzzle + half) * inner + units.start) * d;
-                for (p, cols) in parts.iter().enumerate() {
-                    let place = p * tokens * PANEL..(p + 1) * tokens * PANEL;
-                    let result = &mut results[p * l * PANEL..(p + 1) * l * PANEL];
-                    match &again {
-                        Some((_, Weights { gate, up, .. })) => {
-                            for (weight, tile) in [(gate, &mut *g), (up, &mut *u)] {
-                                let panel = &h_panels[place.clone()];
-                                F::panel_product(weight.block(i), panel, tile, false);
-                                round_in_place::<F::Stored>(tile);
-                            }
-                        }
-                        // SAFETY: the columns of a puzzle belong to this task.
-                        None => unsafe {
-                            load_tile(&d_pre, row_of(0), d, cols, g);
-                            load_tile(&d_pre, row_of(1), d, cols, u);
-                        },
-                    }
-                    F::panel_product(weights.down.block(i), &panels[place], a, false);
-                    activate_backward(g, u, a);
-                    for (weight, tile) in [(weights.gate, &*g), (weights.up, &*u)] {
-                        let adds = i > 0 || std::ptr::eq(weight, weights.up);
-                        interleave::<F>(tile, unit_panel);
-                        let weight = weight.block(0).columns(columns.clone());
-                        F::panel_product(weight, unit_panel, result, adds);
-                    }
-                    // SAFETY: as above.
-                    unsafe {
-                        store_tile(&act, (puzzle * inner + units.start) * d, d, cols, a);
-                        store_tile(&d_pre, row_of(0), d, cols, g);
-                        store_tile(&d_pre, row_of(1), d, cols, u);
-                    }
+            let panel = size / parts.len();
+            for units in blocks_of_units(inner) {
+                let operands = d_outs.chunks_exact(panel).zip(hs.chunks_exact(panel));
+                let results = d_hs.chunks_exact_mut(l * PANEL);
+                for ((operands, d_h), cols) in operands.zip(results).zip(&parts) {
+                    let place = Place { puzzle, units: &units, cols };
+                    pass.units(&place, operands, (tiles, of_units), d_h);
                 }
             }
-            for (cols, result) in parts.iter().zip(results.chunks_exact(l * PANEL)) {
-                // SAFETY: as above.
-                unsafe { store_tile(&d_h, puzzle * l * d, d, cols, result) };
+            for (cols, tile) in parts.iter().zip(d_hs.chunks_exact(l * PANEL)) {
+                // SAFETY: the columns of a puzzle belong to this task.
+                unsafe { store_tile(&d_h, puzzle * l * d, d, cols, tile) };
             }
         });
     });
+}
+
+/// What all tasks of a backward pass share; [`Weights::forward`] only to compute pre-activations again.
+struct Backward<'a, F: Format> {
+    inner: usize,
+    d: usize,
+    forward: Option<Weights<'a, F>>,
+    weights: Weights<'a, F>,
+    d_pre: Shared<'a, F::Stored>,
+    act: Shared<'a, F::Stored>,
+}
+
+/// Some units of some columns of a puzzle, with the number of their block.
+struct Place<'a> {
+    puzzle: usize,
+    units: &'a (usize, Range<usize>),
+    cols: &'a Range<usize>,
+}
+
+impl<F: Format> Backward<'_, F> {
+    /// The gradients of some units, and what they add to that of h; `tiles` and `of_units` are room.
+    fn units(
+        &self,
+        place: &Place<'_>,
+        (d_out, h): (&[F::Operand], &[F::Operand]),
+        (tiles, of_units): (&mut [f32], &mut [F::Operand]),
+        d_h: &mut [f32],
+    ) {
+        let Place { puzzle, units: (block, units), cols } = place;
+        let (d, size) = (self.d, units.len() * PANEL);
+        let (g, rest) = tiles.split_at_mut(size);
+        let (u, rest) = rest.split_at_mut(size);
+        let act = &mut rest[..size];
+        let row = |half: usize| ((2 * puzzle + half) * self.inner + units.start) * d;
+        match &self.forward {
+            Some(Weights { gate, up, .. }) => {
+                for (weight, tile) in [(gate, &mut *g), (up, &mut *u)] {
+                    F::panel_product(weight.block(*block), h, tile, false);
+                    round_in_place::<F::Stored>(tile);
+                }
+            }
+            // SAFETY: the columns of a puzzle belong to one task.
+            None => unsafe {
+                load_tile(&self.d_pre, row(0), d, cols, g);
+                load_tile(&self.d_pre, row(1), d, cols, u);
+            },
+        }
+        F::panel_product(self.weights.down.block(*block), d_out, act, false);
+        activate_backward(g, u, act);
+        let of_units = &mut of_units[..grouped::<F>(units.len()) * PANEL];
+        for (half, (weight, tile)) in
+            [(self.weights.gate, &g), (self.weights.up, &u)].into_iter().enumerate()
+        {
+            interleave::<F>(tile, of_units);
+            let weight = weight.block(0).columns(units.start..grouped::<F>(units.end));
+            F::panel_product(weight, of_units, d_h, *block + half > 0);
+        }
+        // SAFETY: as above.
+        unsafe {
+            store_tile(&self.act, (puzzle * self.inner + units.start) * d, d, cols, act);
+            store_tile(&self.d_pre, row(0), d, cols, g);
+            store_tile(&self.d_pre, row(1), d, cols, u);
+        }
+    }
 }
 
 /// Adds `Σ_b d_out_b · act_bᵀ`, `[L, I]`, to the gradient of `W_down`.
