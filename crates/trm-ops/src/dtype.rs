@@ -72,12 +72,7 @@ impl Element for bf16 {
     }
 }
 
-/// `target = source`, converted to f32.
-pub(crate) fn load<T: Element>(target: &mut [f32], source: &[T]) {
-    vectorized!(widen(target, source));
-}
-
-/// [`load`] for use inside of [`vectorized`].
+/// `target = source`, converted to f32; for use inside of [`vectorized`].
 #[inline(always)]
 pub(crate) fn widen<T: Element>(target: &mut [f32], source: &[T]) {
     for (t, s) in target.iter_mut().zip(source) {
@@ -85,12 +80,7 @@ pub(crate) fn widen<T: Element>(target: &mut [f32], source: &[T]) {
     }
 }
 
-/// `target = source`, rounded to the element type.
-pub(crate) fn store<T: Element>(target: &mut [T], source: &[f32]) {
-    vectorized!(round(target, source));
-}
-
-/// [`store`] for use inside of [`vectorized`].
+/// `target = source`, rounded to the element type; for use inside of [`vectorized`].
 #[inline(always)]
 pub(crate) fn round<T: Element>(target: &mut [T], source: &[f32]) {
     for (t, s) in target.iter_mut().zip(source) {

@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use crate::dtype::{Element, load, store};
+use crate::dtype::{Element, round, widen};
 use std::marker::PhantomData;
 
 /// An array that several tasks work on in disjoint parts: columns of row-major matrices cannot
@@ -21,24 +21,26 @@ impl<'a, T: Element> Shared<'a, T> {
         Shared { data: data.as_mut_ptr(), len: data.len(), lifetime: PhantomData }
     }
 
-    /// Writes rounded values from `at` on.
+    /// Writes rounded values from `at` on; for use inside of [`vectorized`](crate::math::vectorized).
     ///
     /// # Safety
     /// While the tasks run, no two of them may store to the same element.
+    #[inline(always)]
     pub(crate) unsafe fn store(&self, at: usize, values: &[f32]) {
         assert!(at + values.len() <= self.len, "a store beyond the end");
         // SAFETY: in bounds (checked above), and nobody else writes here, by the caller's promise.
         let target = unsafe { std::slice::from_raw_parts_mut(self.data.add(at), values.len()) };
-        store(target, values);
+        round(target, values);
     }
 
-    /// Reads values from `at` on.
+    /// Reads values from `at` on; for use inside of [`vectorized`](crate::math::vectorized).
     ///
     /// # Safety
     /// While the tasks run, no other one may store to these elements.
+    #[inline(always)]
     pub(crate) unsafe fn load(&self, at: usize, values: &mut [f32]) {
         assert!(at + values.len() <= self.len, "a load beyond the end");
         // SAFETY: in bounds (checked above), and nobody else writes here, by the caller's promise.
-        load(values, unsafe { std::slice::from_raw_parts(self.data.add(at), values.len()) });
+        widen(values, unsafe { std::slice::from_raw_parts(self.data.add(at), values.len()) });
     }
 }

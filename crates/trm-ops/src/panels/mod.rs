@@ -7,14 +7,14 @@
 
 mod format;
 mod kernel;
+mod left;
 mod pack;
 mod products;
 
 pub(crate) use format::{Bf16Pairs, Bf16Wide, F32, Format, dispatch_format};
 pub(crate) use kernel::{Lhs, Operand};
-pub(crate) use pack::{
-    PackedLhs, PackedRhs, grouped, interleave, pack_columns, pack_rows, with_rows,
-};
+pub(crate) use left::{PackedLhs, with_rows};
+pub(crate) use pack::{PackedRhs, grouped, interleave, pack_columns, pack_rows};
 pub(crate) use products::{
     add_transposed_product, product, scratch, store_columns, times, times_block,
 };

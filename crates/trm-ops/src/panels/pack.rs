@@ -1,10 +1,8 @@
-use super::kernel::{Lhs, Operand, packs_tiles, tiles};
-use super::products::scratch;
+use super::kernel::Operand;
 use super::{Format, PANEL, STRIP};
 use crate::dtype::Element;
 use crate::math::vectorized;
 use crate::{Device, Tensor};
-use bytemuck::Zeroable;
 use rayon::prelude::*;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -107,7 +105,7 @@ pub(crate) fn pack_rows<S: Copy, T: Operand>(
 
 /// Packs some columns, at most W, of a row-major matrix `[.., stride]` into a strip `[K / GROUP, W, GROUP]`;
 /// what the matrix does not cover becomes zero.
-fn pack_strip<S: Copy, T: Operand, const W: usize>(
+pub(super) fn pack_strip<S: Copy, T: Operand, const W: usize>(
     matrix: &[S],
     stride: usize,
     cols: Range<usize>,
@@ -158,197 +156,10 @@ pub(crate) fn interleave<F: Format>(tile: &[f32], panel: &mut [F::Operand]) {
     });
 }
 
-/// A left operand in the form in which products read it fastest.
-#[derive(Debug)]
-pub(crate) struct PackedLhs<F> {
-    data: Tensor,
-    groups: usize,
-    rows: usize,
-    /// Rows that were packed together: a block is a left operand of its own.
-    block: usize,
-    is_tiled: bool,
-    format: PhantomData<F>,
-}
-
-impl<F: Format> PackedLhs<F> {
-    /// From a row-major `[rows, k]`, in blocks of `block` rows at most.
-    pub(crate) fn from_rows(
-        device: &Device,
-        matrix: &[F::Stored],
-        k: usize,
-        block: usize,
-    ) -> PackedLhs<F> {
-        let is_tiled = packs_tiles::<F::Operand>();
-        let block = block.min(matrix.len() / k);
-        let mut packed = PackedLhs::uninit(device, (matrix.len() / k, k), block, is_tiled);
-        let size = packed.block_size();
-        let blocks = packed.data.slice_mut::<F::Operand>().par_chunks_mut(size);
-        blocks.zip(matrix.par_chunks(block * k)).for_each(|(target, rows)| match is_tiled {
-            true => pack_tiles::<F>((rows, k), 0..k, target),
-            false => widen_rows::<F>(rows, k, target),
-        });
-        packed
-    }
-
-    /// From a row-major `[K, N]`, of which the left operand is the transpose, in blocks of `block` rows.
-    pub(crate) fn from_transposed(
-        device: &Device,
-        matrix: &[F::Stored],
-        n: usize,
-        block: usize,
-    ) -> PackedLhs<F> {
-        let (most, block) = (F::Operand::TILE_ROWS, block.min(n));
-        let mut packed = PackedLhs::uninit(device, (n, matrix.len() / n), block, true);
-        let (size, tile_size) = (packed.block_size(), packed.groups * F::Operand::GROUP * most);
-        let blocks = packed.data.slice_mut::<F::Operand>().par_chunks_mut(size).enumerate();
-        blocks.for_each(|(i, target)| {
-            let first = i * block;
-            let targets = target.chunks_exact_mut(tile_size);
-            for (tile, target) in tiles(block.min(n - first), most).zip(targets) {
-                let cols = first + tile.start..first + tile.end;
-                match most {
-                    6 => pack_strip::<_, _, 6>(matrix, n, cols, target, F::widen),
-                    14 => pack_strip::<_, _, 14>(matrix, n, cols, target, F::widen),
-                    _ => unreachable!("tiles of {most} rows"),
-                }
-            }
-        });
-        packed
-    }
-
-    fn uninit(
-        device: &Device,
-        (rows, k): (usize, usize),
-        block: usize,
-        is_tiled: bool,
-    ) -> PackedLhs<F> {
-        let slots = match is_tiled {
-            true => {
-                let of_block = |rows: usize| rows.next_multiple_of(F::Operand::TILE_ROWS);
-                rows / block * of_block(block) + of_block(rows % block)
-            }
-            false => rows,
-        };
-        let data = Tensor::uninit(device, &[slots, grouped::<F>(k)], F::Operand::DTYPE);
-        let groups = grouped::<F>(k) / F::Operand::GROUP;
-        PackedLhs { data, groups, rows, block, is_tiled, format: PhantomData }
-    }
-
-    /// Elements of a whole block.
-    fn block_size(&self) -> usize {
-        let k = self.groups * F::Operand::GROUP;
-        k * if self.is_tiled {
-            self.block.next_multiple_of(F::Operand::TILE_ROWS)
-        } else {
-            self.block
-        }
-    }
-
-    /// One block of rows, from `block * i` on.
-    pub(crate) fn block(&self, i: usize) -> Lhs<'_, F::Operand> {
-        let size = self.block_size();
-        let rows = self.block.min(self.rows - i * self.block);
-        let data = &self.data.slice::<F::Operand>()[i * size..];
-        match self.is_tiled {
-            true => {
-                let size = size / self.block.next_multiple_of(F::Operand::TILE_ROWS)
-                    * rows.next_multiple_of(F::Operand::TILE_ROWS);
-                Lhs::packed(&data[..size], rows, self.groups)
-            }
-            false => Lhs::row_major(data, rows, self.groups * F::Operand::GROUP),
-        }
-    }
-}
-
-/// Calls `f` with the rows of a row-major `[rows, k]` as a left operand: as they lie where they are best read so,
-/// else converted and packed.
-pub(crate) fn with_rows<F: Format, R>(
-    matrix: &[F::Stored],
-    k: usize,
-    f: impl FnOnce(Lhs<'_, F::Operand>) -> R,
-) -> R {
-    let (rows, padded) = (matrix.len() / k, grouped::<F>(k));
-    if packs_tiles::<F::Operand>() {
-        return with_columns::<F, R>(matrix, k, 0..k, f);
-    }
-    if let Some(operands) = F::as_operands(matrix).filter(|_| padded == k) {
-        return f(Lhs::row_major(operands, rows, k));
-    }
-    scratch::<F::Operand, R>(rows * padded, 0, |target, _| {
-        widen_rows::<F>(matrix, k, target);
-        f(Lhs::row_major(target, rows, padded))
-    })
-}
-
-/// Calls `f` with some columns of a row-major `[rows, k]` as packed tiles.
-pub(crate) fn with_columns<F: Format, R>(
-    matrix: &[F::Stored],
-    k: usize,
-    cols: Range<usize>,
-    f: impl FnOnce(Lhs<'_, F::Operand>) -> R,
-) -> R {
-    let rows = matrix.len() / k;
-    let slots = rows.next_multiple_of(F::Operand::TILE_ROWS);
-    scratch::<F::Operand, R>(slots * cols.len(), 0, |target, _| {
-        let groups = cols.len();
-        pack_tiles::<F>((matrix, k), cols, target);
-        f(Lhs::packed(target, rows, groups))
-    })
-}
-
-/// Packs columns of a row-major `[rows, k]` of single elements into tiles `[tiles, columns, TILE_ROWS]`. Room for
-/// rows that a tile does not have is left as it is.
-fn pack_tiles<F: Format>(
-    (matrix, k): (&[F::Stored], usize),
-    cols: Range<usize>,
-    target: &mut [F::Operand],
-) {
-    const ROWS: usize = <f32 as Operand>::TILE_ROWS;
-    assert_eq!((F::Operand::GROUP, F::Operand::TILE_ROWS), (1, ROWS), "single elements");
-    vectorized!({
-        let targets = target.chunks_exact_mut(cols.len() * ROWS);
-        for (tile, target) in tiles(matrix.len() / k, ROWS).zip(targets) {
-            let rows = &matrix[tile.start * k..tile.end * k];
-            let targets = target.as_chunks_mut::<ROWS>().0;
-            if tile.len() == ROWS {
-                let row = |i: usize| &rows[i * k..][cols.clone()];
-                let (a, b, c, d, e, f) = (row(0), row(1), row(2), row(3), row(4), row(5));
-                for (i, target) in targets.iter_mut().enumerate() {
-                    *target = [
-                        F::widen(a[i]),
-                        F::widen(b[i]),
-                        F::widen(c[i]),
-                        F::widen(d[i]),
-                        F::widen(e[i]),
-                        F::widen(f[i]),
-                    ];
-                }
-            } else {
-                for (i, target) in targets.iter_mut().enumerate() {
-                    for (row, target) in target[..tile.len()].iter_mut().enumerate() {
-                        *target = F::widen(rows[row * k + cols.start + i]);
-                    }
-                }
-            }
-        }
-    });
-}
-
-/// Copies a row-major `[rows, k]` as operands, every row padded with zeros to a multiple of the group.
-pub(crate) fn widen_rows<F: Format>(matrix: &[F::Stored], k: usize, target: &mut [F::Operand]) {
-    vectorized!({
-        for (target, row) in target.chunks_exact_mut(grouped::<F>(k)).zip(matrix.chunks_exact(k)) {
-            for (target, x) in target.iter_mut().zip(row) {
-                *target = F::widen(*x);
-            }
-            target[k..].fill(F::Operand::zeroed());
-        }
-    });
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::panels::left::{PackedLhs, with_rows};
     use crate::panels::{Bf16Pairs, Bf16Wide, F32};
     use crate::testing::{close, random_vec};
 

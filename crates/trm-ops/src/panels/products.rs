@@ -1,7 +1,7 @@
 //! Whole products over the micro-kernel.
 
 use super::kernel::{Operand, packs_tiles};
-use super::pack::{PackedLhs, with_columns};
+use super::left::{PackedLhs, with_columns};
 use super::{F32, Format, PANEL, PackedRhs, max_row_block, row_block, with_rows};
 use crate::dtype::{Element, round};
 use crate::math::vectorized;

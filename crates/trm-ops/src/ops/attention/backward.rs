@@ -74,7 +74,7 @@ pub(super) fn backward<F: Format>(
             let rows = Rows { q: part(0), k: part(1), v: part(2), d_out: part(3) };
             let store = |part: usize, row: usize, values: &mut [f32]| {
                 if let (Some(rope), 0 | 1) = (rope, part) {
-                    vectorized!(rope.rotate_row(row, values, true));
+                    rope.rotate_row(row, values, true);
                 }
                 let at = (puzzle * len + row) * 3 * features + extent.column(part, head);
                 // SAFETY: the columns of this head of this puzzle belong to this task alone.
@@ -116,12 +116,14 @@ fn head_backward<F: Format>(
 ) {
     let (row_len, block) = (extent.row::<F>(), query_block::<F>());
     let mut emit = |part: usize, first: usize, count: usize, product: &mut [f32]| {
-        for row in 0..count {
-            for (i, target) in wide.chunks_mut(PANEL).enumerate() {
-                target.copy_from_slice(&product[(i * count + row) * PANEL..][..target.len()]);
+        vectorized!({
+            for row in 0..count {
+                for (i, target) in wide.chunks_mut(PANEL).enumerate() {
+                    target.copy_from_slice(&product[(i * count + row) * PANEL..][..target.len()]);
+                }
+                store(part, first + row, wide);
             }
-            store(part, first + row, wide);
-        }
+        });
     };
     let blocks = || (0..extent.len).step_by(block).map(|i| (i, block.min(extent.len - i)));
 

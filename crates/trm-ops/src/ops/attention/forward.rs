@@ -6,7 +6,7 @@
 
 use super::{Extent, Rope};
 use crate::Tensor;
-use crate::dtype::load;
+use crate::dtype::widen;
 use crate::math::vectorized;
 use crate::panels::{Format, Lhs, Operand, PANEL, grouped, pack_columns, pack_rows, scratch};
 use crate::shared::Shared;
@@ -66,17 +66,16 @@ impl Extent {
     ) {
         let targets = target.chunks_exact_mut(self.row::<F>());
         scratch::<f32, _>(0, self.width, |_, wide| {
-            for (place, (row, target)) in (first..).zip(rows.zip(targets)) {
-                let source = &matrix[row * stride + start..][..self.width];
-                load(wide, source);
-                vectorized!({
+            vectorized!({
+                for (place, (row, target)) in (first..).zip(rows.zip(targets)) {
+                    widen(wide, &matrix[row * stride + start..][..self.width]);
                     if let Some(rope) = rope {
                         rope.rotate_row(place, wide, false);
                     }
                     round::<F>(wide, &mut target[..wide.len()]);
-                });
-                target[self.width..].fill(F::round(0.0));
-            }
+                    target[self.width..].fill(F::round(0.0));
+                }
+            });
         });
     }
 
@@ -210,11 +209,18 @@ pub(super) fn forward<F: Format>(
         let first = task % parts * part_rows;
         let rows = first..(first + part_rows).min(len);
         let qkv = &qkv.slice::<F::Stored>()[puzzle * len * stride..][..len * stride];
-        attend_in_head::<F>(extent, rope, (qkv, head), rows, |row, col, values| {
-            let at = ((puzzle * len + row) * heads + head) * extent.width + col;
-            // SAFETY: these rows of this head of this puzzle belong to this task alone.
-            unsafe { out.store(at, values) };
-        });
+        attend_in_head::<F>(
+            extent,
+            rope,
+            (qkv, head),
+            rows,
+            #[inline(always)]
+            |row, col, values| {
+                let at = ((puzzle * len + row) * heads + head) * extent.width + col;
+                // SAFETY: these rows of this head of this puzzle belong to this task alone.
+                unsafe { out.store(at, values) };
+            },
+        );
     });
 }
 
@@ -275,24 +281,15 @@ pub(super) fn attend<F: Format>(
         probabilities::<F>(seen, first, scores, p, inverse);
         let p = Lhs::strided(p, count, seen.summed::<F>(), padded);
         products::<F>(p, memory.v, memory.value_panel, outs);
-        each_row(extent, count, outs, |row, col, values| {
-            values.iter_mut().for_each(|x| *x *= inverse[row]);
-            take(first + row, col, values);
+        vectorized!({
+            let tiles = outs.chunks_exact_mut(count * PANEL);
+            for (col, tile) in (0..extent.width).step_by(PANEL).zip(tiles) {
+                let used = PANEL.min(extent.width - col);
+                for (row, values) in tile.as_chunks_mut::<PANEL>().0.iter_mut().enumerate() {
+                    values.iter_mut().for_each(|x| *x *= inverse[row]);
+                    take(first + row, col, &values[..used]);
+                }
+            }
         });
     });
-}
-
-/// Visits tiles `[panels, rows, 32]` that hold `[rows, E]`, piece by piece: row, first column, values.
-fn each_row(
-    extent: Extent,
-    rows: usize,
-    tiles: &mut [f32],
-    mut visit: impl FnMut(usize, usize, &mut [f32]),
-) {
-    for (col, tile) in (0..extent.width).step_by(PANEL).zip(tiles.chunks_exact_mut(rows * PANEL)) {
-        let used = PANEL.min(extent.width - col);
-        for (row, values) in tile.chunks_exact_mut(PANEL).enumerate() {
-            visit(row, col, &mut values[..used]);
-        }
-    }
 }

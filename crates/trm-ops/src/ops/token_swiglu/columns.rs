@@ -72,10 +72,20 @@ unsafe fn store_tile<T: Element>(
     cols: &Range<usize>,
     tile: &[f32],
 ) {
-    for (row, tile) in tile.chunks_exact(PANEL).enumerate() {
-        // SAFETY: by the caller's promise.
-        unsafe { shared.store(at + row * d + cols.start, &tile[..cols.len()]) };
-    }
+    let width = cols.len();
+    vectorized!({
+        for (row, tile) in tile.as_chunks::<PANEL>().0.iter().enumerate() {
+            let at = at + row * d + cols.start;
+            // SAFETY: by the caller's promise. A length that the compiler knows is worth a branch.
+            unsafe {
+                if width == PANEL {
+                    shared.store(at, tile)
+                } else {
+                    shared.store(at, &tile[..width])
+                }
+            }
+        }
+    });
 }
 
 /// Reads columns of a row-major matrix that begins at `at` into a tile `[rows, 32]`.
@@ -89,11 +99,13 @@ unsafe fn load_tile<T: Element>(
     cols: &Range<usize>,
     tile: &mut [f32],
 ) {
-    for (row, tile) in tile.chunks_exact_mut(PANEL).enumerate() {
-        // SAFETY: by the caller's promise.
-        unsafe { shared.load(at + row * d + cols.start, &mut tile[..cols.len()]) };
-        tile[cols.len()..].fill(0.0);
-    }
+    vectorized!({
+        for (row, tile) in tile.as_chunks_mut::<PANEL>().0.iter_mut().enumerate() {
+            // SAFETY: by the caller's promise.
+            unsafe { shared.load(at + row * d + cols.start, &mut tile[..cols.len()]) };
+            tile[cols.len()..].fill(0.0);
+        }
+    });
 }
 
 /// Packs panels of columns of a puzzle's `[L, D]`, one after the other.
