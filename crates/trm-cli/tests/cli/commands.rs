@@ -316,3 +316,20 @@ fn a_full_disk_leaves_nothing_half_written() {
     assert!(text.contains("the disk is full"), "{text}");
     assert!(!names.iter().any(|name| name.ends_with(".tmp")), "{names:?}");
 }
+
+#[test]
+fn the_processor_is_capped_or_the_cap_refused() {
+    let session = Session::new();
+    session.trained();
+    let solve = |cap: &str| {
+        let mut command = session.command(&["solve", "run", PUZZLE]);
+        command.env("TRM_CPU", cap).output().unwrap()
+    };
+    let refused = solve("sse");
+    let message = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{message}");
+    assert!(message.contains("TRM_CPU=`sse`: must be portable, avx2, avx512 or"), "{message}");
+    let portable = solve("portable");
+    assert!([Some(0), Some(1)].contains(&portable.status.code()));
+    assert!(String::from_utf8(portable.stdout).unwrap().contains("step 1"));
+}

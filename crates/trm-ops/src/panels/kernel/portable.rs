@@ -2,6 +2,7 @@
 
 use super::{Lhs, Operand, PANEL, RUN, STRIP, tiles};
 use crate::math::vectorized;
+use crate::storage::with_scratch;
 use std::hint::black_box;
 
 /// Single precision by the `gemm-f32` crate, which is given sums so short that it takes them all in one order.
@@ -30,7 +31,23 @@ fn for_each_block<T: Operand>(lhs: Lhs<'_, T>, mut f: impl FnMut(Lhs<'_, T>, usi
     }
 }
 
+/// The sums of gemm are longer than this where they are taken in one order: shorter ones get zeros.
+const SHORTEST: usize = 8;
+
 fn product(lhs: Lhs<'_, f32>, strip: &[f32], out: &mut [f32], accumulate: bool) {
+    if lhs.groups < SHORTEST {
+        return with_scratch(SHORTEST * (lhs.rows + STRIP), |room| {
+            room.fill(0.0);
+            let (rows, longer) = room.split_at_mut(SHORTEST * lhs.rows);
+            longer[..strip.len()].copy_from_slice(strip);
+            for (row, target) in rows.chunks_exact_mut(SHORTEST).enumerate() {
+                for (group, target) in target[..lhs.groups].iter_mut().enumerate() {
+                    *target = lhs.data[row * lhs.row_stride + group * lhs.group_stride];
+                }
+            }
+            product(Lhs::row_major(rows, lhs.rows, SHORTEST), longer, out, accumulate);
+        });
+    }
     if lhs.rows > 1 {
         return gemm(lhs, strip, out, accumulate);
     }
