@@ -1,7 +1,7 @@
 //! Left operands of products.
 
 use super::Format;
-use super::kernel::{Lhs, Operand, packs_tiles, tiles};
+use super::kernel::{Lhs, Operand, packs_tiles, tiles, transpose};
 use super::pack::{grouped, pack_strip};
 use super::products::scratch;
 use crate::dtype::Element;
@@ -158,6 +158,9 @@ fn pack_tiles<F: Format>(
     target: &mut [F::Operand],
 ) {
     const ROWS: usize = <f32 as Operand>::TILE_ROWS;
+    if let Some(matrix) = F::as_operands(matrix) {
+        return turn_tiles(bytemuck::cast_slice(matrix), k, cols, bytemuck::cast_slice_mut(target));
+    }
     assert_eq!((F::Operand::GROUP, F::Operand::TILE_ROWS), (1, ROWS), "single elements");
     vectorized!({
         let targets = target.chunks_exact_mut(cols.len() * ROWS);
@@ -186,6 +189,16 @@ fn pack_tiles<F: Format>(
             }
         }
     });
+}
+
+/// [`pack_tiles`] of what needs no conversion.
+fn turn_tiles(matrix: &[f32], k: usize, cols: Range<usize>, target: &mut [f32]) {
+    const ROWS: usize = <f32 as Operand>::TILE_ROWS;
+    let targets = target.chunks_exact_mut(cols.len() * ROWS);
+    for (tile, target) in tiles(matrix.len() / k, ROWS).zip(targets) {
+        let row = |i: usize| &matrix[(tile.start + i.min(tile.len() - 1)) * k..][cols.clone()];
+        transpose(std::array::from_fn(row), tile.len(), target, ROWS);
+    }
 }
 
 /// Copies a row-major `[rows, k]` as operands, every row padded with zeros to a multiple of the group.

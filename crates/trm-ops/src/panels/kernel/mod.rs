@@ -5,6 +5,9 @@ mod pairs;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod single;
+mod transpose;
+
+pub(super) use transpose::transpose;
 
 use super::{PANEL, STRIP};
 use crate::cpu::{CpuLevel, level};
