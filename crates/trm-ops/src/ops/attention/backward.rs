@@ -88,7 +88,7 @@ pub(super) fn backward<F: Format>(
 }
 
 fn with_work<F: Format>(extent: Extent, f: impl FnOnce(Work<'_, F::Operand>)) {
-    let (block, padded) = (query_block::<F>(), extent.padded_len());
+    let (block, padded) = (query_block::<F>(extent), extent.padded_len());
     let (transposed, packed) = (extent.transposed_size::<F>(), extent.packed_size::<F>());
     let product = block * extent.padded_width();
     let operands = 2 * (transposed + packed + block * padded);
@@ -114,7 +114,7 @@ fn head_backward<F: Format>(
     wide: &mut [f32],
     store: impl Fn(usize, usize, &mut [f32]),
 ) {
-    let (row_len, block) = (extent.row::<F>(), query_block::<F>());
+    let (row_len, block) = (extent.row::<F>(), query_block::<F>(extent));
     let mut emit = |part: usize, first: usize, count: usize, product: &mut [f32]| {
         vectorized!({
             for row in 0..count {

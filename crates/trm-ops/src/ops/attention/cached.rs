@@ -133,7 +133,7 @@ impl Head<'_> {
         mut take: impl FnMut(usize, usize, &[f32]),
     ) {
         let Head { new, first, .. } = *self;
-        let block = query_block::<F32>().min(new.len);
+        let block = query_block::<F32>(seen).min(new.len);
         scratch::<f32, _>(0, block * new.width, |_, q| {
             for start in (0..new.len).step_by(block) {
                 let rows = start..(start + block).min(new.len);

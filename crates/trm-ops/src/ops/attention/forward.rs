@@ -14,9 +14,16 @@ use rayon::prelude::*;
 use std::f32::consts::LOG2_E;
 use std::ops::Range;
 
-/// Query rows whose scores are held at a time.
-pub(super) const fn query_block<F: Format>() -> usize {
-    28_usize.next_multiple_of(F::Operand::TILE_ROWS)
+/// Scores that are held at a time, so that these and the probabilities stay in the second cache.
+const SCORES: usize = 1 << 15;
+
+/// Query rows whose scores are held at a time: as equal parts as possible. Of pairs two tiles.
+pub(super) fn query_block<F: Format>(extent: Extent) -> usize {
+    if F::Operand::GROUP > 1 {
+        return 2 * F::Operand::TILE_ROWS;
+    }
+    let most = (SCORES / extent.padded_len()).clamp(24, 112);
+    extent.len.div_ceil(extent.len.div_ceil(most))
 }
 
 impl Extent {
@@ -201,7 +208,7 @@ pub(super) fn forward<F: Format>(
     let Extent { len, heads, .. } = extent;
     let (batch, stride) = (qkv.shape()[0], qkv.last_dim());
     let parts = rayon::current_num_threads().div_ceil(batch * heads);
-    let part_rows = len.div_ceil(parts).next_multiple_of(query_block::<F>());
+    let part_rows = len.div_ceil(parts).next_multiple_of(query_block::<F>(extent));
     let parts = len.div_ceil(part_rows);
     let out = Shared::new(out.slice_mut::<F::Stored>());
     (0..batch * heads * parts).into_par_iter().for_each(|task| {
@@ -235,7 +242,7 @@ fn attend_in_head<F: Format>(
     let (row, stride) = (extent.row::<F>(), 3 * extent.features());
     let columns = |part| (qkv, stride, extent.column(part, head));
     let (keys, values) = (extent.transposed_size::<F>(), extent.packed_size::<F>());
-    let block = query_block::<F>().min(rows.len());
+    let block = query_block::<F>(extent).min(rows.len());
     scratch(keys + values + extent.len.max(block) * row, 0, |packed, _| {
         let (k, rest) = packed.split_at_mut(keys);
         let (v, loaded) = rest.split_at_mut(values);

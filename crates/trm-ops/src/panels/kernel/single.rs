@@ -11,10 +11,6 @@ const LINE: usize = 16;
 
 const TILE_ROWS: usize = <f32 as Operand>::TILE_ROWS;
 
-/// Steps along the summed axis between two jumps: instructions that do not multiply are what a busy neighbour on the
-/// same core takes time from.
-const UNROLLED: usize = 4;
-
 /// The kernel for vectors of `$lanes` elements and micro-tiles of at most `$rows` rows.
 macro_rules! kernel {
     (
@@ -22,7 +18,7 @@ macro_rules! kernel {
         $zero:ident, $load:ident, $spread:ident, $multiply_add:ident, $add:ident, $store:ident
     ) => {
         pub(super) mod $name {
-            use super::{LINE, Lhs, PANEL, RUN, STRIP, TILE_ROWS, UNROLLED, tiles};
+            use super::{LINE, Lhs, PANEL, RUN, STRIP, TILE_ROWS, tiles};
             use std::arch::x86_64::{
                 $add, $load, $multiply_add, $spread, $store, $zero, _MM_HINT_T1, _mm_prefetch,
             };
@@ -92,7 +88,7 @@ macro_rules! kernel {
                 // SAFETY: all addresses are inside the operands, by the caller's promise; none of the loads and
                 // stores needs alignment.
                 unsafe {
-                    let mut step = |k: usize| {
+                    for k in 0..run {
                         let b = b.add(k * STRIP);
                         let (left, right) = ($load(b), $load(b.add(second)));
                         let a = a.add(k * group_stride);
@@ -101,12 +97,7 @@ macro_rules! kernel {
                             sums[0] = $multiply_add(x, left, sums[0]);
                             sums[1] = $multiply_add(x, right, sums[1]);
                         }
-                    };
-                    let whole = run / UNROLLED * UNROLLED;
-                    for first in (0..whole).step_by(UNROLLED) {
-                        (0..UNROLLED).for_each(|k| step(first + k));
                     }
-                    (whole..run).for_each(step);
                     for (row, sums) in sums.iter().enumerate() {
                         for (vector, sum) in sums.iter().enumerate() {
                             let out = out.add(row * PANEL + vector * $lanes);
