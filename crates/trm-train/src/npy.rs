@@ -77,7 +77,7 @@ pub fn decode<T: TryFrom<i64>>(bytes: &[u8]) -> Result<Vec<T>, String> {
     let empty = shape.contains(&0);
     let needed = count.and_then(|count| count.checked_mul(size));
     if needed.is_none_or(|needed| !empty && needed > data.len()) {
-        return Err("cut short: the header promises more values".into());
+        return Err("not a readable .npy file: cut short, its header promises more values".into());
     }
     let data = &data[..if empty { 0 } else { needed.unwrap_or(0) }];
     let value = |(place, bytes): (usize, &[u8])| {
