@@ -1,6 +1,6 @@
 //! What the machine can do at best, to judge everything else by.
 
-use crate::panels::{Format, dispatch_format};
+use crate::panels::{Format, Operand, dispatch_format};
 use crate::{DType, Device};
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ pub fn ceiling(device: &Device, dtype: DType) -> f64 {
 fn rate<F: Format>() -> f64 {
     let (started, mut multiplications) = (Instant::now(), 0);
     while started.elapsed() < WINDOW {
-        multiplications += F::peak(ROUNDS);
+        multiplications += F::Operand::peak(ROUNDS);
     }
     2.0 * multiplications as f64 / started.elapsed().as_secs_f64()
 }

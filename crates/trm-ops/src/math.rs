@@ -55,31 +55,21 @@ pub(crate) fn exp(x: f32) -> f32 {
 /// are rounded to bf16 anyway.
 #[inline(always)]
 pub(crate) fn exp2_coarse(x: f32) -> f32 {
-    const MAGIC: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer
-    let vanishes = x < -126.0;
-    let x = x.clamp(-126.0, 126.0);
-    let shifted = x + MAGIC;
-    let r = x - (shifted - MAGIC);
+    let (r, scale) = split_power(x);
     // Taylor's polynomial of 2^r, |r| <= 1/2
     let p = 1.333_355_8e-3f32;
     let p = p.mul_add(r, 9.618_129e-3);
     let p = p.mul_add(r, 5.550_411e-2);
     let p = p.mul_add(r, 2.402_265e-1);
     let p = p.mul_add(r, std::f32::consts::LN_2);
-    let p = p.mul_add(r, 1.0);
-    let power = p * f32::from_bits((shifted.to_bits().wrapping_add(127)) << 23);
-    if vanishes { 0.0 } else { power }
+    p.mul_add(r, 1.0) * scale
 }
 
 /// 2^x with a relative error below 2e-7 for x in [-126, 126], 0 below, clamped above.
 #[inline(always)]
 pub(crate) fn exp2(x: f32) -> f32 {
-    const MAGIC: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer
-    let vanishes = x < -126.0;
-    let x = x.clamp(-126.0, 126.0);
-    let shifted = x + MAGIC;
-    let r = x - (shifted - MAGIC);
-    // Taylor's polynomial of 2^r, |r| <= 1/2
+    let (r, scale) = split_power(x);
+    // the same polynomial, two terms longer
     let p = 1.525_273_4e-5f32;
     let p = p.mul_add(r, 1.540_353e-4);
     let p = p.mul_add(r, 1.333_355_8e-3);
@@ -87,9 +77,18 @@ pub(crate) fn exp2(x: f32) -> f32 {
     let p = p.mul_add(r, 5.550_411e-2);
     let p = p.mul_add(r, 2.402_265e-1);
     let p = p.mul_add(r, std::f32::consts::LN_2);
-    let p = p.mul_add(r, 1.0);
-    let power = p * f32::from_bits((shifted.to_bits().wrapping_add(127)) << 23);
-    if vanishes { 0.0 } else { power }
+    p.mul_add(r, 1.0) * scale
+}
+
+/// r in [-1/2, 1/2] and a power of two, or 0 below, with 2^x = 2^r times it.
+#[inline(always)]
+fn split_power(x: f32) -> (f32, f32) {
+    const MAGIC: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer
+    let vanishes = x < -126.0;
+    let x = x.clamp(-126.0, 126.0);
+    let shifted = x + MAGIC;
+    let power = f32::from_bits((shifted.to_bits().wrapping_add(127)) << 23);
+    (x - (shifted - MAGIC), if vanishes { 0.0 } else { power })
 }
 
 /// 1 / (1 + e^-x), relative error below 4e-7 for x above -87.

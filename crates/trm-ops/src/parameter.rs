@@ -97,11 +97,11 @@ impl Parameter {
 
     /// `Wᵀ` as a right operand, for `x · Wᵀ`; its columns in `parts` equal parts.
     pub(crate) fn columns<F: Format>(&self, parts: usize) -> &[PackedRhs<F>] {
-        let [n, k] = self.extent();
-        F::forms(&self.forms).columns.get_or_init(|| {
-            let stored = self.value.to_dtype(F::Stored::DTYPE);
-            let parts = stored.slice::<F::Stored>().chunks_exact(n / parts * k);
-            parts.map(|w| PackedRhs::from_columns(self.value.device(), w, w.len() / k, k)).collect()
+        let forms = F::forms(&self.forms);
+        forms.columns.get_or_init(|| {
+            self.in_parts::<F, _>(parts, |w, k| {
+                PackedRhs::from_columns(self.value.device(), w, w.len() / k, k)
+            })
         })
     }
 
@@ -116,23 +116,28 @@ impl Parameter {
 
     /// `W` as left operands, for `W · h`; its rows in `parts` equal parts, each in blocks of `block` rows.
     pub(crate) fn left<F: Format>(&self, parts: usize, block: usize) -> &[PackedLhs<F>] {
-        let [n, k] = self.extent();
-        F::forms(&self.forms).left.get_or_init(|| {
-            let stored = self.value.to_dtype(F::Stored::DTYPE);
-            let parts = stored.slice::<F::Stored>().chunks_exact(n / parts * k);
-            parts.map(|w| PackedLhs::from_rows(self.value.device(), w, k, block)).collect()
-        })
+        let pack = |w: &[F::Stored], k| PackedLhs::from_rows(self.value.device(), w, k, block);
+        F::forms(&self.forms).left.get_or_init(|| self.in_parts::<F, _>(parts, pack))
     }
 
     /// `Wᵀ` as left operands, for `Wᵀ · dY`: one for each of `parts` equal parts of the rows of W, in blocks of
     /// `block` rows of Wᵀ.
     pub(crate) fn left_transposed<F: Format>(&self, parts: usize, block: usize) -> &[PackedLhs<F>] {
+        let pack =
+            |w: &[F::Stored], k| PackedLhs::from_transposed(self.value.device(), w, k, block);
+        F::forms(&self.forms).left_transposed.get_or_init(|| self.in_parts::<F, _>(parts, pack))
+    }
+
+    /// The rows in `parts` equal parts, `[rows, k]` each, packed.
+    fn in_parts<F: Format, P>(
+        &self,
+        parts: usize,
+        pack: impl Fn(&[F::Stored], usize) -> P,
+    ) -> Vec<P> {
         let [n, k] = self.extent();
-        F::forms(&self.forms).left_transposed.get_or_init(|| {
-            let stored = self.value.to_dtype(F::Stored::DTYPE);
-            let parts = stored.slice::<F::Stored>().chunks_exact(n / parts * k);
-            parts.map(|w| PackedLhs::from_transposed(self.value.device(), w, k, block)).collect()
-        })
+        let stored = self.value.to_dtype(F::Stored::DTYPE);
+        let parts = stored.slice::<F::Stored>().chunks_exact(n / parts * k);
+        parts.map(|w| pack(w, k)).collect()
     }
 
     fn extent(&self) -> [usize; 2] {

@@ -1,6 +1,6 @@
 //! How the operands of products are stored, and how the kernels read them.
 
-use super::kernel::{self, Lhs, Operand};
+use super::kernel::{Lhs, Operand};
 use crate::dtype::Element;
 use crate::math::{exp2, exp2_coarse};
 use crate::parameter::{AllForms, Forms};
@@ -34,10 +34,9 @@ pub(crate) trait Format: Copy + Send + Sync + 'static {
         panel: &[Self::Operand],
         out: &mut [f32],
         accumulate: bool,
-    );
-
-    /// Rounds of multiply-adds in registers alone; returns the multiplications.
-    fn peak(rounds: usize) -> usize;
+    ) {
+        Self::Operand::panel_product(lhs, panel, out, accumulate);
+    }
 
     /// The forms of a parameter in this format.
     fn forms(all: &AllForms) -> &Forms<Self>;
@@ -78,14 +77,6 @@ impl Format for F32 {
         exp2(x)
     }
 
-    fn panel_product(lhs: Lhs<'_, f32>, panel: &[f32], out: &mut [f32], accumulate: bool) {
-        kernel::single(lhs, panel, out, accumulate);
-    }
-
-    fn peak(rounds: usize) -> usize {
-        kernel::single_peak(rounds)
-    }
-
     fn forms(all: &AllForms) -> &Forms<F32> {
         &all.f32
     }
@@ -114,14 +105,6 @@ impl Format for Bf16Pairs {
         exp2_coarse(x)
     }
 
-    fn panel_product(lhs: Lhs<'_, bf16>, panel: &[bf16], out: &mut [f32], accumulate: bool) {
-        kernel::pairs(lhs, panel, out, accumulate);
-    }
-
-    fn peak(rounds: usize) -> usize {
-        kernel::pairs_peak(rounds)
-    }
-
     fn forms(all: &AllForms) -> &Forms<Bf16Pairs> {
         &all.pairs
     }
@@ -144,14 +127,6 @@ impl Format for Bf16Wide {
     #[inline(always)]
     fn exp2(x: f32) -> f32 {
         exp2_coarse(x)
-    }
-
-    fn panel_product(lhs: Lhs<'_, f32>, panel: &[f32], out: &mut [f32], accumulate: bool) {
-        kernel::single(lhs, panel, out, accumulate);
-    }
-
-    fn peak(rounds: usize) -> usize {
-        kernel::single_peak(rounds)
     }
 
     fn forms(all: &AllForms) -> &Forms<Bf16Wide> {

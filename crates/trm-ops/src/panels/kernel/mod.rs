@@ -1,3 +1,5 @@
+//! Micro-kernels: some rows times one panel.
+
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
@@ -24,16 +26,74 @@ pub(crate) trait Operand: Element {
     const GROUP: usize;
     /// Rows of a micro-tile, at most; as many rows a packed tile has room for.
     const TILE_ROWS: usize;
+
+    /// `out = lhs · panel`, or `out += …` when `accumulate`; panel `[2, K / GROUP, 16, GROUP]`, out `[rows, 32]`. A
+    /// panel with more rows than K is taken as if it had K.
+    fn panel_product(lhs: Lhs<'_, Self>, panel: &[Self], out: &mut [f32], accumulate: bool);
+
+    /// Rounds of multiply-adds in registers alone; returns the multiplications.
+    fn peak(rounds: usize) -> usize;
 }
 
 impl Operand for f32 {
     const GROUP: usize = 1;
     const TILE_ROWS: usize = 6;
+
+    fn panel_product(lhs: Lhs<'_, f32>, panel: &[f32], out: &mut [f32], accumulate: bool) {
+        if !lhs.is_to_multiply(panel, out, accumulate) {
+            return;
+        }
+        match level() {
+            // SAFETY: the instructions are there, and the operands hold all elements (checked above).
+            #[cfg(target_arch = "x86_64")]
+            CpuLevel::Avx2 => unsafe { single::avx2::panel_product(lhs, panel, out, accumulate) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            CpuLevel::Avx512 | CpuLevel::Avx512Bf16 => unsafe {
+                single::avx512::panel_product(lhs, panel, out, accumulate);
+            },
+            _ => portable::single(lhs, panel, out, accumulate),
+        }
+    }
+
+    fn peak(rounds: usize) -> usize {
+        match level() {
+            // SAFETY: the instructions are there.
+            #[cfg(target_arch = "x86_64")]
+            CpuLevel::Avx2 => unsafe { single::avx2::peak(rounds) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            CpuLevel::Avx512 | CpuLevel::Avx512Bf16 => unsafe { single::avx512::peak(rounds) },
+            _ => portable::peak(rounds),
+        }
+    }
 }
 
+/// Pairs; where the processor does not multiply them, by the slow twin.
 impl Operand for bf16 {
     const GROUP: usize = 2;
     const TILE_ROWS: usize = 14;
+
+    fn panel_product(lhs: Lhs<'_, bf16>, panel: &[bf16], out: &mut [f32], accumulate: bool) {
+        if !lhs.is_to_multiply(panel, out, accumulate) {
+            return;
+        }
+        #[cfg(target_arch = "x86_64")]
+        if level().multiplies_bf16() {
+            // SAFETY: the instructions are there, and the operands hold all elements (checked above).
+            return unsafe { pairs::panel_product(lhs, panel, out, accumulate) };
+        }
+        portable::plain(lhs, panel, out, accumulate);
+    }
+
+    fn peak(rounds: usize) -> usize {
+        #[cfg(target_arch = "x86_64")]
+        if level().multiplies_bf16() {
+            // SAFETY: the instructions are there.
+            return unsafe { pairs::peak(rounds) };
+        }
+        portable::peak(rounds)
+    }
 }
 
 /// Whether rows are packed into tiles before they are multiplied, so that a micro-tile reads one stream. Pairs are
@@ -141,61 +201,6 @@ impl<'a, T: Operand> Lhs<'a, T> {
     }
 }
 
-/// `out = lhs · panel`, or `out += …` when `accumulate`, of single precision: panel `[2, K, 16]`, out
-/// `[rows, 32]`. A panel with more rows than K is taken as if it had K.
-pub(super) fn single(lhs: Lhs<'_, f32>, panel: &[f32], out: &mut [f32], accumulate: bool) {
-    if !lhs.is_to_multiply(panel, out, accumulate) {
-        return;
-    }
-    match level() {
-        // SAFETY: the instructions are there, and the operands hold all elements (checked above).
-        #[cfg(target_arch = "x86_64")]
-        CpuLevel::Avx2 => unsafe { single::avx2::panel_product(lhs, panel, out, accumulate) },
-        // SAFETY: as above.
-        #[cfg(target_arch = "x86_64")]
-        CpuLevel::Avx512 | CpuLevel::Avx512Bf16 => unsafe {
-            single::avx512::panel_product(lhs, panel, out, accumulate);
-        },
-        _ => portable::single(lhs, panel, out, accumulate),
-    }
-}
-
-/// The same of pairs of bf16: panel `[2, pairs, 16, 2]`.
-pub(super) fn pairs(lhs: Lhs<'_, bf16>, panel: &[bf16], out: &mut [f32], accumulate: bool) {
-    if !lhs.is_to_multiply(panel, out, accumulate) {
-        return;
-    }
-    #[cfg(target_arch = "x86_64")]
-    if level().multiplies_bf16() {
-        // SAFETY: the instructions are there, and the operands hold all elements (checked above).
-        return unsafe { pairs::panel_product(lhs, panel, out, accumulate) };
-    }
-    portable::plain(lhs, panel, out, accumulate);
-}
-
-/// Rounds of multiply-adds of single precision in registers alone; returns the multiplications.
-pub(super) fn single_peak(rounds: usize) -> usize {
-    match level() {
-        // SAFETY: the instructions are there.
-        #[cfg(target_arch = "x86_64")]
-        CpuLevel::Avx2 => unsafe { single::avx2::peak(rounds) },
-        // SAFETY: as above.
-        #[cfg(target_arch = "x86_64")]
-        CpuLevel::Avx512 | CpuLevel::Avx512Bf16 => unsafe { single::avx512::peak(rounds) },
-        _ => portable::peak(rounds),
-    }
-}
-
-/// The same of pairs of bf16.
-pub(super) fn pairs_peak(rounds: usize) -> usize {
-    #[cfg(target_arch = "x86_64")]
-    if level().multiplies_bf16() {
-        // SAFETY: the instructions are there.
-        return unsafe { pairs::peak(rounds) };
-    }
-    portable::peak(rounds)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,9 +233,9 @@ mod tests {
 
     #[test]
     fn kernels_equal_their_slow_twin_on_all_row_counts() {
-        equals_its_slow_twin::<f32>(single);
+        equals_its_slow_twin::<f32>(f32::panel_product);
         equals_its_slow_twin::<f32>(portable::single);
-        equals_its_slow_twin::<bf16>(pairs);
+        equals_its_slow_twin::<bf16>(bf16::panel_product);
     }
 
     fn packed_rows_are_read_tile_by_tile<T: Operand>(product: Product<T>) {
@@ -257,10 +262,10 @@ mod tests {
 
     #[test]
     fn packed_tiles_are_read_group_by_group() {
-        packed_rows_are_read_tile_by_tile::<f32>(single);
+        packed_rows_are_read_tile_by_tile::<f32>(f32::panel_product);
         packed_rows_are_read_tile_by_tile::<f32>(portable::single);
         packed_rows_are_read_tile_by_tile::<f32>(portable::plain);
-        packed_rows_are_read_tile_by_tile::<bf16>(pairs);
+        packed_rows_are_read_tile_by_tile::<bf16>(bf16::panel_product);
         packed_rows_are_read_tile_by_tile::<bf16>(portable::plain);
     }
 
