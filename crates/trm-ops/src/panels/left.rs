@@ -4,8 +4,9 @@ use super::Format;
 use super::kernel::{Lhs, Operand, packs_tiles, tiles, transpose};
 use super::pack::{grouped, pack_strip};
 use super::products::scratch;
-use crate::dtype::Element;
+use crate::dtype::{Element, widen};
 use crate::math::vectorized;
+use crate::storage::with_scratch;
 use crate::{Device, Tensor};
 use bytemuck::Zeroable;
 use rayon::prelude::*;
@@ -35,7 +36,7 @@ impl<F: Format> PackedLhs<F> {
         let is_tiled = packs_tiles::<F::Operand>();
         let block = block.min(matrix.len() / k);
         let mut packed = PackedLhs::uninit(device, (matrix.len() / k, k), block, is_tiled);
-        let size = packed.block_size();
+        let size = packed.size(block);
         let blocks = packed.data.slice_mut::<F::Operand>().par_chunks_mut(size);
         blocks.zip(matrix.par_chunks(block * k)).for_each(|(target, rows)| match is_tiled {
             true => pack_tiles::<F>((rows, k), 0..k, target),
@@ -53,7 +54,7 @@ impl<F: Format> PackedLhs<F> {
     ) -> PackedLhs<F> {
         let (most, block) = (F::Operand::TILE_ROWS, block.min(n));
         let mut packed = PackedLhs::uninit(device, (n, matrix.len() / n), block, true);
-        let (size, tile_size) = (packed.block_size(), packed.groups * F::Operand::GROUP * most);
+        let (size, tile_size) = (packed.size(block), packed.groups * F::Operand::GROUP * most);
         let blocks = packed.data.slice_mut::<F::Operand>().par_chunks_mut(size).enumerate();
         blocks.for_each(|(i, target)| {
             let first = i * block;
@@ -76,42 +77,32 @@ impl<F: Format> PackedLhs<F> {
         block: usize,
         is_tiled: bool,
     ) -> PackedLhs<F> {
-        let slots = match is_tiled {
-            true => {
-                let of_block = |rows: usize| rows.next_multiple_of(F::Operand::TILE_ROWS);
-                rows / block * of_block(block) + of_block(rows % block)
-            }
-            false => rows,
-        };
-        let data = Tensor::uninit(device, &[slots, grouped::<F>(k)], F::Operand::DTYPE);
         let groups = grouped::<F>(k) / F::Operand::GROUP;
+        let slots = |rows| slots::<F>(rows, is_tiled);
+        let shape = [rows / block * slots(block) + slots(rows % block), grouped::<F>(k)];
+        let data = Tensor::uninit(device, &shape, F::Operand::DTYPE);
         PackedLhs { data, groups, rows, block, is_tiled, format: PhantomData }
     }
 
-    /// Elements of a whole block.
-    fn block_size(&self) -> usize {
-        let k = self.groups * F::Operand::GROUP;
-        k * if self.is_tiled {
-            self.block.next_multiple_of(F::Operand::TILE_ROWS)
-        } else {
-            self.block
-        }
+    /// Elements of a block of so many rows.
+    fn size(&self, rows: usize) -> usize {
+        slots::<F>(rows, self.is_tiled) * self.groups * F::Operand::GROUP
     }
 
     /// One block of rows, from `block * i` on.
     pub(crate) fn block(&self, i: usize) -> Lhs<'_, F::Operand> {
-        let size = self.block_size();
         let rows = self.block.min(self.rows - i * self.block);
-        let data = &self.data.slice::<F::Operand>()[i * size..];
+        let data = &self.data.slice()[i * self.size(self.block)..][..self.size(rows)];
         match self.is_tiled {
-            true => {
-                let size = size / self.block.next_multiple_of(F::Operand::TILE_ROWS)
-                    * rows.next_multiple_of(F::Operand::TILE_ROWS);
-                Lhs::packed(&data[..size], rows, self.groups)
-            }
+            true => Lhs::packed(data, rows, self.groups),
             false => Lhs::row_major(data, rows, self.groups * F::Operand::GROUP),
         }
     }
+}
+
+/// Rows that so many take the room of.
+fn slots<F: Format>(rows: usize, is_tiled: bool) -> usize {
+    if is_tiled { rows.next_multiple_of(F::Operand::TILE_ROWS) } else { rows }
 }
 
 /// Calls `f` with the rows of a row-major `[rows, k]` as a left operand: as they lie where they are best read so,
@@ -150,59 +141,39 @@ pub(crate) fn with_columns<F: Format, R>(
     })
 }
 
-/// Packs columns of a row-major `[rows, k]` of single elements into tiles `[tiles, columns, TILE_ROWS]`. Room for
-/// rows that a tile does not have is left as it is.
+/// Packs columns of a row-major `[rows, k]` of single precision into tiles `[tiles, columns, TILE_ROWS]`. What is in
+/// the room for rows that a tile does not have counts nothing.
 fn pack_tiles<F: Format>(
     (matrix, k): (&[F::Stored], usize),
     cols: Range<usize>,
     target: &mut [F::Operand],
 ) {
     const ROWS: usize = <f32 as Operand>::TILE_ROWS;
-    if let Some(matrix) = F::as_operands(matrix) {
-        return turn_tiles(bytemuck::cast_slice(matrix), k, cols, bytemuck::cast_slice_mut(target));
-    }
-    assert_eq!((F::Operand::GROUP, F::Operand::TILE_ROWS), (1, ROWS), "single elements");
-    vectorized!({
-        let targets = target.chunks_exact_mut(cols.len() * ROWS);
-        for (tile, target) in tiles(matrix.len() / k, ROWS).zip(targets) {
-            let rows = &matrix[tile.start * k..tile.end * k];
-            let targets = target.as_chunks_mut::<ROWS>().0;
-            if tile.len() == ROWS {
-                let row = |i: usize| &rows[i * k..][cols.clone()];
-                let (a, b, c, d, e, f) = (row(0), row(1), row(2), row(3), row(4), row(5));
-                for (i, target) in targets.iter_mut().enumerate() {
-                    *target = [
-                        F::widen(a[i]),
-                        F::widen(b[i]),
-                        F::widen(c[i]),
-                        F::widen(d[i]),
-                        F::widen(e[i]),
-                        F::widen(f[i]),
-                    ];
-                }
-            } else {
-                for (i, target) in targets.iter_mut().enumerate() {
-                    for (row, target) in target[..tile.len()].iter_mut().enumerate() {
-                        *target = F::widen(rows[row * k + cols.start + i]);
-                    }
-                }
-            }
-        }
-    });
-}
-
-/// [`pack_tiles`] of what needs no conversion.
-fn turn_tiles(matrix: &[f32], k: usize, cols: Range<usize>, target: &mut [f32]) {
-    const ROWS: usize = <f32 as Operand>::TILE_ROWS;
-    let targets = target.chunks_exact_mut(cols.len() * ROWS);
+    let target: &mut [f32] = bytemuck::cast_slice_mut(target);
+    let (width, targets) = (cols.len(), target.chunks_exact_mut(cols.len() * ROWS));
     for (tile, target) in tiles(matrix.len() / k, ROWS).zip(targets) {
-        let row = |i: usize| &matrix[(tile.start + i.min(tile.len() - 1)) * k..][cols.clone()];
-        transpose(std::array::from_fn(row), tile.len(), target, ROWS);
+        let count = tile.len();
+        let rows = &matrix[tile.start * k..tile.end * k];
+        let mut turn = |rows: &[f32], stride: usize, start: usize| {
+            let row = |i: usize| &rows[i.min(count - 1) * stride + start..][..width];
+            transpose(std::array::from_fn(row), count, target, ROWS);
+        };
+        match F::as_operands(rows) {
+            Some(rows) => turn(bytemuck::cast_slice(rows), k, cols.start),
+            None => with_scratch(count * width, |wide| {
+                vectorized!({
+                    for (wide, row) in wide.chunks_exact_mut(width).zip(rows.chunks_exact(k)) {
+                        widen(wide, &row[cols.clone()]);
+                    }
+                });
+                turn(wide, width, 0);
+            }),
+        }
     }
 }
 
 /// Copies a row-major `[rows, k]` as operands, every row padded with zeros to a multiple of the group.
-pub(crate) fn widen_rows<F: Format>(matrix: &[F::Stored], k: usize, target: &mut [F::Operand]) {
+fn widen_rows<F: Format>(matrix: &[F::Stored], k: usize, target: &mut [F::Operand]) {
     vectorized!({
         for (target, row) in target.chunks_exact_mut(grouped::<F>(k)).zip(matrix.chunks_exact(k)) {
             for (target, x) in target.iter_mut().zip(row) {

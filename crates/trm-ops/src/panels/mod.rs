@@ -26,9 +26,9 @@ pub(crate) const PANEL: usize = 32;
 /// together, so that it fills all sets of a cache evenly.
 pub(crate) const STRIP: usize = PANEL / 2;
 
-/// Most rows that one task works on: as many as stay in the second cache with what they become.
+/// Most rows that one task works on: as many as stay in the second cache with what they become. Of pairs eight tiles.
 const fn max_row_block<F: Format>() -> usize {
-    192_usize.next_multiple_of(F::Operand::TILE_ROWS)
+    if F::Operand::GROUP > 1 { 8 * F::Operand::TILE_ROWS } else { 192 }
 }
 
 /// Rows per task, so that every thread gets the same number of tasks of nearly the same size. A row's result
