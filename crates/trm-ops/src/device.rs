@@ -1,5 +1,6 @@
 use crate::storage::Recycler;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -45,6 +46,45 @@ impl Device {
     /// operations saves a change of thread for each.
     pub fn install<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
         self.0.threads.install(f)
+    }
+
+    /// `work` on `0..len`, cut into parts of `size` (the last may be shorter): several at the same time, each with
+    /// its operations on this device. Results are joined two by two, neighbours, and always the same two: the bits
+    /// of a sum do not depend on the number of threads.
+    ///
+    /// ```
+    /// let device = trm_ops::Device::cpu(2);
+    /// let numbers = device.in_parts(10, 3, &|part| vec![part], &|mut a, b| { a.extend(b); a });
+    /// assert_eq!(numbers, [0..3, 3..6, 6..9, 9..10]);
+    /// ```
+    ///
+    /// # Panics
+    /// If the size is 0.
+    pub fn in_parts<R: Send>(
+        &self,
+        len: usize,
+        size: usize,
+        work: &(impl Fn(Range<usize>) -> R + Sync),
+        join: &(impl Fn(R, R) -> R + Sync),
+    ) -> R {
+        fn run<R: Send>(
+            range: Range<usize>,
+            size: usize,
+            work: &(impl Fn(Range<usize>) -> R + Sync),
+            join: &(impl Fn(R, R) -> R + Sync),
+        ) -> R {
+            let parts = range.len().div_ceil(size);
+            if parts <= 1 {
+                return work(range);
+            }
+            let middle = range.start + parts / 2 * size;
+            let (first, second) = (range.start..middle, middle..range.end);
+            let halves =
+                rayon::join(|| run(first, size, work, join), || run(second, size, work, join));
+            join(halves.0, halves.1)
+        }
+        assert!(size > 0, "parts of nothing");
+        self.install(|| run(0..len, size, work, join))
     }
 
     /// How many buffers were newly allocated, rather than recycled, since the device was made.

@@ -72,20 +72,52 @@ impl Element for bf16 {
     }
 }
 
+/// Elements that copies take at a time.
+const LANES: usize = 16;
+
+/// `f` of every element. The array is read as a whole before the result is written: of a length that the compiler
+/// knows, it makes vectors of that, but single elements of a loop from slice to slice, which may overlap for all it
+/// knows. For use inside of [`vectorized`].
+#[inline(always)]
+pub(crate) fn map_array<S: Copy, T: bytemuck::Zeroable + Copy, const N: usize>(
+    source: &[S; N],
+    f: impl Fn(S) -> T,
+) -> [T; N] {
+    let (source, mut target) = (*source, [T::zeroed(); N]);
+    for (t, s) in target.iter_mut().zip(source) {
+        *t = f(s);
+    }
+    target
+}
+
+/// `target = f(source)` as far as both go; for use inside of [`vectorized`].
+#[inline(always)]
+pub(crate) fn map<S: Copy, T: bytemuck::Zeroable + Copy>(
+    target: &mut [T],
+    source: &[S],
+    f: impl Fn(S) -> T,
+) {
+    let len = target.len().min(source.len());
+    let (targets, target_tail) = target[..len].as_chunks_mut::<LANES>();
+    let (sources, source_tail) = source[..len].as_chunks::<LANES>();
+    for (t, s) in targets.iter_mut().zip(sources) {
+        *t = map_array(s, &f);
+    }
+    for (t, s) in target_tail.iter_mut().zip(source_tail) {
+        *t = f(*s);
+    }
+}
+
 /// `target = source`, converted to f32; for use inside of [`vectorized`].
 #[inline(always)]
 pub(crate) fn widen<T: Element>(target: &mut [f32], source: &[T]) {
-    for (t, s) in target.iter_mut().zip(source) {
-        *t = s.to_f32();
-    }
+    map(target, source, T::to_f32);
 }
 
 /// `target = source`, rounded to the element type; for use inside of [`vectorized`].
 #[inline(always)]
 pub(crate) fn round<T: Element>(target: &mut [T], source: &[f32]) {
-    for (t, s) in target.iter_mut().zip(source) {
-        *t = T::from_f32(*s);
-    }
+    map(target, source, T::from_f32);
 }
 
 /// Rounds to the element type and back: what storing and loading would give.

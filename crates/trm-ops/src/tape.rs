@@ -186,6 +186,21 @@ impl Gradients {
         self.parameters.get(parameter.index())?.as_ref()
     }
 
+    /// Adds the gradients that another tape gave, of parameters alone: what a tape watches is its own.
+    pub fn merge(&mut self, other: Gradients) {
+        let terms = other.parameters.into_iter();
+        if self.parameters.len() < terms.len() {
+            self.parameters.resize_with(terms.len(), || None);
+        }
+        for (sum, term) in self.parameters.iter_mut().zip(terms) {
+            match (sum, term) {
+                (Some(sum), Some(term)) => accumulate(sum, &term),
+                (sum @ None, term) => *sum = term,
+                _ => {}
+            }
+        }
+    }
+
     /// The gradient of a watched tensor; `None` if it was not used.
     pub fn of(&self, watched: &Tensor) -> Option<&Tensor> {
         self.index_of(watched.var()).and_then(|index| self.vars[index].as_ref())
@@ -296,6 +311,25 @@ mod tests {
         let y = probe(&second, saved, false);
         let gradients = tape.backward(&[(&y, &Tensor::from_f32(&device, &[1], &[3.0]))]);
         assert_eq!(gradients.of(&x).unwrap().to_f32_vec(), [3.0]);
+    }
+
+    #[test]
+    fn gradients_of_several_tapes_add_up() {
+        let device = Device::cpu(1);
+        let parameter = |index, values: &[f32]| {
+            Parameter::new(index, "w", Tensor::from_f32(&device, &[1, 2], values))
+        };
+        let (one, two) = (parameter(0, &[1.0, 2.0]), parameter(1, &[3.0, 4.0]));
+        let gradients = |x: [f32; 2], weight: &Parameter| {
+            let tape = Tape::recording(&device);
+            let y = tape.linear(&Tensor::from_f32(&device, &[1, 2], &x), weight, None);
+            tape.backward(&[(&y, &Tensor::from_f32(&device, &[1, 1], &[1.0]))])
+        };
+        let mut sum = gradients([1.0, 10.0], &one);
+        sum.merge(gradients([0.5, 5.0], &two));
+        sum.merge(gradients([2.0, 20.0], &one));
+        assert_eq!(sum.parameter(&one).unwrap().to_f32_vec(), [3.0, 30.0]);
+        assert_eq!(sum.parameter(&two).unwrap().to_f32_vec(), [0.5, 5.0]);
     }
 
     #[test]

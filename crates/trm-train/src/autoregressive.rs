@@ -110,6 +110,7 @@ impl AutoregressiveTrainer {
 
     fn fault(&self, what: &'static str, lesson: &Lesson) -> Error {
         self.core.fault(what, |tape| {
+            let tape = tape();
             let pass = self.forward(&tape, lesson);
             let device = self.core.model.device();
             tape.backward(&[(&pass.loss, &mean_of_rows(device, self.core.config.batch, 1.0))]);

@@ -170,13 +170,17 @@ impl<N: Network> Core<N> {
         Schedule { warmup, total: steps, min_ratio: lr_min_ratio }.factor(self.step)
     }
 
-    /// An error that names the first operation to fail when the step is taken `again`.
-    pub(crate) fn fault(&self, what: &'static str, again: impl FnOnce(Tape)) -> Error {
+    /// An error that names the first operation to fail when the step is taken `again`, with such tapes.
+    pub(crate) fn fault(
+        &self,
+        what: &'static str,
+        again: impl FnOnce(&(dyn Fn() -> Tape + Sync)),
+    ) -> Error {
         let mut parameters = self.model.parameters().into_iter();
         let broken = parameters.find(|p| !p.value().is_finite());
         let operation = broken.map(|p| format!("the weights {}", p.name())).or_else(|| {
             let finder = FaultFinder::default();
-            again(Tape::recording(self.model.device()).checked(&finder));
+            again(&|| Tape::recording(self.model.device()).checked(&finder));
             finder.first()
         });
         Error::NotFinite { what, step: self.step + 1, operation, checkpoint: None }

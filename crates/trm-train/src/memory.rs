@@ -6,21 +6,35 @@ use trm::{AutoregressiveConfig, Config, Mix, Model, Network};
 use trm_ops::DType;
 
 /// Bytes that training of this model is about to use: an estimate from the sizes of what is kept,
-/// within a fifth for all but the smallest models.
+/// within a third: how many portions are at work is up to the threads.
 ///
-/// Parameters: master, gradient, two moments and average in f32, the forms that products read, and
-/// the puzzle embedding once. Activations: those saved for the gradient of the last cycle, and what
-/// one operation's backward holds at its widest.
+/// Parameters: master, two moments and average in f32, the forms that products read, and the puzzle embedding
+/// once. Gradients: one for every portion at work, and the sums that wait for their other half. Activations: those
+/// that the portions at work save for the gradient of the last cycle, and what one operation's backward holds at its
+/// widest; the states of the batch.
 pub fn training_bytes(model: &Model, train: &TrainConfig) -> u64 {
     let (all, network) = model.parameter_count();
-    recursive_bytes(all as f64, network as f64, model.config(), train) as u64
+    let parameters = (all as f64, network as f64);
+    recursive_bytes(parameters, model.config(), train, model.device().threads()) as u64
 }
 
-fn recursive_bytes(all: f64, network: f64, config: &Config, train: &TrainConfig) -> f64 {
+fn recursive_bytes(
+    (all, network): (f64, f64),
+    config: &Config,
+    train: &TrainConfig,
+    threads: usize,
+) -> f64 {
     let averages = if train.ema > 0.0 { 1.0 } else { 0.0 };
-    let forms = network * 4.0;
-    let parameters = 4.0 * (network * (4.0 + averages) + (all - network)) + forms;
-    parameters + train.batch as f64 * bytes_per_puzzle(config, train)
+    // both sides of products, as the processor multiplies them
+    let forms = 2.0 * network * operand_size(train);
+    let portions = train.batch.div_ceil(config.portion()).max(1);
+    let gradients = portions.min(threads + portions.ilog2() as usize);
+    let kept = 3.0 + averages + gradients as f64;
+    let parameters = 4.0 * (network * kept + (all - network)) + forms;
+    let at_work = train.batch.min(config.portion().saturating_mul(threads));
+    let states = 4.0 * (config.len() * config.hidden) as f64; // y and z, before and after
+    let states = states * DType::from(train.precision).size() as f64;
+    parameters + train.batch as f64 * states + at_work as f64 * bytes_per_puzzle(config, train)
 }
 
 /// [`training_bytes`] of an autoregressive model.
@@ -43,12 +57,13 @@ pub(crate) fn check_memory(
     network: &Config,
     writer: Option<&AutoregressiveConfig>,
     train: &TrainConfig,
+    threads: usize,
 ) -> Result<(), Error> {
     let needed = match writer {
         Some(writer) => autoregressive_bytes(writer, train),
         None => {
             let parameters = network.approximate_parameters();
-            recursive_bytes(parameters, parameters, network, train) as u64
+            recursive_bytes((parameters, parameters), network, train, threads) as u64
         }
     };
     let gibibytes = |bytes: u64| bytes as f64 / f64::from(1 << 30);
@@ -84,9 +99,15 @@ fn bytes_per_puzzle(config: &Config, train: &TrainConfig) -> f64 {
     };
     let kept = if train.recompute { 0.0 } else { 2.0 * (features + tokens) };
     let saved = f(config.recursions + 1) * (outer + f(config.blocks) * (saved + kept));
-    // gradients of both halves, their product, its input packed; and a few states
-    let widest = 2.0 * features + 3.0 * features.max(tokens) + 10.0 * outer;
-    (saved + widest) * f(DType::from(train.precision).size())
+    // gradients of both halves and a few states; those and their product packed for the processor
+    let widest = 2.0 * features + 10.0 * outer;
+    let packed = 3.0 * features.max(tokens);
+    (saved + widest) * f(DType::from(train.precision).size()) + packed * operand_size(train)
+}
+
+/// Bytes of a number as the processor multiplies it: bf16 widened where it knows none.
+fn operand_size(train: &TrainConfig) -> f64 {
+    DType::from(train.precision).size().max(DType::fastest().size()) as f64
 }
 
 /// Memory that this machine could give now, where it says so.
@@ -116,13 +137,13 @@ mod tests {
         let train = TrainConfig { batch: 1 << 20, ..TrainConfig::default() };
         let deep = Config { recursions: 16_383, seq_len: 1 << 20, ..config.clone() };
         for network in [&config, &deep] {
-            match check_memory(network, None, &train) {
+            match check_memory(network, None, &train, 2) {
                 Err(error) => assert!(error.to_string().contains("train.batch"), "{error}"),
                 Ok(()) => assert!(memory_bytes().is_none()),
             }
         }
         let small = TrainConfig { batch: 1, ..train };
         let network = Config { hidden: 32, ..config };
-        assert!(check_memory(&network, None, &small).is_ok());
+        assert!(check_memory(&network, None, &small, 2).is_ok());
     }
 }

@@ -4,7 +4,7 @@ use crate::Error;
 use crate::carry::{Carry, Example, Halting};
 use crate::dataset::Dataset;
 use crate::evaluate::{EvalOptions, Evaluation, evaluate_until};
-use crate::learner::{Core, Learner, first_weights, mean, mean_of_rows};
+use crate::learner::{Core, Learner, first_weights, mean};
 use crate::memory::training_bytes;
 use crate::model_folder::load_model;
 use crate::optimizer::update_puzzle_embedding;
@@ -13,6 +13,7 @@ use crate::recipe::{Recipe, TrainConfig};
 use crate::score::Score;
 use crate::state::{Reader, Stored};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use std::path::Path;
 use trm::{Model, Step};
 use trm_ops::{Device, Gradients, Stop, Tape, Tensor};
@@ -69,58 +70,67 @@ impl Trainer {
         let waiting = self.carry.halted.clone();
         self.carry.refill(&self.core.model, fresh);
 
-        let tape = self.core.tape();
-        let Pass { out, score, losses } = self.forward(&tape);
-        let [lm_loss, halt_loss] = losses.each_ref().map(|t| mean(&t.to_f32_vec()));
-        let loss = lm_loss + self.core.config.halt_weight * halt_loss;
-        if !loss.is_finite() && !self.core.stop.is_requested() {
-            return Err(self.fault("loss"));
-        }
-        let mut gradients = self.backward(tape, &losses);
+        let mut pass = self.pass();
         if self.core.stop.is_requested() {
             self.carry.halted = waiting; // for the same examples once more
             return Err(Error::Stopped);
         }
-        let update = self.core.update(&mut gradients).map_err(|what| self.fault(what))?;
-        self.update_puzzles(&gradients, &out);
+        let [lm_loss, halt_loss] = pass.losses.each_ref().map(|losses| mean(losses));
+        let loss = lm_loss + self.core.config.halt_weight * halt_loss;
+        if !loss.is_finite() {
+            return Err(self.fault("loss"));
+        }
+        let update = self.core.update(&mut pass.gradients).map_err(|what| self.fault(what))?;
+        self.update_puzzles(pass.d_vectors.as_ref());
 
         let halting = Halting {
             max_steps: self.core.model.config().supervision_steps as u32,
             exploration: self.core.config.exploration,
         };
         let mut rng = stream(self.core.seed, Purpose::Exploration, self.core.step);
-        self.carry.advance(&out, halting, &mut rng);
+        self.carry.advance(&pass.out, halting, &mut rng);
         let (lr, grad_norm, weight_norm) = (update.lr, update.grad_norm, update.weight_norm);
-        let counts = self.count(&out, &score);
+        let counts = self.count(&pass.out, &pass.score);
         Ok(StepMetrics { lr, loss, lm_loss, halt_loss, grad_norm, weight_norm, ..counts })
     }
 
-    /// From the persistent batch to its losses, `[B]` each: cross-entropy, halting.
-    fn forward(&self, tape: &Tape) -> Pass {
-        let question = self.carry.question();
-        let (model, state) = (&self.core.model, self.carry.state.clone());
-        let out = model.device().install(|| model.supervision_step(tape, question, state));
-        let score = self.score(&out);
-        let TrainConfig { likelihood, label_smoothing, .. } = self.core.config;
-        let (answers, ignore) = (&self.carry.answers, self.ignore_label);
-        let lm =
-            tape.cross_entropy(&out.logits, answers, ignore, likelihood.into(), label_smoothing);
+    /// From the persistent batch to its losses and their gradients, in portions, each with a tape of its own.
+    fn pass(&self) -> Pass {
+        let Core { model, config, .. } = &self.core;
+        let of_portion = |rows: Range<usize>| self.pass_of(rows, self.core.tape());
+        model.device().in_parts(config.batch, model.config().portion(), &of_portion, &Pass::join)
+    }
+
+    /// [`Trainer::pass`] of some rows. The loss is the mean over the batch of cross-entropy + weighted halting loss.
+    fn pass_of(&self, rows: Range<usize>, tape: Tape) -> Pass {
+        let Core { model, config, .. } = &self.core;
+        let cells = model.config().seq_len;
+        let answers = &self.carry.answers[rows.start * cells..rows.end * cells];
+        let question = self.carry.question().rows(rows.clone());
+        let out = model.supervision_step(&tape, question, self.carry.state.rows(rows.clone()));
+        let score = Score::new(&out.answers(), answers, rows.len(), self.ignore_label);
+        let (ignore, likelihood) = (self.ignore_label, config.likelihood.into());
+        let smoothing = config.label_smoothing;
+        let lm = tape.cross_entropy(&out.logits, answers, ignore, likelihood, smoothing);
         let halt = tape.halt_loss(&out.q, &score.exact);
-        Pass { out, score, losses: [lm, halt] }
+        let losses = [&lm, &halt].map(Tensor::to_f32_vec);
+        let seed = |weight: f32| {
+            let of_row = weight / config.batch as f32;
+            Tensor::from_f32(model.device(), &[rows.len()], &vec![of_row; rows.len()])
+        };
+        let gradients = tape.backward(&[(&lm, &seed(1.0)), (&halt, &seed(config.halt_weight))]);
+        let d_vectors = out.puzzle_vectors.as_ref().and_then(|v| gradients.of(v)).cloned();
+        Pass { out, score, losses, gradients, d_vectors }
     }
 
-    /// Gradients of the mean over the batch of cross-entropy + weighted halting loss.
-    fn backward(&self, tape: Tape, [lm, halt]: &[Tensor; 2]) -> Gradients {
-        let (device, config) = (self.core.model.device(), &self.core.config);
-        let seed = |weight: f32| mean_of_rows(device, config.batch, weight);
-        tape.backward(&[(lm, &seed(1.0)), (halt, &seed(config.halt_weight))])
-    }
-
-    /// Takes the step that has just failed once more, looking at every result.
+    /// Takes the step that has just failed once more, portion after portion, looking at every result.
     fn fault(&self, what: &'static str) -> Error {
+        let Core { model, config, .. } = &self.core;
         self.core.fault(what, |tape| {
-            let pass = self.forward(&tape);
-            self.backward(tape, &pass.losses);
+            for first in (0..config.batch).step_by(model.config().portion()) {
+                let rows = first..(first + model.config().portion()).min(config.batch);
+                model.device().install(|| self.pass_of(rows, tape()));
+            }
         })
     }
 
@@ -140,10 +150,9 @@ impl Trainer {
     }
 
     /// Updates the embeddings of the batch's puzzles, if there are any.
-    fn update_puzzles(&mut self, gradients: &Gradients, out: &Step) {
+    fn update_puzzles(&mut self, d_vectors: Option<&Tensor>) {
         let TrainConfig { puzzle_lr, puzzle_weight_decay, .. } = self.core.config;
         let factor = self.core.factor();
-        let d_vectors = out.puzzle_vectors.as_ref().and_then(|v| gradients.of(v));
         let table = self.core.model.puzzle_embedding_mut();
         if let (Some(table), Some(gradient)) = (table, d_vectors) {
             let rates = (puzzle_lr * factor, puzzle_weight_decay);
@@ -164,11 +173,6 @@ impl Trainer {
     /// The persistent batch.
     pub fn carry(&self) -> &Carry {
         &self.carry
-    }
-
-    fn score(&self, out: &Step) -> Score {
-        let batch = self.core.config.batch;
-        Score::new(&out.answers(), &self.carry.answers, batch, self.ignore_label)
     }
 }
 
@@ -234,9 +238,80 @@ impl Learner for Trainer {
     }
 }
 
-/// What one forward pass of training gives.
+/// What some rows give.
 struct Pass {
     out: Step,
     score: Score,
-    losses: [Tensor; 2],
+    /// Cross-entropy and halting loss of every row.
+    losses: [Vec<f32>; 2],
+    /// Of the parameters.
+    gradients: Gradients,
+    /// Of the puzzle vectors, if there are any.
+    d_vectors: Option<Tensor>,
+}
+
+impl Pass {
+    /// These rows, then those of `other`.
+    fn join(mut self, other: Pass) -> Pass {
+        self.gradients.merge(other.gradients);
+        for (losses, more) in self.losses.iter_mut().zip(other.losses) {
+            losses.extend(more);
+        }
+        let vectors = self.d_vectors.zip(other.d_vectors);
+        Pass {
+            out: self.out.join(other.out),
+            score: self.score.join(other.score),
+            d_vectors: vectors.map(|(a, b)| a.append_rows(&b)),
+            ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::stream;
+    use trm::{Config, Network};
+
+    #[test]
+    fn portions_give_the_gradients_of_the_whole_batch() {
+        let config = Config {
+            vocab_size: 5,
+            seq_len: 99,
+            hidden: 16,
+            heads: 2,
+            inner_multiple: 8,
+            cycles: 1,
+            recursions: 1,
+            prefix_len: 1,
+            puzzle_embedding: 16,
+            puzzle_identifiers: 3,
+            ..Config::default()
+        };
+        let device = Device::cpu(2);
+        let model = Model::new(&config, &device, &mut stream(1, Purpose::Weights, 0)).unwrap();
+        let train = TrainConfig { batch: 7, ..TrainConfig::default() };
+        let mut trainer = Trainer::new(model, &train, 1, 0);
+        let example = |row: usize| {
+            let tokens = |step: usize| (0..99).map(|i| (1 + (step * i + row) % 4) as u8).collect();
+            Example { question: tokens(1), answer: tokens(3), puzzle: row as u32 % 3 }
+        };
+        trainer.carry.refill(&trainer.core.model, example);
+        let (portions, whole) = (trainer.pass(), trainer.pass_of(0..7, trainer.core.tape()));
+        assert_eq!(config.portion(), 2);
+        assert_eq!(portions.losses, whole.losses);
+        assert_eq!(portions.score, whole.score);
+        assert_eq!(portions.out.answers(), whole.out.answers());
+        let close = |a: &Tensor, b: &Tensor| {
+            let (a, b) = (a.to_f32_vec(), b.to_f32_vec());
+            let largest = b.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+            assert!(largest > 0.0 && a.len() == b.len());
+            assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() <= 1e-5 * largest));
+        };
+        for parameter in trainer.model().parameters() {
+            let of = |pass: &Pass| pass.gradients.parameter(parameter).cloned();
+            close(&of(&portions).unwrap(), &of(&whole).unwrap());
+        }
+        close(&portions.d_vectors.unwrap(), &whole.d_vectors.unwrap());
+    }
 }

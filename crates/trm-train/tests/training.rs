@@ -70,15 +70,16 @@ fn outcome(recipe: Recipe, threads: usize) -> String {
 #[test]
 fn weights_do_not_depend_on_threads_or_recomputation() {
     for precision in ["f32", "bf16"] {
-        let mixer = recipe(&[&format!("train.precision={precision}")]);
+        let precision_key = format!("train.precision={precision}");
+        let several_portions = ["train.batch=20", &precision_key];
+        let mixer = recipe(&several_portions);
         let attention = recipe(&[
-            &format!("train.precision={precision}"),
+            &precision_key,
             "model.mix=attention",
             "model.positions=rope",
             "train.optimizer=muon",
         ]);
-        let precision_key = format!("train.precision={precision}");
-        let units = recipe(&[UNITS, &[&precision_key]].concat());
+        let units = recipe(&[UNITS, &several_portions].concat());
         for mut recipe in [mixer, attention, units] {
             let first = outcome(recipe.clone(), 1);
             assert_eq!(first, outcome(recipe.clone(), 2), "{precision}, 2 threads");
@@ -212,7 +213,7 @@ fn the_memory_announced_is_the_memory_used() {
         run.train(&Stop::default(), &mut |_| ()).unwrap();
         let ratio = device.allocated_bytes() as f64 / announced;
         println!("{settings:?}: {ratio}");
-        assert!((0.8..1.25).contains(&ratio), "{settings:?}: {ratio} times what was announced");
+        assert!((0.7..1.35).contains(&ratio), "{settings:?}: {ratio} times what was announced");
     }
 }
 

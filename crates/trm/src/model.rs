@@ -11,6 +11,7 @@ use trm_ops::{Axis, DType, Device, Parameter, Rope, Tape, Tensor, Units};
 
 mod build;
 mod candidates;
+mod portions;
 
 /// A tiny recursive model: parameters and the recursion over them.
 #[derive(Clone)]
@@ -137,10 +138,18 @@ impl Model {
 
     /// One supervision step (paper, figure 3, `deep_recursion`): T − 1 cycles without gradient,
     /// one with, then the heads. The number format of `state` decides that of the recursion.
+    /// Without a gradient, puzzles are taken in [portions](Config::portion); the results are the same.
     ///
     /// # Panics
     /// If the question does not fit the model; [`Model::check`] says so beforehand.
     pub fn supervision_step(&self, tape: &Tape, question: Question<'_>, state: State) -> Step {
+        match tape.is_recording() {
+            true => self.whole_step(tape, question, state),
+            false => self.step_in_portions(tape, question, state),
+        }
+    }
+
+    fn whole_step(&self, tape: &Tape, question: Question<'_>, state: State) -> Step {
         let (x, puzzle_vectors) = self.embed(tape, question, state.y.dtype());
         let no_gradient = tape.without_gradient();
         let mut state = state;

@@ -155,8 +155,7 @@ impl Session<'_> {
     pub(crate) fn join(&mut self, question: Question<'_>) {
         let Solver { model, dtype, .. } = self.solver;
         let fresh = model.initial_state(question.puzzles.len(), dtype);
-        self.state =
-            State { y: self.state.y.append_rows(&fresh.y), z: self.state.z.append_rows(&fresh.z) };
+        self.state = self.state.join(&fresh);
         self.tokens.extend(question.tokens);
         self.puzzles.extend(question.puzzles);
     }

@@ -7,7 +7,7 @@ use trm::{Config, Draft, Limits, Mix, Model, Network, Positions, Question, Solve
 use trm_ops::{DType, Device, Tensor};
 
 const CELLS: usize = 17;
-const PUZZLES: usize = 11;
+const PUZZLES: usize = 31; // several portions
 const STEPS: usize = 5;
 
 /// A model with a halting head that is sure of some puzzles at once, of others later or never.
@@ -83,7 +83,7 @@ fn a_puzzle_gets_the_same_alone_and_anywhere_in_any_batch() {
     let (tokens, puzzles) = question();
     all(|solver, what| {
         let alone = alone(solver);
-        for size in [2, 3, 8, 9, PUZZLES] {
+        for size in [2, 3, 8, 9, 13, 14, PUZZLES] {
             for turn in 0..size.min(3) {
                 // every batch turned, so that a puzzle stands at several places
                 let mut order: Vec<usize> = (0..size).collect();

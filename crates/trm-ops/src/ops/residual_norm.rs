@@ -67,9 +67,11 @@ fn map_lanes<T: Element>(out: &mut [T], a: &[T], b: &[T], f: impl Fn(f32, f32) -
     let ((a, a_tail), (b, b_tail)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     let (out, out_tail) = out.as_chunks_mut::<LANES>();
     for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
-        for (i, out) in out.iter_mut().enumerate() {
-            *out = T::from_f32(f(a[i].to_f32(), b[i].to_f32()));
+        let mut values = *a; // written as a whole: all that is read may overlap with it, for all the compiler knows
+        for (i, value) in values.iter_mut().enumerate() {
+            *value = T::from_f32(f(value.to_f32(), b[i].to_f32()));
         }
+        *out = values;
     }
     for ((out, a), b) in out_tail.iter_mut().zip(a_tail).zip(b_tail) {
         *out = T::from_f32(f(a.to_f32(), b.to_f32()));

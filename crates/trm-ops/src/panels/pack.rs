@@ -1,6 +1,6 @@
 use super::kernel::{Operand, transpose};
 use super::{Format, PANEL, STRIP};
-use crate::dtype::Element;
+use crate::dtype::{Element, map_array};
 use crate::math::vectorized;
 use crate::{DType, Device, Tensor};
 use rayon::prelude::*;
@@ -134,8 +134,9 @@ pub(super) fn pack_strip<S: Copy, T: Operand, const W: usize>(
                 let row = row(group * T::GROUP + part);
                 match row.map(<&[S; W]>::try_from) {
                     Some(Ok(row)) => {
+                        let row = map_array(row, &widen); // of a length known to the compiler
                         for i in 0..W {
-                            strip[i * T::GROUP + part] = widen(row[i]); // of a length known to the compiler
+                            strip[i * T::GROUP + part] = row[i];
                         }
                     }
                     _ => {
@@ -159,8 +160,11 @@ pub(crate) fn interleave<F: Format>(tile: &[f32], panel: &mut [F::Operand]) {
             let strips = strip.chunks_exact_mut(group * STRIP);
             for (rows, strip) in tile.chunks(group * PANEL).zip(strips) {
                 for (part, row) in rows.chunks_exact(PANEL).enumerate() {
+                    let row =
+                        row[side * STRIP..][..STRIP].try_into().expect("half a row of a tile");
+                    let row: [_; STRIP] = map_array(row, F::round);
                     for i in 0..STRIP {
-                        strip[i * group + part] = F::round(row[side * STRIP + i]);
+                        strip[i * group + part] = row[i];
                     }
                 }
                 for part in rows.len() / PANEL..group {

@@ -213,7 +213,7 @@ impl<L: Learner> Run<L> {
             false => Images::None,
         };
         let writer = recipe.autoregressive_for(data);
-        check_memory(&recipe.model_for(data), writer.as_ref(), &recipe.train)?;
+        check_memory(&recipe.model_for(data), writer.as_ref(), &recipe.train, device.threads())?;
         let (train, validation) = split(data, recipe.train.validation, recipe.seed)?;
         let trainer = L::start(&recipe, data, device)?;
         let (folder, progress) = (folder.to_owned(), Progress::start(&data.digest()));

@@ -6,7 +6,7 @@
 
 use super::{Extent, Rope};
 use crate::Tensor;
-use crate::dtype::widen;
+use crate::dtype::{map, widen};
 use crate::math::vectorized;
 use crate::panels::{Format, Lhs, Operand, PANEL, grouped, pack_columns, pack_rows, scratch};
 use crate::shared::Shared;
@@ -119,7 +119,7 @@ impl Extent {
 /// Rounds as the format stores.
 #[inline(always)]
 pub(super) fn round<F: Format>(source: &[f32], target: &mut [F::Operand]) {
-    target.iter_mut().zip(source).for_each(|(target, x)| *target = F::round(*x));
+    map(target, source, F::round);
 }
 
 /// `lhs · panels`, each panel's product a `[rows, 32]` tile of `out`; panels have `size` elements each.

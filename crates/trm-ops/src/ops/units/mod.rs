@@ -214,11 +214,13 @@ fn spread(out: &mut Tensor, parts: &[Tensor], units: Units, factor: f32) {
                         for (i, out) in out.iter_mut().enumerate() {
                             let (row, column, in_box, cell) =
                                 (&row[i], &column[i], &in_box[i], &cell[i]);
-                            for (i, out) in out.iter_mut().enumerate() {
+                            let mut sums = *out; // written as a whole, as in `map_array`
+                            for (i, sum) in sums.iter_mut().enumerate() {
                                 let lines = row[i].to_f32() + column[i].to_f32();
                                 let heard = lines + in_box[i].to_f32() + cell[i].to_f32();
-                                *out = T::from_f32(out.to_f32() + factor * heard);
+                                *sum = T::from_f32(sum.to_f32() + factor * heard);
                             }
+                            *out = sums;
                         }
                     },
                 );
