@@ -98,7 +98,7 @@ impl Parameter {
     /// `Wᵀ` as a right operand, for `x · Wᵀ`; its columns in `parts` equal parts.
     pub(crate) fn columns<F: Format>(&self, parts: usize) -> &[PackedRhs<F>] {
         let forms = F::forms(&self.forms);
-        forms.columns.get_or_init(|| {
+        get_or_make::<Vec<_>>(&forms.columns, || {
             self.in_parts::<F, _>(parts, |w, k| {
                 PackedRhs::from_columns(self.value.device(), w, w.len() / k, k)
             })
@@ -108,7 +108,7 @@ impl Parameter {
     /// `W` as a right operand, for `dY · W`.
     pub(crate) fn rows<F: Format>(&self) -> &PackedRhs<F> {
         let [n, k] = self.extent();
-        F::forms(&self.forms).rows.get_or_init(|| {
+        get_or_make(&F::forms(&self.forms).rows, || {
             let stored = self.value.to_dtype(F::Stored::DTYPE);
             PackedRhs::from_rows(self.value.device(), stored.slice(), n, k)
         })
@@ -117,7 +117,7 @@ impl Parameter {
     /// `W` as left operands, for `W · h`; its rows in `parts` equal parts, each in blocks of `block` rows.
     pub(crate) fn left<F: Format>(&self, parts: usize, block: usize) -> &[PackedLhs<F>] {
         let pack = |w: &[F::Stored], k| PackedLhs::from_rows(self.value.device(), w, k, block);
-        F::forms(&self.forms).left.get_or_init(|| self.in_parts::<F, _>(parts, pack))
+        get_or_make::<Vec<_>>(&F::forms(&self.forms).left, || self.in_parts::<F, _>(parts, pack))
     }
 
     /// `Wᵀ` as left operands, for `Wᵀ · dY`: one for each of `parts` equal parts of the rows of W, in blocks of
@@ -125,7 +125,9 @@ impl Parameter {
     pub(crate) fn left_transposed<F: Format>(&self, parts: usize, block: usize) -> &[PackedLhs<F>] {
         let pack =
             |w: &[F::Stored], k| PackedLhs::from_transposed(self.value.device(), w, k, block);
-        F::forms(&self.forms).left_transposed.get_or_init(|| self.in_parts::<F, _>(parts, pack))
+        get_or_make::<Vec<_>>(&F::forms(&self.forms).left_transposed, || {
+            self.in_parts::<F, _>(parts, pack)
+        })
     }
 
     /// The rows in `parts` equal parts, `[rows, k]` each, packed.
@@ -146,6 +148,18 @@ impl Parameter {
     }
 }
 
+/// What a cell holds, made first if it is empty. Nothing is locked while it is made: a thread that waits for the others
+/// meanwhile may take up work which wants the same, and would wait for itself. What two make is equal.
+fn get_or_make<T>(cell: &OnceLock<T>, make: impl FnOnce() -> T) -> &T {
+    match cell.get() {
+        Some(made) => made,
+        None => {
+            let made = make();
+            cell.get_or_init(|| made)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,6 +176,16 @@ mod tests {
         let mut out = vec![0.0; lhs.rows() * PANEL];
         F::panel_product(lhs, panel, &mut out, false);
         out.chunks_exact(PANEL).map(|row| row[0]).collect()
+    }
+
+    #[test]
+    fn threads_that_want_the_same_form_do_not_wait_for_each_other() {
+        let device = Device::cpu(4);
+        for _ in 0..50 {
+            let parameter = Parameter::new(0, "w", Tensor::zeros(&device, &[256, 64], DType::F32));
+            let rows = |_: std::ops::Range<usize>| parameter.rows::<F32>().panels().count();
+            assert_eq!(device.in_parts(16, 1, &rows, &|a, b| a + b), 16 * 2);
+        }
     }
 
     #[test]
