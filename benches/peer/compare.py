@@ -29,8 +29,28 @@ CASES = {
     "attention-16": Case("forward", "bf16", "attention", 16, 1.5),
     "long-1": Case("forward", "bf16", "long", 1, 1.6),
     "train-16": Case("train", "bf16", "sudoku", 16, 1.25),
-    "f32-1": Case("forward", "f32", "sudoku", 1, 1.3),
-    "f32-16": Case("forward", "f32", "sudoku", 16, 1.3),
+    "f32-1": Case("forward", "f32", "sudoku", 1, 1.5),
+    "f32-16": Case("forward", "f32", "sudoku", 16, 1.5),
+    "f32-attention-1": Case("forward", "f32", "attention", 1, 1.5),
+    "f32-attention-16": Case("forward", "f32", "attention", 16, 1.5),
+    "f32-long-1": Case("forward", "f32", "long", 1, 1.5),
+    "f32-train-16": Case("train", "f32", "sudoku", 16, 1.35),
+}
+
+# What caps the instructions of both sides: ours, and those of PyTorch, oneDNN and MKL.
+CAPS = {
+    "avx2": {
+        "TRM_CPU": "avx2",
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    },
+    "avx512": {
+        "TRM_CPU": "avx512",
+        "ATEN_CPU_CAPABILITY": "avx512",
+        "ONEDNN_MAX_CPU_ISA": "AVX512_CORE",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX512",
+    },
 }
 
 
@@ -40,6 +60,7 @@ def arguments():
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--seconds", type=float, default=6, help="how long each process measures")
     p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--cpu", choices=CAPS, help="cap the instructions of both sides")
     p.add_argument("--no-compile", action="store_true", help="PyTorch eager only")
     p.add_argument("--trm", type=Path, default=HERE.parent.parent / "target/release/trm")
     p.add_argument("--json", type=Path, metavar="FILE",
@@ -68,10 +89,12 @@ def sides(case, a):
             yield mode, [*peer, "--mode", mode]
 
 
-def measure(command):
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+def measure(command, cpu):
+    environment = {**os.environ, **CAPS.get(cpu, {})}
+    command = [str(part) for part in command]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
-        sys.exit(f"{' '.join(map(str, command))}\n{done.stderr}")
+        sys.exit(f"{' '.join(command)}\n{done.stderr}")
     answer = json.loads(done.stdout)
     return {**answer["cases"][0], "machine": answer["machine"]} if "cases" in answer else answer
 
@@ -81,7 +104,7 @@ class Records:
 
     def __init__(self, a):
         self.path = a.json
-        settings = {"seconds": a.seconds, "threads": a.threads}
+        settings = {"seconds": a.seconds, "threads": a.threads, "cpu": a.cpu}
         self.data = {"settings": settings, "runs": []}
         if self.path and self.path.exists():
             self.data = json.loads(self.path.read_text())
@@ -114,7 +137,7 @@ def run(a, records):
             for side, command in turns if number % 2 == 0 else turns[::-1]:
                 if not records.has(name, side, number):
                     print(f"round {number + 1} of {a.rounds}: {CASES[name]}: {side}", file=sys.stderr)
-                    records.add(name, side, number, measure(command))
+                    records.add(name, side, number, measure(command, a.cpu))
 
 
 def row(name, a, records):
