@@ -112,8 +112,8 @@ impl AutoregressiveTrainer {
         self.core.fault(what, |tape| {
             let tape = tape();
             let pass = self.forward(&tape, lesson);
-            let device = self.core.model.device();
-            tape.backward(&[(&pass.loss, &mean_of_rows(device, self.core.config.batch, 1.0))]);
+            let (device, batch) = (self.core.model.device(), self.core.config.batch);
+            tape.backward(&[(&pass.loss, &mean_of_rows(device, batch, (batch, 1.0)))]);
         })
     }
 
@@ -169,7 +169,7 @@ impl Learner for AutoregressiveTrainer {
         if !lm_loss.is_finite() && !self.core.stop.is_requested() {
             return Err(self.fault("loss", &lesson));
         }
-        let mut gradients = tape.backward(&[(&loss, &mean_of_rows(&device, batch, 1.0))]);
+        let mut gradients = tape.backward(&[(&loss, &mean_of_rows(&device, batch, (batch, 1.0)))]);
         if self.core.stop.is_requested() {
             return Err(Error::Stopped);
         }

@@ -200,9 +200,9 @@ impl<N: Network> Core<N> {
     }
 }
 
-/// Gradient of the mean over a batch: what every row's loss is weighted with.
-pub(crate) fn mean_of_rows(device: &Device, batch: usize, weight: f32) -> Tensor {
-    Tensor::from_f32(device, &[batch], &vec![weight / batch as f32; batch])
+/// Gradient of the mean over a batch, times `weight`: what the losses of some of its rows are weighted with.
+pub(crate) fn mean_of_rows(device: &Device, rows: usize, (batch, weight): (usize, f32)) -> Tensor {
+    Tensor::from_f32(device, &[rows], &vec![weight / batch as f32; rows])
 }
 
 pub(crate) fn mean(values: &[f32]) -> f32 {

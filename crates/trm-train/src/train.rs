@@ -4,7 +4,7 @@ use crate::Error;
 use crate::carry::{Carry, Example, Halting};
 use crate::dataset::Dataset;
 use crate::evaluate::{EvalOptions, Evaluation, evaluate_until};
-use crate::learner::{Core, Learner, first_weights, mean};
+use crate::learner::{Core, Learner, first_weights, mean, mean_of_rows};
 use crate::memory::training_bytes;
 use crate::model_folder::load_model;
 use crate::optimizer::update_puzzle_embedding;
@@ -114,10 +114,7 @@ impl Trainer {
         let lm = tape.cross_entropy(&out.logits, answers, ignore, likelihood, smoothing);
         let halt = tape.halt_loss(&out.q, &score.exact);
         let losses = [&lm, &halt].map(Tensor::to_f32_vec);
-        let seed = |weight: f32| {
-            let of_row = weight / config.batch as f32;
-            Tensor::from_f32(model.device(), &[rows.len()], &vec![of_row; rows.len()])
-        };
+        let seed = |weight: f32| mean_of_rows(model.device(), rows.len(), (config.batch, weight));
         let gradients = tape.backward(&[(&lm, &seed(1.0)), (&halt, &seed(config.halt_weight))]);
         let d_vectors = out.puzzle_vectors.as_ref().and_then(|v| gradients.of(v)).cloned();
         Pass { out, score, losses, gradients, d_vectors }
