@@ -179,16 +179,6 @@ mod tests {
     }
 
     #[test]
-    fn threads_that_want_the_same_form_do_not_wait_for_each_other() {
-        let device = Device::cpu(4);
-        for _ in 0..50 {
-            let parameter = Parameter::new(0, "w", Tensor::zeros(&device, &[256, 64], DType::F32));
-            let rows = |_: std::ops::Range<usize>| parameter.rows::<F32>().panels().count();
-            assert_eq!(device.in_parts(16, 1, &rows, &|a, b| a + b), 16 * 2);
-        }
-    }
-
-    #[test]
     fn forms_follow_the_master() {
         let device = Device::cpu(1);
         let value = Tensor::from_f32(&device, &[2, 3], &[1.0, 2.0, 3.0, 4.001, 5.0, 6.0]);
