@@ -1,4 +1,5 @@
 use crate::storage::Recycler;
+use crate::tasks::Unfinished;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -49,7 +50,8 @@ impl Device {
     }
 
     /// `work` on `0..len`, cut into parts of `size` (the last may be shorter): several at the same time, each with
-    /// its operations on this device. Results are joined two by two, neighbours, and always the same two: the bits
+    /// its operations on this device; they are cut into tasks for other threads only when a thread has no part left.
+    /// Results are joined two by two, neighbours, and always the same two: the bits
     /// of a sum do not depend on the number of threads.
     ///
     /// ```
@@ -84,7 +86,9 @@ impl Device {
             join(halves.0, halves.1)
         }
         assert!(size > 0, "parts of nothing");
-        self.install(|| run(0..len, size, work, join))
+        let unfinished = Unfinished::new(len.div_ceil(size));
+        let work = |range| unfinished.portion(|| work(range));
+        self.install(|| run(0..len, size, &work, join))
     }
 
     /// How many buffers were newly allocated, rather than recycled, since the device was made.

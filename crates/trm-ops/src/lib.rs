@@ -42,6 +42,7 @@ mod shared;
 mod stop;
 mod storage;
 mod tape;
+mod tasks;
 mod tensor;
 mod update;
 

@@ -4,6 +4,7 @@ use crate::fault::FaultFinder;
 use crate::math::vectorized;
 use crate::parameter::Parameter;
 use crate::stop::Stop;
+use crate::tasks::Tasks;
 use crate::tensor::{Tensor, dispatch};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -265,7 +266,7 @@ pub(crate) fn accumulate(sum: &mut Tensor, term: &Tensor) {
     const BLOCK: usize = 1 << 14;
     fn run<T: Element>(sum: &mut Tensor, term: &Tensor) {
         let blocks = sum.slice_mut::<T>().par_chunks_mut(BLOCK);
-        blocks.zip(term.slice::<T>().par_chunks(BLOCK)).for_each(|(s, t)| {
+        blocks.zip(term.slice::<T>().par_chunks(BLOCK)).tasks().for_each(|(s, t)| {
             vectorized!({
                 for (s, t) in s.iter_mut().zip(t) {
                     *s = T::from_f32(s.to_f32() + t.to_f32());

@@ -1,6 +1,7 @@
 use crate::dtype::Element;
 use crate::math::vectorized;
 use crate::tape::{Backward, Gradients, Var};
+use crate::tasks::Tasks;
 use crate::tensor::dispatch;
 use crate::{Tape, Tensor};
 use rayon::prelude::*;
@@ -22,7 +23,7 @@ impl Tape {
 
 fn forward<T: Element>(a: &Tensor, b: &Tensor, out: &mut Tensor) {
     let (a, b) = (a.slice::<T>().par_chunks(BLOCK), b.slice::<T>().par_chunks(BLOCK));
-    out.slice_mut::<T>().par_chunks_mut(BLOCK).zip(a.zip(b)).for_each(|(out, (a, b))| {
+    out.slice_mut::<T>().par_chunks_mut(BLOCK).zip(a.zip(b)).tasks().for_each(|(out, (a, b))| {
         vectorized!({
             for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
                 *out = T::from_f32(a.to_f32() + b.to_f32());

@@ -1,4 +1,5 @@
 use crate::tape::{Backward, Gradients};
+use crate::tasks::Tasks;
 use crate::{DType, Tape, Tensor};
 use rayon::prelude::*;
 
@@ -48,7 +49,7 @@ impl Tape {
             smoothing: smoothing as f64,
         };
         self.device().install(|| {
-            out.slice_mut::<f32>().par_iter_mut().enumerate().for_each(|(b, loss)| {
+            out.slice_mut::<f32>().par_iter_mut().enumerate().tasks().for_each(|(b, loss)| {
                 *loss = saved.puzzle(b, |_, _| ()) as f32;
             });
         });
@@ -104,7 +105,7 @@ impl Backward for CrossEntropy {
         let mut d_logits = self.logits.zeros_like();
         let size = d_logits.len() / d_logits.shape()[0];
         let targets = d_logits.slice_mut::<f32>().par_chunks_mut(size).zip(d_out.slice::<f32>());
-        targets.enumerate().for_each(|(b, (target, scale))| {
+        targets.enumerate().tasks().for_each(|(b, (target, scale))| {
             self.puzzle(b, |i, g| target[i] = (g * *scale as f64) as f32);
         });
         gradients.add(self.logits.var(), d_logits);

@@ -1,5 +1,6 @@
 use crate::dtype::Element;
 use crate::tape::{Backward, Gradients};
+use crate::tasks::Tasks;
 use crate::tensor::dispatch;
 use crate::{DType, Parameter, Tape, Tensor};
 use rayon::prelude::*;
@@ -71,7 +72,7 @@ impl Embed {
         let (table, scale) = (self.table.value().slice::<f32>(), self.scale());
         let positions = self.positions.as_ref();
         let positions = positions.map(|(p, first)| &p.value().slice::<f32>()[first * d..]);
-        out.slice_mut::<T>().par_chunks_mut(len * d).enumerate().for_each(|(b, out)| {
+        out.slice_mut::<T>().par_chunks_mut(len * d).enumerate().tasks().for_each(|(b, out)| {
             let prefix = prefix.chunks_exact(prefix_width).nth(b).unwrap_or_default();
             let tokens = &self.tokens[b * (len - self.prefix_len)..];
             for (i, out) in out.chunks_exact_mut(d).enumerate() {

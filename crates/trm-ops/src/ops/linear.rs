@@ -4,6 +4,7 @@ use crate::panels::{
     Format, add_transposed_product, dispatch_format, row_block, scratch, times, times_block,
 };
 use crate::tape::{Backward, Gradients};
+use crate::tasks::Tasks;
 use crate::tensor::dispatch;
 use crate::{Axis, Parameter, Tape, Tensor};
 use rayon::prelude::*;
@@ -56,7 +57,7 @@ fn residual_times<F: Format>(h: &Tensor, x: &Tensor, weight: &Parameter, out: &m
     let hs = h.slice::<F::Stored>().par_chunks(block * n);
     let xs = x.slice::<F::Stored>().par_chunks(block * k);
     let outs = out.slice_mut::<F::Stored>().par_chunks_mut(block * n);
-    outs.zip(hs.zip(xs)).for_each(|(out, (h, x))| {
+    outs.zip(hs.zip(xs)).tasks().for_each(|(out, (h, x))| {
         scratch(h.len(), 0, |product, _| {
             times_block(x, k, matrix, product, n);
             norm_rows(h, product, out, n);

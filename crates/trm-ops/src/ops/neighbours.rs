@@ -1,6 +1,7 @@
 use crate::dtype::Element;
 use crate::storage::with_scratch;
 use crate::tape::{Backward, Gradients};
+use crate::tasks::Tasks;
 use crate::tensor::dispatch;
 use crate::{Tape, Tensor};
 use rayon::prelude::*;
@@ -72,26 +73,31 @@ impl Grid {
 fn gather<T: Element>(h: &Tensor, grid: Grid, out: &mut Tensor) {
     let (len, d, all) = (grid.len(), h.last_dim(), grid.parts() * h.last_dim());
     let puzzles = h.slice::<T>().par_chunks_exact(len * d);
-    out.slice_mut::<T>().par_chunks_exact_mut(len * all).zip(puzzles).for_each(|(out, h)| {
-        with_scratch(grid.kinds() * d, |means| {
-            means.fill(0.0);
-            for (token, h) in h.chunks_exact(d).enumerate() {
-                let (kind, count) = grid.kind(token);
-                let mean = &mut means[kind * d..][..d];
-                mean.iter_mut().zip(h).for_each(|(sum, x)| *sum += x.to_f32() / count);
-            }
-            for (token, heard) in out.chunks_exact_mut(all).enumerate() {
-                let (beside_it, of_all) = heard.split_at_mut(CELLS.len() * d);
-                for (to, part) in CELLS.into_iter().zip(beside_it.chunks_exact_mut(d)) {
-                    match grid.beside(token, to) {
-                        Some(other) => part.copy_from_slice(&h[other * d..][..d]),
-                        None => part.fill(T::from_f32(0.0)),
-                    }
+    out.slice_mut::<T>().par_chunks_exact_mut(len * all).zip(puzzles).tasks().for_each(
+        |(out, h)| {
+            with_scratch(grid.kinds() * d, |means| {
+                means.fill(0.0);
+                for (token, h) in h.chunks_exact(d).enumerate() {
+                    let (kind, count) = grid.kind(token);
+                    let mean = &mut means[kind * d..][..d];
+                    mean.iter_mut().zip(h).for_each(|(sum, x)| *sum += x.to_f32() / count);
                 }
-                of_all.iter_mut().zip(&*means).for_each(|(part, mean)| *part = T::from_f32(*mean));
-            }
-        });
-    });
+                for (token, heard) in out.chunks_exact_mut(all).enumerate() {
+                    let (beside_it, of_all) = heard.split_at_mut(CELLS.len() * d);
+                    for (to, part) in CELLS.into_iter().zip(beside_it.chunks_exact_mut(d)) {
+                        match grid.beside(token, to) {
+                            Some(other) => part.copy_from_slice(&h[other * d..][..d]),
+                            None => part.fill(T::from_f32(0.0)),
+                        }
+                    }
+                    of_all
+                        .iter_mut()
+                        .zip(&*means)
+                        .for_each(|(part, mean)| *part = T::from_f32(*mean));
+                }
+            });
+        },
+    );
 }
 
 struct Neighbours {
@@ -111,26 +117,28 @@ impl Backward for Neighbours {
 fn scatter<T: Element>(d_out: &Tensor, grid: Grid, d_h: &mut Tensor) {
     let (len, d, all) = (grid.len(), d_h.last_dim(), grid.parts() * d_h.last_dim());
     let puzzles = d_out.slice::<T>().par_chunks_exact(len * all);
-    d_h.slice_mut::<T>().par_chunks_exact_mut(len * d).zip(puzzles).for_each(|(d_h, d_out)| {
-        with_scratch((1 + grid.kinds()) * d, |scratch| {
-            let (sum, means) = scratch.split_at_mut(d);
-            means.fill(0.0);
-            for heard in d_out.chunks_exact(all) {
-                let of_all = &heard[CELLS.len() * d..];
-                means.iter_mut().zip(of_all).for_each(|(m, x)| *m += x.to_f32());
-            }
-            for (token, d_h) in d_h.chunks_exact_mut(d).enumerate() {
-                let (kind, count) = grid.kind(token);
-                sum.iter_mut().zip(&means[kind * d..]).for_each(|(s, m)| *s = m / count);
-                for (part, (row, column)) in CELLS.into_iter().enumerate() {
-                    let Some(hearer) = grid.beside(token, (-row, -column)) else { continue };
-                    let owed = &d_out[hearer * all + part * d..][..d];
-                    sum.iter_mut().zip(owed).for_each(|(s, x)| *s += x.to_f32());
+    d_h.slice_mut::<T>().par_chunks_exact_mut(len * d).zip(puzzles).tasks().for_each(
+        |(d_h, d_out)| {
+            with_scratch((1 + grid.kinds()) * d, |scratch| {
+                let (sum, means) = scratch.split_at_mut(d);
+                means.fill(0.0);
+                for heard in d_out.chunks_exact(all) {
+                    let of_all = &heard[CELLS.len() * d..];
+                    means.iter_mut().zip(of_all).for_each(|(m, x)| *m += x.to_f32());
                 }
-                d_h.iter_mut().zip(&*sum).for_each(|(to, s)| *to = T::from_f32(*s));
-            }
-        });
-    });
+                for (token, d_h) in d_h.chunks_exact_mut(d).enumerate() {
+                    let (kind, count) = grid.kind(token);
+                    sum.iter_mut().zip(&means[kind * d..]).for_each(|(s, m)| *s = m / count);
+                    for (part, (row, column)) in CELLS.into_iter().enumerate() {
+                        let Some(hearer) = grid.beside(token, (-row, -column)) else { continue };
+                        let owed = &d_out[hearer * all + part * d..][..d];
+                        sum.iter_mut().zip(owed).for_each(|(s, x)| *s += x.to_f32());
+                    }
+                    d_h.iter_mut().zip(&*sum).for_each(|(to, s)| *to = T::from_f32(*s));
+                }
+            });
+        },
+    );
 }
 
 #[cfg(test)]

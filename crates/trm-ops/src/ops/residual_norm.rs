@@ -2,6 +2,7 @@ use crate::dtype::Element;
 use crate::math::vectorized;
 use crate::storage::with_scratch;
 use crate::tape::{Backward, Gradients, Var};
+use crate::tasks::Tasks;
 use crate::tensor::dispatch;
 use crate::{DType, Tape, Tensor};
 use rayon::prelude::*;
@@ -84,7 +85,7 @@ fn over_features<T: Element>(h: &Tensor, r: &Tensor, out: &mut Tensor, inverse: 
     let rs = r.slice::<T>().par_chunks(ROWS * d);
     let outs = out.slice_mut::<T>().par_chunks_mut(ROWS * d);
     let inverses = inverse.slice_mut::<f32>().par_chunks_mut(ROWS);
-    outs.zip(inverses).zip(hs.zip(rs)).for_each(|((out, inverse), (h, r))| {
+    outs.zip(inverses).zip(hs.zip(rs)).tasks().for_each(|((out, inverse), (h, r))| {
         vectorized!({
             let rows = out.chunks_exact_mut(d).zip(h.chunks_exact(d)).zip(r.chunks_exact(d));
             for (((out, h), r), inverse) in rows.zip(inverse) {
@@ -129,7 +130,7 @@ fn over_tokens<T: Element>(h: &Tensor, r: &Tensor, out: &mut Tensor, inverse: &m
     let rs = r.slice::<T>().par_chunks(l * d);
     let outs = out.slice_mut::<T>().par_chunks_mut(l * d);
     let inverses = inverse.slice_mut::<f32>().par_chunks_mut(d);
-    outs.zip(inverses).zip(hs.zip(rs)).for_each(|((out, inverse), (h, r))| {
+    outs.zip(inverses).zip(hs.zip(rs)).tasks().for_each(|((out, inverse), (h, r))| {
         vectorized!({
             inverse.fill(0.0);
             for (h, r) in h.chunks_exact(d).zip(r.chunks_exact(d)) {
@@ -197,7 +198,7 @@ impl ResidualNorm {
         let dys = d_out.slice::<T>().par_chunks(ROWS * d);
         let inverses = self.inverse.slice::<f32>().par_chunks(ROWS);
         let outs = d_sum.slice_mut::<T>().par_chunks_mut(ROWS * d);
-        outs.zip(inverses).zip(ys.zip(dys)).for_each(|((out, inverse), (y, dy))| {
+        outs.zip(inverses).zip(ys.zip(dys)).tasks().for_each(|((out, inverse), (y, dy))| {
             vectorized!({
                 let rows = out.chunks_exact_mut(d).zip(y.chunks_exact(d)).zip(dy.chunks_exact(d));
                 for (((out, y), dy), inverse) in rows.zip(inverse) {
@@ -213,7 +214,7 @@ impl ResidualNorm {
         let dys = d_out.slice::<T>().par_chunks(l * d);
         let inverses = self.inverse.slice::<f32>().par_chunks(d);
         let outs = d_sum.slice_mut::<T>().par_chunks_mut(l * d);
-        outs.zip(inverses).zip(ys.zip(dys)).for_each(|((out, inverse), (y, dy))| {
+        outs.zip(inverses).zip(ys.zip(dys)).tasks().for_each(|((out, inverse), (y, dy))| {
             with_scratch(d, |mean| {
                 vectorized!({
                     mean.fill(0.0);

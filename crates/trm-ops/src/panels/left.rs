@@ -7,6 +7,7 @@ use super::products::scratch;
 use crate::dtype::{Element, widen};
 use crate::math::vectorized;
 use crate::storage::with_scratch;
+use crate::tasks::Tasks;
 use crate::{Device, Tensor};
 use bytemuck::Zeroable;
 use rayon::prelude::*;
@@ -38,10 +39,12 @@ impl<F: Format> PackedLhs<F> {
         let mut packed = PackedLhs::uninit(device, (matrix.len() / k, k), block, is_tiled);
         let size = packed.size(block);
         let blocks = packed.data.slice_mut::<F::Operand>().par_chunks_mut(size);
-        blocks.zip(matrix.par_chunks(block * k)).for_each(|(target, rows)| match is_tiled {
-            true => pack_tiles::<F>((rows, k), 0..k, target),
-            false => widen_rows::<F>(rows, k, target),
-        });
+        blocks.zip(matrix.par_chunks(block * k)).tasks().for_each(
+            |(target, rows)| match is_tiled {
+                true => pack_tiles::<F>((rows, k), 0..k, target),
+                false => widen_rows::<F>(rows, k, target),
+            },
+        );
         packed
     }
 
@@ -56,7 +59,7 @@ impl<F: Format> PackedLhs<F> {
         let mut packed = PackedLhs::uninit(device, (n, matrix.len() / n), block, true);
         let (size, tile_size) = (packed.size(block), packed.groups * F::Operand::GROUP * most);
         let blocks = packed.data.slice_mut::<F::Operand>().par_chunks_mut(size).enumerate();
-        blocks.for_each(|(i, target)| {
+        blocks.tasks().for_each(|(i, target)| {
             let first = i * block;
             let targets = target.chunks_exact_mut(tile_size);
             for (tile, target) in tiles(block.min(n - first), most).zip(targets) {

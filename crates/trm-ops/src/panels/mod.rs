@@ -34,6 +34,6 @@ const fn max_row_block<F: Format>() -> usize {
 /// Rows per task, so that every thread gets the same number of tasks of nearly the same size. A row's result
 /// does not depend on the rows beside it.
 pub(crate) fn row_block<F: Format>(rows: usize) -> usize {
-    let tasks = rows.div_ceil(max_row_block::<F>()).next_multiple_of(rayon::current_num_threads());
+    let tasks = rows.div_ceil(max_row_block::<F>()).next_multiple_of(crate::tasks::hands());
     rows.div_ceil(tasks)
 }

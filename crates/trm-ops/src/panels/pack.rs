@@ -2,6 +2,7 @@ use super::kernel::{Operand, transpose};
 use super::{Format, PANEL, STRIP};
 use crate::dtype::{Element, map_array};
 use crate::math::vectorized;
+use crate::tasks::Tasks;
 use crate::{DType, Device, Tensor};
 use rayon::prelude::*;
 use std::marker::PhantomData;
@@ -33,7 +34,7 @@ impl<F: Format> PackedRhs<F> {
     pub(crate) fn from_rows(device: &Device, matrix: &[F::Stored], k: usize, n: usize) -> Self {
         let mut packed = PackedRhs::uninit(device, k, n);
         let panels = packed.data.slice_mut::<F::Operand>().par_chunks_exact_mut(packed.panel);
-        panels.enumerate().for_each(|(i, panel)| {
+        panels.enumerate().tasks().for_each(|(i, panel)| {
             let cols = i * PANEL..((i + 1) * PANEL).min(n);
             pack_rows(matrix, n, cols, panel, F::widen);
         });
@@ -44,7 +45,7 @@ impl<F: Format> PackedRhs<F> {
     pub(crate) fn from_columns(device: &Device, matrix: &[F::Stored], n: usize, k: usize) -> Self {
         let mut packed = PackedRhs::uninit(device, k, n);
         let panels = packed.data.slice_mut::<F::Operand>().par_chunks_exact_mut(packed.panel);
-        panels.zip(matrix.par_chunks(PANEL * k)).for_each(|(panel, rows)| {
+        panels.zip(matrix.par_chunks(PANEL * k)).tasks().for_each(|(panel, rows)| {
             pack_columns(rows, k, panel, F::widen);
         });
         packed

@@ -6,6 +6,7 @@ use super::{F32, Format, PANEL, PackedRhs, max_row_block, row_block, with_rows};
 use crate::dtype::{Element, round};
 use crate::math::vectorized;
 use crate::storage::with_scratch;
+use crate::tasks::Tasks;
 use crate::{DType, Device, Tensor};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -32,9 +33,11 @@ pub(crate) fn times<F: Format>(x: &Tensor, matrix: &PackedRhs<F>, n: usize) -> T
     let mut out = Tensor::uninit(x.device(), &shape, F::Stored::DTYPE);
     let block = row_block::<F>(x.len() / k);
     let rows = x.slice::<F::Stored>().par_chunks(block * k);
-    out.slice_mut::<F::Stored>().par_chunks_mut(block * n).zip(rows).for_each(|(out, x)| {
-        times_block(x, k, matrix, out, n);
-    });
+    out.slice_mut::<F::Stored>().par_chunks_mut(block * n).zip(rows).tasks().for_each(
+        |(out, x)| {
+            times_block(x, k, matrix, out, n);
+        },
+    );
     out
 }
 
@@ -120,7 +123,7 @@ pub(crate) fn add_transposed_product<F: Format>(
     let mut parts = Tensor::uninit(device, &[runs, n * k], DType::F32);
     let operands = a.par_chunks(SUMMED * n).zip(b.par_chunks(SUMMED * k));
     let targets = parts.slice_mut::<f32>().par_chunks_exact_mut(n * k);
-    targets.zip(operands).for_each(|(part, (a, b))| {
+    targets.zip(operands).tasks().for_each(|(part, (a, b))| {
         transposed_product::<F>(device, part, (a, n), (b, k), false);
     });
     for (i, part) in parts.slice::<f32>().chunks_exact(n * k).enumerate() {
@@ -141,7 +144,7 @@ fn transposed_product<F: Format>(
     let block = 8 * F::Operand::TILE_ROWS;
     let left = PackedLhs::<F>::from_transposed(device, a, n, block);
     let right = PackedRhs::<F>::from_rows(device, b, a.len() / n, k);
-    sum.par_chunks_mut(block * k).enumerate().for_each(|(i, sum)| {
+    sum.par_chunks_mut(block * k).enumerate().tasks().for_each(|(i, sum)| {
         let lhs = left.block(i);
         with_scratch(lhs.rows() * PANEL, |out| {
             for (cols, panel) in right.panels() {
@@ -157,7 +160,7 @@ pub(crate) fn product(a: &[f32], k: usize, b: &PackedRhs<F32>, n: usize) -> Vec<
     let rows = a.len() / k;
     let mut out = vec![0.0; rows * n];
     let block = row_block::<F32>(rows);
-    out.par_chunks_mut(block * n).zip(a.par_chunks(block * k)).for_each(|(out, a)| {
+    out.par_chunks_mut(block * n).zip(a.par_chunks(block * k)).tasks().for_each(|(out, a)| {
         times_block(a, k, b, out, n);
     });
     out

@@ -24,7 +24,7 @@ impl Model {
         state: State,
     ) -> Step {
         let puzzles = question.puzzles.len();
-        let portion = self.config.portion();
+        let portion = self.config.portion().min(puzzles.div_ceil(self.device.threads()));
         if puzzles <= portion {
             return self.whole_step(tape, question, state);
         }

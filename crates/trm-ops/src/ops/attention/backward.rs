@@ -10,6 +10,7 @@ use crate::Tensor;
 use crate::math::vectorized;
 use crate::panels::{Format, Lhs, PANEL, scratch};
 use crate::shared::Shared;
+use crate::tasks::Tasks;
 use rayon::prelude::*;
 
 /// One head's operands, row-major `[L, padded E]`.
@@ -52,7 +53,7 @@ pub(super) fn backward<F: Format>(
     let features = extent.features();
     let (rows, padded) = (len * extent.row::<F>(), extent.padded_len());
     let d_qkv = Shared::new(d_qkv.slice_mut::<F::Stored>());
-    (0..qkv.shape()[0] * heads).into_par_iter().for_each(|task| {
+    (0..qkv.shape()[0] * heads).into_par_iter().tasks().for_each(|task| {
         let (puzzle, head) = (task / heads, task % heads);
         let qkv = &qkv.slice::<F::Stored>()[puzzle * len * 3 * features..][..len * 3 * features];
         let d_out = &d_out.slice::<F::Stored>()[puzzle * len * features..][..len * features];

@@ -6,6 +6,7 @@ use super::forward::{Memory, attend, query_block};
 use super::{Extent, Rope};
 use crate::panels::{F32, PANEL, STRIP, scratch};
 use crate::shared::Shared;
+use crate::tasks::Tasks;
 use crate::{DType, Device, Tape, Tensor};
 use rayon::prelude::*;
 
@@ -73,7 +74,7 @@ impl Tape {
             let keys = cache.keys.slice_mut::<f32>().par_chunks_mut(k_size);
             let values = cache.values.slice_mut::<f32>().par_chunks_mut(v_size);
             let out = Shared::new(out.slice_mut::<f32>());
-            keys.zip(values).enumerate().for_each(|(task, (k, v))| {
+            keys.zip(values).enumerate().tasks().for_each(|(task, (k, v))| {
                 let (sequence, head) = (task / heads, task % heads);
                 let head = Head { new, qkv: &qkv[sequence * size..][..size], head, rope, first };
                 head.remember(k, (v, value_panel));

@@ -10,6 +10,7 @@ use crate::dtype::{map, widen};
 use crate::math::vectorized;
 use crate::panels::{Format, Lhs, Operand, PANEL, grouped, pack_columns, pack_rows, scratch};
 use crate::shared::Shared;
+use crate::tasks::{Tasks, hands};
 use rayon::prelude::*;
 use std::f32::consts::LOG2_E;
 use std::ops::Range;
@@ -207,11 +208,11 @@ pub(super) fn forward<F: Format>(
 ) {
     let Extent { len, heads, .. } = extent;
     let (batch, stride) = (qkv.shape()[0], qkv.last_dim());
-    let parts = rayon::current_num_threads().div_ceil(batch * heads);
+    let parts = hands().div_ceil(batch * heads);
     let part_rows = len.div_ceil(parts).next_multiple_of(query_block::<F>(extent));
     let parts = len.div_ceil(part_rows);
     let out = Shared::new(out.slice_mut::<F::Stored>());
-    (0..batch * heads * parts).into_par_iter().for_each(|task| {
+    (0..batch * heads * parts).into_par_iter().tasks().for_each(|task| {
         let (puzzle, head) = (task / parts / heads, task / parts % heads);
         let first = task % parts * part_rows;
         let rows = first..(first + part_rows).min(len);

@@ -8,6 +8,7 @@ use crate::panels::{
     Format, PANEL, PackedRhs, row_block, scratch, store_columns, times_block, with_rows,
 };
 use crate::storage::with_scratch;
+use crate::tasks::Tasks;
 use crate::{Parameter, Tensor};
 use rayon::prelude::*;
 
@@ -47,10 +48,10 @@ fn run<F: Format>(
     let xs = x.slice::<F::Stored>().par_chunks(row_block * d);
     let outs = out.slice_mut::<F::Stored>().par_chunks_mut(row_block * d);
     if pre.is_empty() {
-        outs.zip(xs).for_each(|(out, x)| block(x, None, out));
+        outs.zip(xs).tasks().for_each(|(out, x)| block(x, None, out));
     } else {
         let pres = pre.slice_mut::<F::Stored>().par_chunks_mut(row_block * 2 * inner);
-        outs.zip(xs).zip(pres).for_each(|((out, x), pre)| block(x, Some(pre), out));
+        outs.zip(xs).zip(pres).tasks().for_each(|((out, x), pre)| block(x, Some(pre), out));
     }
 }
 
@@ -114,7 +115,7 @@ pub(super) fn backward<F: Format>(
     let acts = act.slice_mut::<F::Stored>().par_chunks_mut(row_block * inner);
     let d_xs = d_x.slice_mut::<F::Stored>().par_chunks_mut(row_block * d);
     let blocks = d_outs.zip(d_pres).zip(acts.zip(d_xs)).enumerate();
-    blocks.for_each(|(i, ((d_out, d_pre), (act, d_x)))| {
+    blocks.tasks().for_each(|(i, ((d_out, d_pre), (act, d_x)))| {
         if let Some(x) = x {
             let x = &x.slice::<F::Stored>()[i * row_block * d..][..d_out.len()];
             pre_activations::<F>(x, weights, d_pre);

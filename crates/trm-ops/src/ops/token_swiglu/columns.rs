@@ -12,6 +12,7 @@ use crate::panels::{
 };
 use crate::shared::Shared;
 use crate::tape::Gradients;
+use crate::tasks::{Tasks, hands};
 use crate::{DType, Parameter, Tensor};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -52,9 +53,9 @@ fn blocks_of_units(inner: usize) -> impl Iterator<Item = (usize, Range<usize>)> 
 fn for_each_part(h: &Tensor, f: impl Fn(usize, Vec<Range<usize>>) + Sync) {
     let [batch, _, d] = *h.shape() else { panic!("[B, L, D]") };
     let panels = d.div_ceil(PANEL);
-    let width = (batch * panels / (2 * rayon::current_num_threads())).clamp(1, PANELS);
+    let width = (batch * panels / (2 * hands())).clamp(1, PANELS);
     let parts = panels.div_ceil(width);
-    (0..batch * parts).into_par_iter().for_each(|task| {
+    (0..batch * parts).into_par_iter().tasks().for_each(|task| {
         let (puzzle, part) = (task / parts, task % parts);
         let panels = part * width..((part + 1) * width).min(panels);
         f(puzzle, panels.map(|i| i * PANEL..((i + 1) * PANEL).min(d)).collect());
@@ -375,7 +376,7 @@ fn sum_of_products<F: Format>(
     let left = PackedLhs::<F>::from_rows(a.device(), a.slice(), d, m);
     let mut tiles = Tensor::uninit(a.device(), &[panels, m * PANEL], DType::F32);
     let all = tiles.slice_mut::<f32>().par_chunks_exact_mut(m * PANEL).enumerate();
-    all.for_each(|(panel, tile)| {
+    all.tasks().for_each(|(panel, tile)| {
         let cols = panel * PANEL..((panel + 1) * PANEL).min(n);
         for puzzle in 0..batch {
             let rows = &b.slice::<F::Stored>()[(puzzle * n + cols.start) * d..][..cols.len() * d];

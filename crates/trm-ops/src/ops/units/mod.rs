@@ -8,6 +8,7 @@ use crate::ops::linear::add_weight_gradient;
 use crate::panels::{self, dispatch_format};
 use crate::storage::with_scratch;
 use crate::tape::{Backward, Gradients};
+use crate::tasks::Tasks;
 use crate::tensor::dispatch;
 use crate::{Parameter, Tape, Tensor};
 use rayon::prelude::*;
@@ -155,7 +156,7 @@ fn sums(h: &Tensor, units: Units, factor: f32) -> [Tensor; KINDS] {
             sums.par_chunks_exact_mut(per_kind)
         });
         let targets = rows.zip(columns).zip(boxes.zip(cells));
-        targets.zip(h.slice::<T>().par_chunks_exact(puzzle)).for_each(
+        targets.zip(h.slice::<T>().par_chunks_exact(puzzle)).tasks().for_each(
             |(((row, column), (in_box, cell)), h)| {
                 with_scratch(KINDS * per_kind, |totals| {
                     vectorized!({
@@ -200,7 +201,7 @@ fn spread(out: &mut Tensor, parts: &[Tensor], units: Units, factor: f32) {
         let per_kind = units.size().pow(2) * d;
         let parts: [&[T]; KINDS] = std::array::from_fn(|kind| parts[kind].slice());
         let puzzles = out.slice_mut::<T>().par_chunks_exact_mut(units.candidates() * d);
-        puzzles.enumerate().for_each(|(puzzle, out)| {
+        puzzles.enumerate().tasks().for_each(|(puzzle, out)| {
             let parts = parts.map(|part| &part[puzzle * per_kind..][..per_kind]);
             vectorized!({
                 units.each(
