@@ -157,12 +157,15 @@ fn describe<L: Learner>(run: &Run<L>) {
         DType::from(settings.precision),
         model.device()
     );
-    let (needed, written) = (learner.training_bytes(), checkpoint_bytes(model));
-    note!(
-        "needs about {}, and up to {} more while a checkpoint is written",
-        bytes(needed),
-        bytes(written)
-    );
+    let (needed, written) = (learner.training_bytes(), checkpoint_bytes(learner));
+    match written {
+        0 => note!("needs about {}, and waits while a checkpoint is written", bytes(needed)),
+        more => note!(
+            "needs about {}, and up to {} more while a checkpoint is written",
+            bytes(needed),
+            bytes(more)
+        ),
+    }
     if let Some(free) = available_bytes().filter(|free| *free < needed + written) {
         note!(
             "warning: only {} are free: set a smaller train.batch{}",

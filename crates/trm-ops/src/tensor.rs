@@ -4,6 +4,7 @@ use crate::math::vectorized;
 use crate::storage::Buffer;
 use crate::tape::Var;
 use half::bf16;
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -87,6 +88,20 @@ impl Tensor {
             DType::F32 => self.slice::<f32>().to_vec(),
             DType::Bf16 => self.slice::<bf16>().iter().map(|x| Element::to_f32(*x)).collect(),
         }
+    }
+
+    /// All values, in row-major order, as little-endian f32: a copy only where they lie otherwise.
+    ///
+    /// ```
+    /// let device = trm_ops::Device::cpu(1);
+    /// let tensor = trm_ops::Tensor::from_f32(&device, &[1], &[-2.0]);
+    /// assert_eq!(*tensor.f32_bytes(), [0, 0, 0, 0xc0]);
+    /// ```
+    pub fn f32_bytes(&self) -> Cow<'_, [u8]> {
+        if cfg!(target_endian = "little") && self.dtype == DType::F32 {
+            return Cow::Borrowed(bytemuck::cast_slice(self.slice::<f32>()));
+        }
+        Cow::Owned(self.to_f32_vec().iter().flat_map(|x| x.to_le_bytes()).collect())
     }
 
     /// Whether no value is a NaN or an infinity.

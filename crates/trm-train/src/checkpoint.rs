@@ -1,15 +1,16 @@
 //! The full state of training on disk, so that a resumed run goes on as if it had never stopped.
 
 use crate::Error;
-use crate::files::read;
+use crate::files::{read, write_atomic, write_folder_atomic};
 use crate::learner::Learner;
-use crate::model_folder::{checkpoints, model_files, save_files};
+use crate::model_folder::{Content, checkpoints, model_files};
 use crate::provenance::Provenance;
 use crate::recipe::Recipe;
-use crate::state::{self, TrainingState};
+use crate::state::{self, Arrays};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use trm::Network;
 
@@ -59,7 +60,7 @@ impl Progress {
 /// All that a checkpoint holds. Cheap to take while training goes on.
 pub(crate) struct Snapshot<N> {
     pub(crate) model: N,
-    pub(crate) state: TrainingState,
+    pub(crate) state: Arrays,
     pub(crate) progress: Progress,
     pub(crate) recipe: Recipe,
     pub(crate) provenance: Provenance,
@@ -83,20 +84,33 @@ impl<N: Network> Snapshot<N> {
     ///
     /// # Errors
     /// If the operating system refuses; older checkpoints are then still there.
-    pub(crate) fn write(&self, run: &Path) -> Result<PathBuf, Error> {
+    pub(crate) fn write(self, run: &Path) -> Result<PathBuf, Error> {
         let path = folder_of(run, self.progress.step);
         let mut files = model_files(&self.model, &self.recipe, &self.provenance);
         let json = serde_json::to_vec_pretty(&self.progress).expect("progress is JSON");
-        files.push(("progress.json", json));
-        files.push(("state.safetensors", self.state.to_bytes()));
-        let seal = |bytes: &[u8]| Seal {
-            bytes: bytes.len() as u64,
-            blake3: blake3::hash(bytes).to_string(),
-        };
-        let sealed = files.iter().map(|(name, bytes)| ((*name).to_owned(), seal(bytes))).collect();
-        let manifest = Manifest { format: FORMAT, files: sealed };
-        files.push((MANIFEST, serde_json::to_vec_pretty(&manifest).expect("a manifest is JSON")));
-        save_files(&path, &files).map(|()| path)
+        files.push(("progress.json", Content::Bytes(json)));
+        files.push(("state.safetensors", Content::Arrays(self.state)));
+        write_folder_atomic(&path, |folder| {
+            let mut sealed = BTreeMap::new();
+            for (name, content) in files {
+                let path = folder.join(name);
+                content.write(&path)?;
+                sealed.insert(name.into(), Seal::of(&path).map_err(Error::io("read", &path))?);
+            }
+            let manifest = Manifest { format: FORMAT, files: sealed };
+            let json = serde_json::to_vec_pretty(&manifest).expect("a manifest is JSON");
+            write_atomic(&folder.join(MANIFEST), &json)
+        })
+        .map(|()| path)
+    }
+}
+
+impl Seal {
+    /// That of a file as it lies on disk.
+    fn of(path: &Path) -> io::Result<Seal> {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(File::open(path)?)?;
+        Ok(Seal { bytes: hasher.count(), blake3: hasher.finalize().to_string() })
     }
 }
 

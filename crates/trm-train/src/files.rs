@@ -48,13 +48,21 @@ fn text_of(bytes: Vec<u8>) -> Option<String> {
 /// # Errors
 /// If the operating system refuses; then no temporary file is left.
 pub fn write_atomic(path: &Path, contents: &[u8]) -> Result<(), Error> {
+    write_atomic_by(path, |path| File::create(path)?.write_all(contents))
+}
+
+/// [`write_atomic`] of what `fill` writes to the path it is given.
+pub(crate) fn write_atomic_by(
+    path: &Path,
+    fill: impl FnOnce(&Path) -> io::Result<()>,
+) -> Result<(), Error> {
     sweep_for(path);
     let temporary = written(path);
     let write = || {
-        let mut file = File::create(&temporary)?;
+        File::create(&temporary)?;
         let _held = hold(&temporary);
-        file.write_all(contents)?;
-        file.sync_all()?;
+        fill(&temporary)?;
+        File::open(&temporary)?.sync_all()?;
         fs::rename(&temporary, path)?;
         sync_folder(folder_of(path))
     };

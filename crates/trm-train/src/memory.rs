@@ -1,9 +1,10 @@
 //! How much memory training takes, said before it starts.
 
 use crate::Error;
+use crate::learner::{Core, Learner};
 use crate::recipe::TrainConfig;
 use trm::{AutoregressiveConfig, Config, Mix, Model, Network};
-use trm_ops::DType;
+use trm_ops::{DType, Tensor};
 
 /// Bytes that training of this model is about to use: an estimate from the sizes of what is kept,
 /// within a third: how many portions are at work is up to the threads.
@@ -79,11 +80,14 @@ pub(crate) fn check_memory(
     }
 }
 
-/// Bytes that writing a checkpoint takes for a moment besides: every number once more as the next steps change
-/// it, in f32, as bytes, and in the file that is made of them.
-pub fn checkpoint_bytes(model: &impl Network) -> u64 {
-    let all: usize = model.tensors().iter().map(|(_, tensor)| tensor.len()).sum();
-    4 * 4 * all as u64
+/// Bytes that a checkpoint takes besides while it is written and training goes on: every number once more as the
+/// next steps change it. 0 where that would be more than a quarter of what training uses: it waits then.
+pub fn checkpoint_bytes<L: Learner>(learner: &L) -> u64 {
+    let Core { model, optimizer, average, .. } = learner.core();
+    let weights = model.tensors().into_iter().map(|(_, tensor)| tensor.len());
+    let moments = optimizer.slots().iter().flat_map(|slot| &slot.moments).chain(average);
+    let bytes = 4 * weights.chain(moments.map(Tensor::len)).sum::<usize>() as u64;
+    if bytes <= learner.training_bytes() / 4 { bytes } else { 0 }
 }
 
 fn bytes_per_puzzle(config: &Config, train: &TrainConfig) -> f64 {

@@ -1,12 +1,15 @@
 //! A model on disk: a folder with `config.json` and `model.safetensors`.
 
 use crate::Error;
-use crate::files::{read, write_atomic, write_folder_atomic};
+use crate::files::{read, write_atomic, write_atomic_by, write_folder_atomic};
 use crate::provenance::{Provenance, weight_digest};
 use crate::recipe::Recipe;
+use crate::state::{Arrays, Stored};
+use safetensors::SafeTensorError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use toml::Table;
 use trm::{Autoregressive, AutoregressiveConfig, Config, Model, Network};
@@ -14,20 +17,48 @@ use trm_ops::{DType, Device};
 use trm_puzzles::Domain;
 
 /// Names and contents of files.
-pub(crate) type Files = Vec<(&'static str, Vec<u8>)>;
+pub(crate) type Files = Vec<(&'static str, Content)>;
+
+/// What a file holds.
+pub(crate) enum Content {
+    Bytes(Vec<u8>),
+    /// A safetensors file: written array by array, without a second copy in memory.
+    Arrays(Arrays),
+}
+
+impl Content {
+    /// Writes a whole file.
+    pub(crate) fn write(self, path: &Path) -> Result<(), Error> {
+        match self {
+            Content::Bytes(bytes) => write_atomic(path, &bytes),
+            Content::Arrays(arrays) => write_atomic_by(path, |path| write_arrays(path, &arrays)),
+        }
+    }
+}
+
+fn write_arrays(path: &Path, arrays: &Arrays) -> io::Result<()> {
+    // safetensors puts a file of its own in this one's place, which only its owner could read
+    let permissions = File::create(path)?.metadata()?.permissions();
+    let views = arrays.iter().map(|(name, stored)| (name, stored));
+    safetensors::serialize_to_file(views, None, path).map_err(|error| match error {
+        SafeTensorError::IoError(error) => error,
+        error => io::Error::other(error),
+    })?;
+    fs::set_permissions(path, permissions)
+}
 
 /// Writes the folder of a model whose origin is not known, whole or not at all.
 ///
 /// # Errors
 /// If the operating system refuses.
 pub fn save_model(folder: &Path, model: &impl Network) -> Result<(), Error> {
-    save_files(folder, &weight_files(model))
+    save_files(folder, weight_files(model))
 }
 
 /// Writes a folder, whole or not at all.
-pub(crate) fn save_files(folder: &Path, files: &Files) -> Result<(), Error> {
+pub(crate) fn save_files(folder: &Path, files: Files) -> Result<(), Error> {
     write_folder_atomic(folder, |folder| {
-        files.iter().try_for_each(|(name, bytes)| write_atomic(&folder.join(name), bytes))
+        files.into_iter().try_for_each(|(name, content)| content.write(&folder.join(name)))
     })
 }
 
@@ -46,27 +77,34 @@ pub fn export_model<N: Network>(
     let weights = model.to_safetensors(dtype);
     let stored = N::from_safetensors(model.config(), model.device(), &weights)
         .map_err(|error| Error::Mismatch(error.to_string()))?;
+    let (config, weights) = (Content::Bytes(config), Content::Bytes(weights));
     let mut files = vec![("config.json", config), ("model.safetensors", weights)];
     if let Some(provenance) = Provenance::load(source)? {
         let provenance = Provenance { weights: weight_digest(&stored), ..provenance };
         let json = serde_json::to_vec_pretty(&provenance).expect("provenance is JSON");
-        files.push((Provenance::FILE, json));
-        files.push(("recipe.toml", read(&resolve(source)?.join("recipe.toml"))?));
+        let recipe = read(&resolve(source)?.join("recipe.toml"))?;
+        files.push((Provenance::FILE, Content::Bytes(json)));
+        files.push(("recipe.toml", Content::Bytes(recipe)));
     }
-    save_files(folder, &files)
+    save_files(folder, files)
 }
 
 fn weight_files(model: &impl Network) -> Files {
     let config = serde_json::to_vec_pretty(model.config()).expect("a configuration is JSON");
-    vec![("config.json", config), ("model.safetensors", model.to_safetensors(DType::F32))]
+    let tensors = model.tensors().into_iter();
+    let weights = tensors.map(|(name, tensor)| (name.to_owned(), Stored::floats(tensor)));
+    vec![
+        ("config.json", Content::Bytes(config)),
+        ("model.safetensors", Content::Arrays(weights.collect())),
+    ]
 }
 
 /// The files of a trained model.
 pub(crate) fn model_files(model: &impl Network, recipe: &Recipe, provenance: &Provenance) -> Files {
     let mut files = weight_files(model);
     let json = serde_json::to_vec_pretty(provenance).expect("provenance is JSON");
-    files.push((Provenance::FILE, json));
-    files.push(("recipe.toml", recipe.to_toml().into_bytes()));
+    files.push((Provenance::FILE, Content::Bytes(json)));
+    files.push(("recipe.toml", Content::Bytes(recipe.to_toml().into_bytes())));
     files
 }
 
@@ -184,7 +222,7 @@ pub(crate) fn resolve(folder: &Path) -> Result<PathBuf, Error> {
         None if folder.is_dir() => {
             Err(Error::file(folder, "no model here: expected config.json, best/ or checkpoints/"))
         }
-        None => Err(Error::io("read", folder)(std::io::ErrorKind::NotFound.into())),
+        None => Err(Error::io("read", folder)(io::ErrorKind::NotFound.into())),
     }
 }
 
@@ -204,4 +242,36 @@ pub(crate) fn checkpoints(run: &Path) -> Vec<(u64, PathBuf)> {
     let mut found: Vec<_> = numbered.collect();
     found.sort();
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{Purpose, stream};
+    use trm_ops::Tensor;
+
+    #[test]
+    fn weights_written_array_by_array_are_the_same_file_for_the_same_readers() {
+        let config = Config { hidden: 32, heads: 1, ..Config::default() };
+        let mut rng = stream(1, Purpose::Weights, 0);
+        let model = Model::new(&config, &Device::cpu(1), &mut rng).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        save_model(folder.path(), &model).unwrap();
+        let [weights, config] =
+            ["model.safetensors", "config.json"].map(|name| folder.path().join(name));
+        assert!(fs::read(&weights).unwrap() == model.to_safetensors(DType::F32));
+        let permissions = |path| fs::metadata(path).unwrap().permissions();
+        assert_eq!(permissions(weights), permissions(config));
+    }
+
+    #[test]
+    fn arrays_that_cannot_be_written_leave_nothing() {
+        let device = Device::cpu(1);
+        let folder = tempfile::tempdir().unwrap();
+        let array = || Stored::floats(&Tensor::from_f32(&device, &[1], &[1.0]));
+        let arrays = Content::Arrays(vec![("a".into(), array()), ("b".into(), array())]);
+        fs::create_dir(folder.path().join("taken")).unwrap();
+        assert!(arrays.write(&folder.path().join("taken")).is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 }

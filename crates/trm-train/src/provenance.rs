@@ -76,9 +76,7 @@ pub fn weight_digest(model: &impl Network) -> String {
     hasher.update(config.to_string().as_bytes());
     for (name, tensor) in model.tensors() {
         hasher.update(name.as_bytes());
-        for value in tensor.to_f32_vec() {
-            hasher.update(&value.to_le_bytes());
-        }
+        hasher.update(&tensor.f32_bytes());
     }
     hasher.finalize().to_string()
 }

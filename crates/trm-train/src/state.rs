@@ -7,9 +7,8 @@ use std::borrow::Cow;
 use trm::Network;
 use trm_ops::{DType, Device, Tensor};
 
-/// Weights, moments, average and carry of a trainer. Cheap to take: tensors share their storage until
-/// training overwrites it.
-pub(crate) struct TrainingState(Vec<(String, Stored)>);
+/// Arrays of a safetensors file, by name. Cheap to take: tensors share their storage until training overwrites it.
+pub(crate) type Arrays = Vec<(String, Stored)>;
 
 /// One stored array.
 pub struct Stored {
@@ -36,7 +35,7 @@ impl View for &Stored {
     }
     fn data(&self) -> Cow<'_, [u8]> {
         match &self.values {
-            Values::Floats(t) => t.to_f32_vec().iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Values::Floats(tensor) => tensor.f32_bytes(),
             Values::Bytes(values) => Cow::Borrowed(values),
             Values::Integers(values) => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
         }
@@ -47,7 +46,7 @@ impl View for &Stored {
 }
 
 impl Stored {
-    fn floats(tensor: &Tensor) -> Stored {
+    pub(crate) fn floats(tensor: &Tensor) -> Stored {
         Stored { shape: tensor.shape().to_vec(), values: Values::Floats(tensor.clone()) }
     }
 
@@ -60,16 +59,8 @@ impl Stored {
     }
 }
 
-impl TrainingState {
-    /// As a safetensors file.
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let views = self.0.iter().map(|(name, stored)| (name, stored));
-        safetensors::serialize(views, None).expect("names are unique and sizes are right")
-    }
-}
-
-/// All that the next step of a learner depends on, but for the data.
-pub(crate) fn state_of<L: Learner>(learner: &L) -> TrainingState {
+/// All that the next step of a learner depends on, but for the data: weights, moments, average and carry.
+pub(crate) fn state_of<L: Learner>(learner: &L) -> Arrays {
     let Core { model, optimizer, average, .. } = learner.core();
     let mut stored = Vec::new();
     for (name, tensor) in model.tensors() {
@@ -84,7 +75,7 @@ pub(crate) fn state_of<L: Learner>(learner: &L) -> TrainingState {
         stored.push((format!("average/{}", parameter.name()), Stored::floats(average)));
     }
     stored.extend(learner.store());
-    TrainingState(stored)
+    stored
 }
 
 /// Puts a learner where [`state_of`] it was taken.

@@ -141,11 +141,13 @@ impl View for Stored<'_> {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        let values = self.tensor.to_f32_vec();
-        Cow::Owned(match self.dtype {
-            DType::F32 => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
-            DType::Bf16 => values.iter().flat_map(|x| bf16::from_f32(*x).to_le_bytes()).collect(),
-        })
+        match self.dtype {
+            DType::F32 => self.tensor.f32_bytes(),
+            DType::Bf16 => {
+                let values = self.tensor.to_f32_vec();
+                values.iter().flat_map(|x| bf16::from_f32(*x).to_le_bytes()).collect()
+            }
+        }
     }
 
     fn data_len(&self) -> usize {

@@ -6,6 +6,7 @@ use crate::carry::Example;
 use crate::checkpoint::{Checkpoint, Progress, Snapshot, retain};
 use crate::learner::Learner;
 use crate::log::Log;
+use crate::memory::checkpoint_bytes;
 use crate::model_folder::{model_files, save_files};
 use crate::provenance::{Machine, Provenance, program, weight_digest};
 use crate::sampler::Sampler;
@@ -134,21 +135,21 @@ impl<L: Learner> Loop<'_, L> {
                 ..run.progress.clone()
             };
             let files = model_files(&model, &run.recipe, &run.provenance(&model));
-            save_files(&run.folder.join("best"), &files)?;
+            save_files(&run.folder.join("best"), files)?;
         }
         self.log.validation(step, &evaluation, run.progress.seconds)?;
         (self.on)(Event::Validation { step, evaluation: &evaluation, best });
         Ok(())
     }
 
-    /// Begins to write a checkpoint of this moment. The log is on disk before it, so that a resumed
-    /// run has no gap in it.
+    /// Begins to write a checkpoint of this moment, and waits for it where memory has no room for training to go on.
+    /// The log is on disk before it, so that a resumed run has no gap in it.
     fn begin_checkpoint(&mut self) -> Result<(), Error> {
         self.finish_checkpoint()?;
         self.log.sync()?;
         let (snapshot, folder) = (self.run.snapshot(), self.run.folder.clone());
         self.writer.begin(move || snapshot.write(&folder));
-        Ok(())
+        if checkpoint_bytes(&self.run.trainer) == 0 { self.finish_checkpoint() } else { Ok(()) }
     }
 
     fn finish_checkpoint(&mut self) -> Result<(), Error> {
