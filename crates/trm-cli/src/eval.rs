@@ -21,8 +21,8 @@ use trm::{Model, Network, Solver};
 use trm_train::report::{Chart, render_chart};
 use trm_train::{
     AnyModel, Dataset, EvalOptions, Evaluation, Machine, Outputs, Precision, SearchOptions,
-    evaluate_until, files::check_writable, files::write_atomic, load_any, program, weight_digest,
-    wilson,
+    evaluate_until, files::check_writable, files::write_atomic, fit, load_any, program,
+    weight_digest, wilson,
 };
 
 #[derive(Args)]
@@ -115,7 +115,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         bail!("no puzzles: --limit must be at least 1 and the split must not be empty");
     }
     match model {
-        AnyModel::Recursive(model) => recursive(arguments, &model, data),
+        AnyModel::Recursive(model) => {
+            recursive(arguments, &fit(*model, &data.metadata.domain), data)
+        }
         AnyModel::Autoregressive(model) => written::run(arguments, &model, &data),
     }
 }

@@ -15,9 +15,10 @@ use show::Show;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use trm::{Limits, Model, Question, Solver};
+use trm_puzzles::maze::Size;
 use trm_puzzles::sudoku::{Grid, Shape};
 use trm_puzzles::{Domain, QuestionError};
-use trm_train::{AnyModel, Dataset, Effort, Error, Precision, check_fit, load_any, think};
+use trm_train::{AnyModel, Dataset, Effort, Precision, check_fit, fit, load_any, think};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -74,11 +75,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let (folder, puzzle) = model_and_puzzle(arguments)?;
     let device = arguments.machine.device()?;
     let Some(folder) = folder.map(Path::new) else {
-        return recursive(arguments, puzzle, &shipped::model(&device)?)
+        return recursive(arguments, puzzle, shipped::model(&device)?)
             .map_err(|error| with_sizes(error, arguments, puzzle));
     };
     match load_any(folder, &device)? {
-        AnyModel::Recursive(model) => recursive(arguments, puzzle, &model),
+        AnyModel::Recursive(model) => recursive(arguments, puzzle, *model),
         AnyModel::Autoregressive(model) => written::run(arguments, (folder, puzzle), &model),
     }
 }
@@ -96,23 +97,40 @@ fn with_sizes(error: anyhow::Error, arguments: &Arguments, puzzle: Option<&str>)
     }
 }
 
-fn recursive(arguments: &Arguments, puzzle: Option<&str>, model: &Model) -> Result<Outcome> {
+fn recursive(arguments: &Arguments, puzzle: Option<&str>, model: Model) -> Result<Outcome> {
     arguments.writing.refuse()?;
-    let domain: Domain = model.config().domain.parse()?;
-    let asked = match &arguments.data {
+    let (model, asked) = match &arguments.data {
         Some(folder) => {
-            Asked::of_data(folder, puzzle.unwrap_or_default(), &|data| check_fit(model, data))?
+            let data = Dataset::load(folder, "test")?;
+            let model = fit(model, &data.metadata.domain);
+            check_fit(&model, &data)?;
+            let asked = Asked::of_data(&data, folder, puzzle.unwrap_or_default())?;
+            (model, asked)
         }
         None => {
             let (place, text) = text(arguments, puzzle)?;
-            Asked::of_text(questions(domain, &place, &text)?)
+            of_text(model, &place, &text)?
         }
     };
-    let effort = effort(arguments, model, domain)?;
-    let solver = Solver::new(model, Precision::from(arguments.precision).into());
+    let domain: Domain = model.config().domain.parse()?;
+    let effort = effort(arguments, &model, domain)?;
+    let solver = Solver::new(&model, Precision::from(arguments.precision).into());
     let mut show = Show::new(domain, &asked, effort, arguments.json);
     think(solver, domain, asked.question(), effort, &mut |_, told| show.hear(told))?;
     Ok(show.outcome())
+}
+
+/// The puzzles of a text for a model; for mazes of another size the model with that size, if its weights are those of
+/// any.
+fn of_text(model: Model, place: &str, text: &str) -> Result<(Model, Asked)> {
+    let read = |model: &Model| questions(model.config().domain.parse()?, place, text);
+    let refused = match read(&model) {
+        Ok(own) => return Ok((model, Asked::of_text(own))),
+        Err(refused) => refused,
+    };
+    let size = Size::of_text(text).ok_or(refused)?;
+    let model = fit(model, &Domain::Maze(size).name());
+    read(&model).map(|read| (model, Asked::of_text(read)))
 }
 
 /// How to think: judged by the rules where there are any, unless the model alone was asked for.
@@ -150,14 +168,8 @@ impl Asked {
         Asked { tokens: questions.concat(), puzzles: vec![0; questions.len()], answers: Vec::new() }
     }
 
-    /// The test examples with this name or number of a data set that passes a check.
-    fn of_data(
-        folder: &Path,
-        wanted: &str,
-        check: &dyn Fn(&Dataset) -> Result<(), Error>,
-    ) -> Result<Asked> {
-        let data = Dataset::load(folder, "test")?;
-        check(&data)?;
+    /// The test examples with this name or number of a data set.
+    fn of_data(data: &Dataset, folder: &Path, wanted: &str) -> Result<Asked> {
         let ids = data.example_identifiers();
         let examples: Vec<usize> = match &data.augmented {
             Some(tasks) => {

@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 use std::time::Instant;
 use trm::{Limits, Model, Question, Solver};
 use trm_ops::{DType, Stop};
+use trm_puzzles::Domain;
 
 /// How to evaluate.
 #[derive(Clone, Copy, Debug)]
@@ -142,6 +143,19 @@ pub fn check_fit(model: &Model, data: &Dataset) -> Result<(), Error> {
         return Err(differs("puzzle_identifiers", known, identifiers.to_string()));
     }
     Ok(())
+}
+
+/// The model for a domain that is its own, or a maze of another size where its weights are those of any
+/// ([`Model::on_grid`]); else as it is, for [`check_fit`] to say what differs.
+pub fn fit(model: Model, domain: &str) -> Model {
+    let parsed = [&model.config().domain[..], domain].map(|name| name.parse::<Domain>().ok());
+    match parsed {
+        [Some(Domain::Maze(own)), Some(Domain::Maze(size))] if own != size => {
+            let sized = model.on_grid(domain, [size.height, size.width]);
+            sized.ok().flatten().unwrap_or(model)
+        }
+        _ => model,
+    }
 }
 
 /// Refuses data of other cells, tokens or puzzles than a model's.

@@ -62,7 +62,8 @@ pub use choosing::{BestOf, Chosen, SampleOptions, best_of, write_best};
 pub use dataset::Dataset;
 pub use error::Error;
 pub use evaluate::{
-    Bin, EvalOptions, Evaluation, Outputs, StepScore, check_fit, evaluate, evaluate_until, wilson,
+    Bin, EvalOptions, Evaluation, Outputs, StepScore, check_fit, evaluate, evaluate_until, fit,
+    wilson,
 };
 pub use first_errors::{FirstErrors, first_errors};
 pub use grid_data::grids_from_files;

@@ -274,6 +274,11 @@ impl Config {
         }
     }
 
+    /// Whether the weights are those of a grid of any size: what a cell hears depends on what lies beside it alone.
+    pub fn fits_any_grid(&self) -> bool {
+        self.mix == Mix::Neighbours && self.positions == Positions::None
+    }
+
     fn check_prefix(&self) -> Result<(), ConfigError> {
         let Config { prefix_len, puzzle_embedding, .. } = *self;
         let room = prefix_len.saturating_mul(self.hidden);

@@ -11,6 +11,7 @@ use trm_ops::{Axis, DType, Device, Parameter, Rope, Tape, Tensor, Units};
 
 mod build;
 mod candidates;
+mod grids;
 mod portions;
 
 /// A tiny recursive model: parameters and the recursion over them.

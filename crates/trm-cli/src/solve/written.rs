@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use trm::{Autoregressive, Network};
 use trm_puzzles::Domain;
-use trm_train::{Chosen, check_fit_autoregressive, write_best};
+use trm_train::{Chosen, Dataset, check_fit_autoregressive, write_best};
 
 pub(super) fn run(
     arguments: &Arguments,
@@ -30,9 +30,11 @@ pub(super) fn run(
     let config = model.config();
     let domain: Domain = config.domain.parse()?;
     let asked = match &arguments.data {
-        Some(folder) => Asked::of_data(folder, puzzle.unwrap_or_default(), &|data| {
-            check_fit_autoregressive(model, data)
-        })?,
+        Some(folder) => {
+            let data = Dataset::load(folder, "test")?;
+            check_fit_autoregressive(model, &data)?;
+            Asked::of_data(&data, folder, puzzle.unwrap_or_default())?
+        }
         None => {
             let (place, text) = text(arguments, puzzle)?;
             Asked::of_text(questions(domain, &place, &text)?)

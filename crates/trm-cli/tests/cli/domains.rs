@@ -38,7 +38,7 @@ fn mazes_are_made_learned_measured_and_solved() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("step 1") && text.contains('█') && text.contains("path"), "{text}");
     assert!([0, 1].contains(&output.status.code().unwrap()));
-    // whether a path is a shortest one the rules cannot say, so a search verifies nothing
+    // a network of a few steps marks no path, so a search verifies nothing
     let search = session.run(&[
         "solve",
         "run",
@@ -53,6 +53,35 @@ fn mazes_are_made_learned_measured_and_solved() {
     assert_eq!((&json["verified"], &json["rollouts"]), (&false.into(), &2.into()));
     let searched = ["eval", "run", "--data", "data", "--limit", "4", "--search", "--rollouts", "2"];
     assert!(session.succeed(&searched).contains("verified 0.0 %"));
+}
+
+#[test]
+fn weights_that_know_no_size_solve_and_measure_mazes_of_every_size() {
+    let session = Session::new();
+    for (size, folder) in [("6", "small"), ("9", "large")] {
+        let sizes = ["--size", size, "--train", "40", "--test", "8", "--path", "5"];
+        session.succeed(&[&["data", "maze", "--out", folder], &sizes[..]].concat());
+    }
+    session.write("recipe.toml", &RECIPE.replace("\"data\"", "\"small\""));
+    session.succeed(&["train", "recipe.toml", "--out", "run", "--set", "model.mix=neighbours"]);
+    let eval = |model: &str| session.run(&["eval", model, "--data", "large", "--json"]);
+    let measured: serde_json::Value = serde_json::from_slice(&eval("run").stdout).unwrap();
+    assert_eq!(measured["puzzles"], 8);
+    let solve = |model: &str, maze: &str| {
+        let output = session.run(&["solve", model, maze, "--json", "--one-pass"]);
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    for maze in ["S..#....G", "S..../.##.#/....G"] {
+        let found: serde_json::Value = serde_json::from_str(&solve("run", maze)).unwrap();
+        assert_eq!(found["question"], maze);
+    }
+    assert!(solve("run", "S..#...").contains("not a square"), "{}", solve("run", "S..#..."));
+
+    let attention = ["--set", "model.mix=attention", "--set", "model.positions=rope"];
+    session.succeed(&[&["train", "recipe.toml", "--out", "bound"], &attention[..]].concat());
+    let refused = String::from_utf8(eval("bound").stderr).unwrap();
+    assert!(refused.contains("the model has seq_len 36, but the data set has 81"), "{refused}");
+    assert!(solve("bound", "S..#....G").contains("3×3 cells, not 6×6"));
 }
 
 #[test]

@@ -140,6 +140,7 @@ impl Maze {
         let text = text.trim_matches(['\r', '\n']).replace('/', "\n");
         let lines: Vec<Vec<char>> =
             text.lines().map(|line| line.trim_end_matches('\r').chars().collect()).collect();
+        let row = row.filter(|row| lines.first().is_some_and(|line| line.len() % row == 0));
         let width = match &lines[..] {
             [] => 0,
             [line] => row.unwrap_or_else(|| line.len().isqrt()),

@@ -33,6 +33,17 @@ impl Size {
         within(self.width) && within(self.height) && self.width * self.height > 1
     }
 
+    /// The size of the first maze in a text: the whole text, else what stands before its first blank line, else its
+    /// first line.
+    pub fn of_text(text: &str) -> Option<Size> {
+        let text = text.trim_start_matches(['\u{feff}', '\r', '\n']);
+        let block = text.lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
+        let parts = [text.trim_end_matches(['\r', '\n']), &block, text.lines().next()?];
+        let maze = parts.into_iter().find_map(|part| Maze::parse(part).ok())?;
+        let size = Size { width: maze.width(), height: maze.height() };
+        size.is_possible().then_some(size)
+    }
+
     fn check(self, maze: Maze) -> Result<Maze, MazeError> {
         let Size { width, height } = self;
         match (maze.width(), maze.height()) {
