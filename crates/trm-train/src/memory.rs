@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::learner::{Core, Learner};
 use crate::recipe::TrainConfig;
-use trm::{AutoregressiveConfig, Config, Mix, Model, Network};
+use trm::{AutoregressiveConfig, Config, Model, Network};
 use trm_ops::{DType, Tensor};
 
 /// Bytes that training of this model is about to use: an estimate from the sizes of what is kept,
@@ -95,17 +95,12 @@ fn bytes_per_puzzle(config: &Config, train: &TrainConfig) -> f64 {
     let (l, d) = (f(config.len()), f(config.hidden));
     let outer = l * d;
     let features = f(config.inner(config.hidden)) * l;
-    let (saved, tokens) = match config.mix {
-        Mix::Mixer => (2.0 * outer, f(config.inner(config.len())) * d),
-        Mix::Attention => (6.0 * outer, 0.0), // queries, keys, values and the attended besides
-        Mix::Units => (2.0 * outer + 4.0 * f(config.seq_len) * d, 0.0), // the means besides
-        Mix::Neighbours => (9.0 * outer, 0.0), // seven copies besides
-    };
-    let kept = if train.recompute { 0.0 } else { 2.0 * (features + tokens) };
+    let [saved, tokens] = config.kept_by_mixing();
+    let kept = if train.recompute { 0.0 } else { 2.0 * features + tokens };
     let saved = f(config.recursions + 1) * (outer + f(config.blocks) * (saved + kept));
     // gradients of both halves and a few states; those and their product packed for the processor
     let widest = 2.0 * features + 10.0 * outer;
-    let packed = 3.0 * features.max(tokens);
+    let packed = 3.0 * features.max(tokens / 2.0);
     (saved + widest) * f(DType::from(train.precision).size()) + packed * operand_size(train)
 }
 

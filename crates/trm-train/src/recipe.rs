@@ -7,7 +7,7 @@ use crate::text::foreign;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
-use trm::{AutoregressiveConfig, Config, Mix};
+use trm::{AutoregressiveConfig, Config};
 use trm_puzzles::Domain;
 
 mod suited;
@@ -99,7 +99,7 @@ impl Recipe {
         }
         self.train.check()?;
         let unfit = |section: &str, error: trm::Error| Error::Recipe(format!("{section}: {error}"));
-        let model = without_data(&self.model).check();
+        let model = self.model.clone().with_supposed_data().check();
         model.map_err(|error| unfit("model", error.into()))?;
         let config = self.autoregressive.as_ref().map_or(Ok(()), AutoregressiveConfig::check);
         config.map_err(|error| unfit("autoregressive", error.into()))
@@ -108,15 +108,15 @@ impl Recipe {
     /// The network with the sizes that follow from a data set.
     pub fn model_for(&self, data: &Dataset) -> Config {
         let domain: Option<Domain> = data.metadata.domain.parse().ok();
-        let is_grid = self.model.mix == Mix::Neighbours;
-        Config {
-            columns: domain.filter(|_| is_grid).map_or(0, |domain| domain.layout().columns),
+        let columns = domain.map_or(0, |domain| domain.layout().columns);
+        let config = Config {
             domain: data.metadata.domain.clone(),
             vocab_size: data.metadata.vocab_size,
             seq_len: data.metadata.seq_len,
             puzzle_identifiers: data.metadata.num_puzzle_identifiers,
             ..self.model.clone()
-        }
+        };
+        config.with_columns(columns)
     }
 
     /// The autoregressive network, if it is to be one, with the sizes that follow from a data set.
@@ -160,19 +160,6 @@ impl Recipe {
         }
         crate::keys::shorten(&mut table);
         table
-    }
-}
-
-/// A network to check before the data are known: those that its boxes would fit.
-fn without_data(model: &Config) -> Config {
-    let n = model.boxes[0].saturating_mul(model.boxes[1]);
-    match model.mix {
-        Mix::Units => {
-            let (seq_len, vocab_size) = (n.saturating_mul(n), n.saturating_add(2));
-            Config { seq_len, vocab_size, ..model.clone() }
-        }
-        Mix::Neighbours => Config { columns: model.seq_len, ..model.clone() },
-        Mix::Mixer | Mix::Attention => model.clone(),
     }
 }
 

@@ -1,6 +1,6 @@
 use crate::error::ConfigError;
+use crate::mix::Mix;
 use serde::{Deserialize, Serialize};
-use trm_ops::Units;
 
 /// Far beyond what any published search uses, and small enough for every counter.
 const MAX_STEPS: usize = 1 << 20;
@@ -64,24 +64,6 @@ pub struct Config {
     pub puzzle_identifiers: usize,
 }
 
-/// How tokens exchange information.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mix {
-    /// A SwiGLU over the token axis (the paper's MLP variant): best on small fixed grids.
-    Mixer,
-    /// Non-causal self-attention.
-    Attention,
-    /// For Sudoku: tokens are candidates, one per cell and digit, and hear the mean of the row, column,
-    /// box and cell that they share ([`Units`]). The network treats all digits alike, as in
-    /// symbol-equivariant models (arXiv 2603.02193), and all bands, stacks and lines within them too,
-    /// so that it has nothing to learn about them.
-    Units,
-    /// For grids: cells hear the four beside them, the mean of all and that of the prefix
-    /// ([`neighbours`](trm_ops::Tape::neighbours)), everywhere in the same way, so that what is learned at one place is known at every other.
-    Neighbours,
-}
-
 /// How tokens know their place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -121,24 +103,9 @@ impl Default for Config {
 }
 
 impl Config {
-    /// L: prefix tokens and cells, or candidates.
+    /// L: prefix tokens and those of the cells.
     pub fn len(&self) -> usize {
-        self.prefix_len + self.units().map_or(self.seq_len, |units| units.candidates())
-    }
-
-    /// The units that tokens hear, if they are candidates.
-    pub fn units(&self) -> Option<Units> {
-        (self.mix == Mix::Units).then(|| self.box_units())
-    }
-
-    /// What a token hears with [`Mix::Neighbours`]: itself, four cells, the mean of all, that of the prefix.
-    pub(crate) fn heard(&self) -> usize {
-        6 + usize::from(self.prefix_len > 0)
-    }
-
-    pub(crate) fn box_units(&self) -> Units {
-        let [height, width] = self.boxes;
-        Units { height, width }
+        self.prefix_len + self.mix.way().tokens(self)
     }
 
     /// Whether there are no tokens at all; never true of a checked configuration.
@@ -166,18 +133,14 @@ impl Config {
 
     fn cycle_flops(&self) -> f64 {
         let (l, d) = (self.len() as f64, self.hidden as f64);
-        let mix = match self.mix {
-            Mix::Mixer => 3.0 * l * self.inner(self.len()) as f64 * d,
-            Mix::Attention => 4.0 * l * d * d + 2.0 * l * l * d,
-            Mix::Units => (l + 4.0 * self.seq_len as f64) * d * d,
-            Mix::Neighbours => self.heard() as f64 * l * d * d,
-        };
+        let mix = self.mix.way().multiplications(self);
         let block = mix + 3.0 * l * d * self.inner(self.hidden) as f64;
         2.0 * (self.blocks * (self.recursions + 1)) as f64 * block
     }
 
     fn head_flops(&self) -> f64 {
-        let scores = self.units().map_or(self.seq_len * self.vocab_size, |_| self.len());
+        let [_, read] = self.mix.way().vocabulary(self);
+        let scores = self.mix.way().tokens(self) * read;
         2.0 * (scores + 2) as f64 * self.hidden as f64
     }
 
@@ -220,63 +183,36 @@ impl Config {
         if !(self.rope_base.is_finite() && self.rope_base > 0.0) {
             return Err(ConfigError::RopeBase(self.rope_base));
         }
-        self.check_heads()?;
+        self.mix.way().check(self)?;
         self.check_prefix()?;
-        self.check_units()?;
-        self.check_grid()?;
         match self.approximate_parameters() {
             count if count > 2e9 => Err(ConfigError::TooLarge(count)),
             _ => Ok(()),
         }
     }
 
-    fn check_heads(&self) -> Result<(), ConfigError> {
-        let Config { heads, hidden, .. } = *self;
-        match (self.mix, self.positions) {
-            (Mix::Mixer | Mix::Neighbours, Positions::Rope) => {
-                Err(ConfigError::RopeWithoutAttention)
-            }
-            (Mix::Mixer | Mix::Units | Mix::Neighbours, _) => Ok(()),
-            (Mix::Attention, _) if hidden % heads != 0 => Err(ConfigError::Heads { heads, hidden }),
-            (Mix::Attention, Positions::Rope) if hidden / heads % 2 != 0 => {
-                Err(ConfigError::OddHead { heads, hidden })
-            }
-            (Mix::Attention, _) => Ok(()),
-        }
-    }
-
-    fn check_units(&self) -> Result<(), ConfigError> {
-        if self.mix != Mix::Units {
-            return Ok(());
-        }
-        let [height, width] = self.boxes;
-        let n = height.saturating_mul(width);
-        if n == 0 || n.saturating_mul(n) != self.seq_len || n + 2 != self.vocab_size {
-            let Config { seq_len, vocab_size, boxes, .. } = *self;
-            return Err(ConfigError::Boxes { boxes, seq_len, vocab_size });
-        }
-        if !self.hidden.is_multiple_of(Units::LANES) {
-            return Err(ConfigError::Lanes(self.hidden));
-        }
-        if self.prefix_len > 0 || self.positions != Positions::None {
-            return Err(ConfigError::UnitsAlone);
-        }
-        Ok(())
-    }
-
-    fn check_grid(&self) -> Result<(), ConfigError> {
-        let Config { columns, seq_len, .. } = *self;
-        match self.mix {
-            Mix::Neighbours if columns == 0 || !seq_len.is_multiple_of(columns) => {
-                Err(ConfigError::Columns { columns, seq_len })
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Whether the weights are those of a grid of any size: what a cell hears depends on what lies beside it alone.
     pub fn fits_any_grid(&self) -> bool {
-        self.mix == Mix::Neighbours && self.positions == Positions::None
+        self.mix.way().fits_any_grid() && self.positions == Positions::None
+    }
+
+    /// The same for a grid whose rows have so many cells, where the mixing reads that.
+    pub fn with_columns(mut self, columns: usize) -> Config {
+        self.columns = 0;
+        self.mix.way().lay_out(&mut self, columns);
+        self
+    }
+
+    /// The same with sizes that data could have, to check all others before there are data.
+    pub fn with_supposed_data(mut self) -> Config {
+        self.mix.way().suppose_data(&mut self);
+        self
+    }
+
+    /// Numbers that the mixing of one block keeps of one puzzle for the gradient: always, and where nothing is computed
+    /// again (`recompute`).
+    pub fn kept_by_mixing(&self) -> [f64; 2] {
+        self.mix.way().kept(self)
     }
 
     fn check_prefix(&self) -> Result<(), ConfigError> {

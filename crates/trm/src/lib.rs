@@ -22,6 +22,7 @@ mod autoregressive;
 mod config;
 mod error;
 mod initialize;
+mod mix;
 mod model;
 mod network;
 mod queue;
@@ -31,8 +32,9 @@ mod solver;
 pub use autoregressive::{
     Autoregressive, AutoregressiveConfig, Lesson, Order, Sampling, UNLABELLED, Written, generate,
 };
-pub use config::{Config, Mix, Positions};
+pub use config::{Config, Positions};
 pub use error::{ConfigError, Error, InputError, WeightsError};
+pub use mix::Mix;
 pub use model::{Model, Question, State, Step};
 pub use network::Network;
 pub use queue::{Limits, Thought, Thoughts};

@@ -3,15 +3,13 @@
 //! Shapes: B puzzles, L = P prefix tokens + S cells (with `mix = "units"` S·n candidates instead), D
 //! features, V tokens.
 
-use crate::config::{Config, Mix};
-use crate::error::{Error, InputError};
-use crate::network::{Network, from_file};
-use std::borrow::Cow;
-use trm_ops::{Axis, DType, Device, Parameter, Rope, Tape, Tensor, Units};
+use crate::config::Config;
+use crate::mix::Mixing;
+use trm_ops::{DType, Device, Parameter, Tape, Tensor};
 
 mod build;
-mod candidates;
 mod grids;
+mod parts;
 mod portions;
 
 /// A tiny recursive model: parameters and the recursion over them.
@@ -32,17 +30,9 @@ pub struct Model {
 /// Post-norm block: mix tokens, then transform each.
 #[derive(Clone)]
 struct Block {
-    mix: Mixing,
+    mixing: Box<dyn Mixing>,
     gate_up: Parameter, // [2I, D]
     down: Parameter,    // [D, I]
-}
-
-#[derive(Clone)]
-enum Mixing {
-    Mixer { gate_up: Parameter, down: Parameter }, // [2J, L], [L, J]
-    Attention { qkv: Parameter, out: Parameter, heads: usize, rope: Option<Rope> }, // [3D, D], [D, D]
-    Units { weights: Box<[Parameter; 5]>, units: Units }, // [D, D]: own, row, column, box, cell
-    Neighbours { out: Parameter, prefix: usize, columns: usize }, // [D, 6D or 7D]: own, above, …, means
 }
 
 /// The recursive state between supervision steps, without gradient.
@@ -93,24 +83,7 @@ impl Step {
 impl Block {
     /// `h = rms_norm(h + mix(h)); h = rms_norm(h + swiglu(h))`; h is `[B, L, D]`.
     fn forward(&self, tape: &Tape, h: &Tensor) -> Tensor {
-        let h = match &self.mix {
-            Mixing::Mixer { gate_up, down } => {
-                tape.residual_token_swiglu(h, gate_up, down) // norm over L, as in the transposed layout
-            }
-            Mixing::Attention { qkv, out, heads, rope } => {
-                let qkv = tape.linear(h, qkv, None); // [B, L, 3D]
-                let attended = tape.attention(&qkv, *heads, rope.as_ref());
-                tape.residual_linear(h, &attended, out)
-            }
-            Mixing::Units { weights, units } => {
-                let heard = tape.mix_units(h, weights, *units);
-                tape.residual_norm(h, &heard, Axis::Features)
-            }
-            Mixing::Neighbours { out, prefix, columns } => {
-                let heard = tape.neighbours(h, *prefix, *columns); // [B, L, 6D or 7D]
-                tape.residual_linear(h, &heard, out)
-            }
-        };
+        let h = self.mixing.forward(tape, h);
         tape.residual_swiglu(&h, &self.gate_up, &self.down)
     }
 }
@@ -167,14 +140,9 @@ impl Model {
     fn heads(&self, tape: &Tape, y: &Tensor) -> (Tensor, Tensor) {
         let cells = tape.tokens(y, self.config.prefix_len..self.config.len());
         let logits = tape.linear(&cells, &self.lm_head, None);
-        let (logits, whole) = match self.config.units() {
-            None if self.config.mix == Mix::Neighbours => (logits, tape.mean_token(y)),
-            None => (logits, tape.tokens(y, 0..1)),
-            Some(units) => {
-                let logits = tape.symbol_logits(&logits, units.size(), self.config.vocab_size);
-                (logits, tape.mean_token(y))
-            }
-        };
+        let way = self.config.mix.way();
+        let logits = way.logits(tape, &self.config, logits);
+        let whole = way.whole(tape, y);
         let [weight, bias] = &self.q_head;
         (logits, tape.linear(&whole, weight, Some(bias)))
     }
@@ -186,116 +154,7 @@ impl Model {
         let prefix = (self.config.prefix_len, vectors.as_ref());
         let positions = self.positions.as_ref().map(|table| (table, 0));
         let form = (question.puzzles.len(), dtype);
-        let tokens = match self.config.units() {
-            None => Cow::Borrowed(question.tokens),
-            Some(units) => Cow::Owned(candidates::of(question.tokens, units)),
-        };
+        let tokens = self.config.mix.way().read(&self.config, question.tokens);
         (tape.embed(&tokens, prefix, &self.token_embedding, positions, form), vectors)
-    }
-
-    /// The state that every puzzle starts from, for a batch of `batch`.
-    pub fn initial_state(&self, batch: usize, dtype: DType) -> State {
-        let shape = [batch, self.config.len(), self.config.hidden];
-        let zeros = Tensor::zeros(&self.device, &shape, dtype);
-        let mut state = State { y: zeros.clone(), z: zeros };
-        (0..batch).for_each(|row| self.reset(&mut state, row));
-        state
-    }
-
-    /// Puts one row of a state back to the start.
-    pub fn reset(&self, state: &mut State, row: usize) {
-        state.y.fill_row(row, &self.initial_y.to_f32_vec());
-        state.z.fill_row(row, &self.initial_z.to_f32_vec());
-    }
-
-    /// Sizes and choices.
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-
-    /// Where the model runs.
-    pub fn device(&self) -> &Device {
-        &self.device
-    }
-
-    /// Checks a question before it is given to [`Model::supervision_step`].
-    ///
-    /// # Errors
-    /// If lengths, tokens or identifiers do not fit.
-    pub fn check(&self, question: Question<'_>) -> Result<(), Error> {
-        Ok(InputError::check(&self.config, question.tokens, question.puzzles)?)
-    }
-
-    /// The table of puzzle embeddings, `[identifiers, E]`.
-    pub fn puzzle_embedding_mut(&mut self) -> Option<&mut Parameter> {
-        self.puzzle_embedding.as_mut()
-    }
-
-    /// The fixed vectors that [`State`] starts from, `[D]` each: y, then z.
-    pub fn initial_mut(&mut self) -> [&mut Tensor; 2] {
-        [&mut self.initial_y, &mut self.initial_z]
-    }
-
-    /// Number of trained values, with and without the puzzle embedding.
-    pub fn parameter_count(&self) -> (usize, usize) {
-        let network = self.parameters().iter().map(|p| p.value().len()).sum();
-        let table = self.puzzle_embedding.as_ref().map_or(0, |p| p.value().len());
-        (network + table, network)
-    }
-}
-
-impl Network for Model {
-    type Config = Config;
-
-    fn config(&self) -> &Config {
-        &self.config
-    }
-
-    fn device(&self) -> &Device {
-        &self.device
-    }
-
-    /// The puzzle embedding is apart: only the rows of a batch's puzzles change
-    /// ([`Model::puzzle_embedding_mut`]).
-    fn parameters(&self) -> Vec<&Parameter> {
-        let blocks = self.net.iter().flat_map(|block| {
-            let mix = match &block.mix {
-                Mixing::Mixer { gate_up, down } => vec![gate_up, down],
-                Mixing::Attention { qkv, out, .. } => vec![qkv, out],
-                Mixing::Units { weights, .. } => weights.iter().collect(),
-                Mixing::Neighbours { out, .. } => vec![out],
-            };
-            mix.into_iter().chain([&block.gate_up, &block.down])
-        });
-        let [weight, bias] = &self.q_head;
-        let rest = [Some(&self.lm_head), Some(&self.token_embedding), self.positions.as_ref()];
-        blocks.chain(rest.into_iter().flatten()).chain([weight, bias]).collect()
-    }
-
-    fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
-        let blocks = self.net.iter_mut().flat_map(|block| {
-            let mix = match &mut block.mix {
-                Mixing::Mixer { gate_up, down } => vec![gate_up, down],
-                Mixing::Attention { qkv, out, .. } => vec![qkv, out],
-                Mixing::Units { weights, .. } => weights.iter_mut().collect(),
-                Mixing::Neighbours { out, .. } => vec![out],
-            };
-            mix.into_iter().chain([&mut block.gate_up, &mut block.down])
-        });
-        let [weight, bias] = &mut self.q_head;
-        let rest =
-            [Some(&mut self.lm_head), Some(&mut self.token_embedding), self.positions.as_mut()];
-        blocks.chain(rest.into_iter().flatten()).chain([weight, bias]).collect()
-    }
-
-    /// Parameters, puzzle embedding, initial states.
-    fn tensors(&self) -> Vec<(&str, &Tensor)> {
-        let parameters = self.parameters().into_iter().chain(&self.puzzle_embedding);
-        let initial = [("initial_y", &self.initial_y), ("initial_z", &self.initial_z)];
-        parameters.map(|p| (p.name(), p.value())).chain(initial).collect()
-    }
-
-    fn from_safetensors(config: &Config, device: &Device, bytes: &[u8]) -> Result<Model, Error> {
-        from_file(bytes, device, |source| Model::build(config, device, source))
     }
 }

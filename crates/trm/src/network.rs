@@ -70,13 +70,13 @@ impl<R: Rng> Source for Draw<'_, R> {
 }
 
 /// Makes parameters, numbered in the order in which they are made.
-pub(crate) struct Builder<'a, S> {
-    source: &'a mut S,
+pub(crate) struct Builder<'a> {
+    source: &'a mut dyn Source,
     made: usize,
 }
 
-impl<'a, S: Source> Builder<'a, S> {
-    pub(crate) fn new(source: &'a mut S) -> Self {
+impl<'a> Builder<'a> {
+    pub(crate) fn new(source: &'a mut dyn Source) -> Self {
         Builder { source, made: 0 }
     }
 

@@ -6,8 +6,8 @@ use anyhow::Result;
 use serde::Serialize;
 use std::time::Instant;
 use trm::{
-    Autoregressive, AutoregressiveConfig, Config, Limits, Mix, Model, Order, Question, Sampling,
-    Solver, generate,
+    Autoregressive, AutoregressiveConfig, Config, Limits, Model, Order, Question, Sampling, Solver,
+    generate,
 };
 use trm_ops::{DType, Device};
 use trm_puzzles::Domain;
@@ -62,15 +62,14 @@ type Measured = Option<(usize, f64, f64)>;
 
 fn recursive(config: &Config, domain: Domain, device: &Device) -> Result<Measured> {
     let layout = domain.layout();
-    let is_grid = config.mix == Mix::Neighbours;
     let config = Config {
         domain: domain.name(),
         seq_len: domain.seq_len(),
         vocab_size: domain.vocab_size(),
-        columns: if is_grid { layout.columns } else { 0 },
         boxes: [layout.boxes.0, layout.boxes.1],
         ..config.clone()
     };
+    let config = config.with_columns(layout.columns);
     if config.check().is_err() {
         return Ok(None); // such as units of a Sudoku in a maze
     }

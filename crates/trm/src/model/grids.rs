@@ -1,8 +1,10 @@
 //! Weights that grids of every size share.
 
-use super::{Mixing, Model};
+use super::Model;
 use crate::config::Config;
 use crate::error::Error;
+use crate::network::Network;
+use trm_ops::DType;
 
 impl Model {
     /// The same weights on a grid of another size; `None` where they are bound to one
@@ -32,14 +34,7 @@ impl Model {
             return Ok(None);
         }
         let (domain, seq_len) = (domain.to_owned(), rows * columns);
-        let config = Config { domain, seq_len, columns, ..self.config.clone() };
-        config.check()?;
-        let mut model = Model { config, ..self.clone() };
-        for block in &mut model.net {
-            if let Mixing::Neighbours { columns: of_row, .. } = &mut block.mix {
-                *of_row = columns;
-            }
-        }
-        Ok(Some(model))
+        let config = Config { domain, seq_len, ..self.config.clone() }.with_columns(columns);
+        Model::from_safetensors(&config, &self.device, &self.to_safetensors(DType::F32)).map(Some)
     }
 }
