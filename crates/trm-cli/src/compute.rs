@@ -6,8 +6,8 @@ use trm_puzzles::sudoku::Shape;
 use trm_train::report::{Chart, Scale, Series};
 use trm_train::{Evaluation, SearchReport};
 
-/// Published accuracies of the 5 M mixer on Sudoku-Extreme, by supervision steps of one pass: "the same
-/// weights run deeper" of REFERENCE.md, section 5.
+/// Published accuracies of the 5 M mixer on Sudoku-Extreme, by supervision steps of one pass
+/// (docs/REFERENCE.md, section 5).
 const ONE_PASS: [(usize, f64); 3] = [(16, 79.3), (64, 83.5), (256, 86.3)];
 
 /// Published accuracies with search: how, the steps of all rollouts, and what they reached.

@@ -102,7 +102,7 @@ impl Augmented {
     }
 
     /// A training example of a random image of a task: one example of every image lies at the top left of
-    /// its canvas, the others anywhere, question and answer alike (REFERENCE.md section 4).
+    /// its canvas, the others anywhere, question and answer alike (docs/REFERENCE.md section 4).
     pub(crate) fn draw(
         &self,
         task: u32,

@@ -13,7 +13,7 @@ pub struct Example {
     pub puzzle: u32,
 }
 
-/// The persistent batch (REFERENCE.md section 3): rows keep their example and detached state until
+/// The persistent batch (docs/REFERENCE.md section 3): rows keep their example and detached state until
 /// they halt, then begin anew with a fresh one.
 #[derive(Clone, Debug)]
 pub struct Carry {

@@ -1,5 +1,5 @@
 //! Data sets in the public code's format: a folder per split with `dataset.json` and `.npy` files
-//! (REFERENCE.md section 4).
+//! (docs/REFERENCE.md section 4).
 
 mod files;
 

@@ -1,4 +1,4 @@
-//! The public implementation's names for what a model is made of (REFERENCE.md section 1), both ways.
+//! The public implementation's names for what a model is made of (docs/REFERENCE.md section 1), both ways.
 
 mod known;
 

@@ -1,4 +1,4 @@
-//! One supervision step of training, in the order of REFERENCE.md section 3.
+//! One supervision step of training, in the order of docs/REFERENCE.md section 3.
 
 use crate::Error;
 use crate::carry::{Carry, Example, Halting};

@@ -1,4 +1,4 @@
-//! Random initial values (REFERENCE.md section 2).
+//! Random initial values (docs/REFERENCE.md section 2).
 
 use rand::{Rng, RngExt};
 

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 /// How logits become probabilities: `p = s / Σ s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Likelihood {
-    /// `s(x) = x + 1 for x >= 0, 1 / (1 − x) for x < 0` (REFERENCE.md section 3).
+    /// `s(x) = x + 1 for x >= 0, 1 / (1 − x) for x < 0` (docs/REFERENCE.md section 3).
     Stablemax,
     /// `s(x) = e^x`.
     Softmax,

@@ -1,4 +1,4 @@
-//! Grids on a canvas of tokens (REFERENCE.md section 4).
+//! Grids on a canvas of tokens (docs/REFERENCE.md section 4).
 
 use super::grid::Grid;
 

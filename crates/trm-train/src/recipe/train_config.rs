@@ -4,7 +4,7 @@ use crate::Error;
 use serde::{Deserialize, Serialize};
 use trm_ops::{DType, Likelihood};
 
-/// Settings of training. Defaults are the public recipe for Sudoku (REFERENCE.md section 3).
+/// Settings of training. Defaults are the public recipe for Sudoku (docs/REFERENCE.md section 3).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TrainConfig {
