@@ -72,13 +72,14 @@ pub(crate) fn check_gradients(
             (shape.clone(), values)
         })
         .collect();
-    let exact = gradients(case, &values, &operation, DType::F32);
+    let device = &Device::cpu(2);
+    let exact = gradients(device, case, &values, &operation, DType::F32);
     for (i, (shape, _)) in values.iter().enumerate() {
         for j in 0..shape.iter().product() {
             let moved = |h: f32| {
                 let mut values = values.clone();
                 values[i].1[j] += h;
-                objective(case, &values, &operation)
+                objective(device, case, &values, &operation)
             };
             let h = 1e-2;
             // fourth-order central difference
@@ -90,7 +91,7 @@ pub(crate) fn check_gradients(
         }
     }
     if !case.f32_only {
-        let rounded = gradients(case, &values, &operation, DType::Bf16);
+        let rounded = gradients(device, case, &values, &operation, DType::Bf16);
         for (r, e) in rounded.iter().zip(&exact) {
             let norm = |v: &[f32]| v.iter().map(|x| (x * x) as f64).sum::<f64>().sqrt();
             let difference: Vec<f32> = r.iter().zip(e).map(|(r, e)| r - e).collect();
@@ -101,18 +102,17 @@ pub(crate) fn check_gradients(
 }
 
 fn build(
+    device: &Device,
     case: &Case,
     values: &[(Vec<usize>, Vec<f32>)],
     dtype: DType,
-) -> (Device, Vec<Tensor>, Vec<Parameter>) {
-    let device = Device::cpu(2);
+) -> (Vec<Tensor>, Vec<Parameter>) {
     let (inputs, parameters) = values.split_at(case.inputs.len());
-    let tensor =
-        |(shape, values): &(Vec<usize>, Vec<f32>)| Tensor::from_f32(&device, shape, values);
+    let tensor = |(shape, values): &(Vec<usize>, Vec<f32>)| Tensor::from_f32(device, shape, values);
     let inputs = inputs.iter().map(|v| tensor(v).to_dtype(dtype)).collect();
     let parameters = parameters.iter().map(tensor).enumerate();
     let parameters = parameters.map(|(i, t)| Parameter::new(i, format!("p{i}"), t)).collect();
-    (device, inputs, parameters)
+    (inputs, parameters)
 }
 
 /// Weights of the scalar that is differentiated, exactly representable in bf16.
@@ -120,23 +120,29 @@ fn seed_values(len: usize) -> Vec<f32> {
     random_vec(len, 99).iter().map(|x| half::bf16::from_f32(*x).to_f32()).collect()
 }
 
-fn objective(case: &Case, values: &[(Vec<usize>, Vec<f32>)], operation: Operation) -> f64 {
-    let (device, inputs, parameters) = build(case, values, DType::F32);
-    let out = operation(&Tape::off(&device), &inputs, &parameters).to_f32_vec();
+fn objective(
+    device: &Device,
+    case: &Case,
+    values: &[(Vec<usize>, Vec<f32>)],
+    operation: Operation,
+) -> f64 {
+    let (inputs, parameters) = build(device, case, values, DType::F32);
+    let out = operation(&Tape::off(device), &inputs, &parameters).to_f32_vec();
     out.iter().zip(seed_values(out.len())).map(|(o, w)| (*o as f64) * w as f64).sum()
 }
 
 fn gradients(
+    device: &Device,
     case: &Case,
     values: &[(Vec<usize>, Vec<f32>)],
     operation: Operation,
     dtype: DType,
 ) -> Vec<Vec<f32>> {
-    let (device, inputs, parameters) = build(case, values, dtype);
-    let tape = Tape::recording(&device);
+    let (inputs, parameters) = build(device, case, values, dtype);
+    let tape = Tape::recording(device);
     let inputs: Vec<Tensor> = inputs.iter().map(|x| tape.watch(x)).collect();
     let out = operation(&tape, &inputs, &parameters);
-    let seed = Tensor::from_f32(&device, out.shape(), &seed_values(out.len()));
+    let seed = Tensor::from_f32(device, out.shape(), &seed_values(out.len()));
     let gradients = tape.backward(&[(&out, &seed.to_dtype(out.dtype()))]);
     let of_inputs = inputs.iter().map(|x| gradients.of(x).expect("a gradient").to_f32_vec());
     let of_parameters =

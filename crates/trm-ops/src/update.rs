@@ -205,7 +205,7 @@ impl Tensor {
 mod tests {
     use super::*;
     use crate::Device;
-    use crate::testing::{close, random_tensor};
+    use crate::testing::{close, random_vec};
 
     const ADAM: Adam = Adam { lr: 0.1, beta1: 0.9, beta2: 0.95, weight_decay: 0.5, step: 1 };
 
@@ -240,17 +240,41 @@ mod tests {
         assert_eq!(p.value().to_f32_vec(), [1.0, 1.0, 0.25, 0.5]);
     }
 
+    /// Orthonormal rows: random ones, each without what it has of those before.
+    fn orthonormal(rows: usize, cols: usize, seed: u64) -> Vec<Vec<f32>> {
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+        let mut all: Vec<Vec<f32>> = Vec::new();
+        for mut row in random_vec(rows * cols, seed).chunks(cols).map(<[f32]>::to_vec) {
+            for other in &all {
+                let shared = dot(&row, other);
+                row.iter_mut().zip(other).for_each(|(x, o)| *x -= shared * o);
+            }
+            let norm = dot(&row, &row).sqrt();
+            all.push(row.into_iter().map(|x| x / norm).collect());
+        }
+        all
+    }
+
     #[test]
-    fn orthogonalized_matrices_have_singular_values_near_one() {
+    fn orthogonalized_matrices_keep_their_directions_and_have_singular_values_near_one() {
         let device = Device::cpu(2);
         for (n, k) in [(6, 20), (20, 6), (8, 8)] {
-            let x = orthogonalize(&random_tensor(&device, &[n, k], 5), 8).to_f32_vec();
             let side = n.min(k);
-            let at = |i: usize, j: usize| if n <= k { x[i * k + j] } else { x[j * k + i] };
-            let trace: f32 =
-                (0..side).map(|i| (0..n.max(k)).map(|j| at(i, j).powi(2)).sum::<f32>()).sum();
-            let mean = trace / side as f32;
-            assert!((0.5..1.5).contains(&mean), "{n} x {k}: mean square singular value {mean}");
+            let (left, right) = (orthonormal(side, n, 1), orthonormal(side, k, 2));
+            let singular = |s: usize| 3.0 / (1 + s) as f32; // from 3 to 3 / 8
+            let value = |i: usize, j: usize| -> f32 {
+                (0..side).map(|s| singular(s) * left[s][i] * right[s][j]).sum()
+            };
+            let values: Vec<f32> = (0..n * k).map(|at| value(at / k, at % k)).collect();
+            let x = orthogonalize(&Tensor::from_f32(&device, &[n, k], &values), 8).to_f32_vec();
+            for s in 0..side {
+                for t in 0..side {
+                    let found: f32 =
+                        (0..n * k).map(|at| left[s][at / k] * x[at] * right[t][at % k]).sum();
+                    let wanted = if s == t { 0.65..1.25 } else { -1e-3..1e-3 };
+                    assert!(wanted.contains(&found), "{n} x {k}: {found} from {s} to {t}");
+                }
+            }
         }
     }
 }

@@ -10,15 +10,10 @@ use trm_train::{Known, import_tensors, public_tensors};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/golden");
 
-/// The checkpoints recorded beside the checkout.
-fn recorded() -> Vec<(&'static str, Vec<u8>)> {
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/golden");
-    if !shared.exists() {
-        eprintln!("skipped: no ../shared beside the checkout");
-        return Vec::new();
-    }
-    let read = |name| (name, std::fs::read(shared.join(format!("{name}-checkpoint.pt"))).unwrap());
-    ["mlp", "attention"].map(read).into()
+/// The recorded checkpoints.
+fn recorded() -> [(&'static str, Vec<u8>); 2] {
+    let read = |name| (name, std::fs::read(format!("{FIXTURES}/{name}-checkpoint.pt")).unwrap());
+    ["mlp", "attention"].map(read)
 }
 
 fn settings(name: &str) -> PathBuf {
