@@ -22,6 +22,7 @@ use language::{Language, ask_all, candidates};
 use measure::{Outcome, outcome};
 use serde::Serialize;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 use study::Study;
 use total::Total;
@@ -82,7 +83,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ended> {
     check_new_folder(&out)?;
     let folder = study.data(&out)?;
     let [train, test] = ["train", "test"].map(|split| Dataset::load(&folder, split));
-    let (train, test) = (train?, test?);
+    let (train, test) = (Arc::new(train?), test?);
     let some: Vec<usize> = (0..study.test.min(test.groups())).collect();
     let test = test.select_groups(&some);
     let entries = study.entries(&folder, &train)?;
@@ -97,7 +98,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ended> {
         for seed in &study.seeds {
             heading(&format!("{}: {}, seed {seed}", total.place(), entry.name));
             let begun = Instant::now();
-            let Some(outcome) = outcome(&study, entry, *seed, &out, [&train, &test], &device)?
+            let Some(outcome) = outcome(&study, entry, *seed, &out, (&train, &test), &device)?
             else {
                 note!("go on with the same command and --out {}", out.display());
                 return Ok(Ended::Interrupted);

@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let test = make_data(&folder, arguments.seed)?;
     heading("2. Training");
     let data = Dataset::load(&recipe.data, "train")?;
-    let mut run: Run = Run::create(&folder, recipe, &data, &arguments.machine.device()?)?;
+    let mut run: Run = Run::create(&folder, recipe, data, &arguments.machine.device()?)?;
     let (total, _) = run.trainer().model().parameter_count();
     note!(
         "a model of {total} parameters, from random weights, on {:?}",

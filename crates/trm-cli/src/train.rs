@@ -72,11 +72,11 @@ fn train<L: Reported>(arguments: &Arguments, recipe: Recipe) -> Result<Outcome> 
     let device = arguments.machine.device()?;
     let data = load_training_data(&recipe)?;
     let mut run: Run<L> = match (&arguments.resume, &arguments.recipe) {
-        (Some(folder), _) => Run::resume(folder, arguments.from, &data, recipe, &device)?,
+        (Some(folder), _) => Run::resume(folder, arguments.from, data, recipe, &device)?,
         (None, path) => {
             let name = path.as_deref().unwrap_or(&recipe.data);
             let folder = arguments.out.clone().unwrap_or_else(|| free_folder(name));
-            Run::create(&folder, recipe, &data, &device)?
+            Run::create(&folder, recipe, data, &device)?
         }
     };
     if let Some(ending) = run.ending() {

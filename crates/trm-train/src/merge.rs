@@ -72,7 +72,8 @@ mod tests {
     fn both_sets_are_drawn_equally_often_and_all_of_each() {
         let both = merge(&set(1, 3), &set(50, 10)).unwrap();
         assert_eq!((both.len(), both.groups()), (13, 6));
-        let mut sampler = Sampler::new(&both, Images::None, 1, 0);
+        let groups: Vec<usize> = (0..both.groups()).collect();
+        let mut sampler = Sampler::new((&both, &groups), Images::None, 1, 0);
         let drawn: Vec<u8> = (0..600).map(|_| sampler.draw().question[0]).collect();
         assert_eq!(drawn.iter().filter(|value| **value < 50).count(), 300);
         for value in (1..4).chain(50..60) {

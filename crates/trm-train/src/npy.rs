@@ -1,6 +1,7 @@
 //! Arrays of integers in NumPy's `.npy` format.
 
 use crate::text::foreign;
+use std::ops::Range;
 
 /// A type of integers that is written.
 pub(crate) trait Integer: Copy {
@@ -92,6 +93,27 @@ pub fn decode<T: TryFrom<i64>>(bytes: &[u8]) -> Result<Vec<T>, String> {
     data.chunks_exact(size).enumerate().map(value).collect()
 }
 
+/// [`decode`] of bytes; of an array of bytes without a second copy.
+///
+/// # Errors
+/// As [`decode`].
+pub(crate) fn decode_bytes(mut file: Vec<u8>) -> Result<Vec<u8>, String> {
+    let Some(values) = plain_bytes(&file) else { return decode(&file) };
+    file.truncate(values.end);
+    file.drain(..values.start);
+    Ok(file)
+}
+
+/// Where in a file the values lie, if they are as many bytes as it promises.
+fn plain_bytes(file: &[u8]) -> Option<Range<usize>> {
+    let (header, data) = split(file)?;
+    let Header { descr, fortran, shape } = Header::parse(header).ok()?;
+    let needed = shape.iter().try_fold(1usize, |count, extent| count.checked_mul(*extent))?;
+    let is_plain = descr.get(1..) == Some("u1") && !(fortran && shape.len() > 1);
+    let start = file.len() - data.len();
+    (is_plain && needed <= data.len()).then(|| start..start + needed)
+}
+
 /// As many of the first bytes as a type has.
 fn first<const N: usize>(bytes: &[u8]) -> [u8; N] {
     std::array::from_fn(|i| bytes[i])
@@ -167,6 +189,12 @@ mod tests {
         assert_eq!(read("<i8", "", &[3, 0, 0, 0, 0, 0, 0, 0]), Ok(vec![3]));
         assert_eq!(read("<u4", "0, 5", &[]), Ok(vec![]));
         assert_eq!(decode::<i64>(&encode(&[2, 2], [1, -2, 3, 4i32])), Ok(vec![1, -2, 3, 4]));
+        for (kind, shape) in
+            [("|u1", "2, 1"), ("|u1", "0,"), ("<i2", "1,"), ("|u1", "9,"), ("|u1", "x")]
+        {
+            let file = file(&header(kind, shape), &[7, 0, 9]);
+            assert_eq!(decode_bytes(file.clone()), decode(&file), "{kind} {shape}");
+        }
         let error = |kind: &str, shape: &str| read(kind, shape, &[1; 8]).unwrap_err();
         assert!(error("<i4", "3,").contains("promises more values"));
         assert!(error("<i4", "0, 99999999999, 99999999999").contains("promises more values"));

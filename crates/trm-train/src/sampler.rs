@@ -16,10 +16,11 @@ pub enum Images {
     Tasks,
 }
 
-/// Draws training examples without end: epochs visit all groups in random order and take one random
+/// Draws training examples without end: epochs visit groups in random order and take one random
 /// puzzle of each, and one random example of that. Position in the sequence is its only state.
 pub struct Sampler<'d> {
     data: &'d Dataset,
+    groups: &'d [usize],
     images: Images,
     seed: u64,
     drawn: u64,
@@ -27,9 +28,14 @@ pub struct Sampler<'d> {
 }
 
 impl<'d> Sampler<'d> {
-    /// A sampler that has already drawn `drawn` examples.
-    pub fn new(data: &'d Dataset, images: Images, seed: u64, drawn: u64) -> Self {
-        Sampler { data, images, seed, drawn, order: (u64::MAX, Vec::new()) }
+    /// A sampler of these groups that has already drawn `drawn` examples.
+    pub fn new(
+        (data, groups): (&'d Dataset, &'d [usize]),
+        images: Images,
+        seed: u64,
+        drawn: u64,
+    ) -> Self {
+        Sampler { data, groups, images, seed, drawn, order: (u64::MAX, Vec::new()) }
     }
 
     /// How many examples have been drawn.
@@ -39,10 +45,10 @@ impl<'d> Sampler<'d> {
 
     /// The next example.
     pub fn draw(&mut self) -> Example {
-        let groups = self.data.groups() as u64;
+        let groups = self.groups.len() as u64;
         let (epoch, place) = (self.drawn / groups, (self.drawn % groups) as usize);
         if self.order.0 != epoch {
-            let mut order: Vec<usize> = (0..self.data.groups()).collect();
+            let mut order = self.groups.to_vec();
             order.shuffle(&mut stream(self.seed, Purpose::Order, epoch));
             self.order = (epoch, order);
         }

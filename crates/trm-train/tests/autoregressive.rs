@@ -55,7 +55,7 @@ fn recipe(settings: &[&str]) -> Recipe {
 
 fn train(folder: &Path, recipe: Recipe, threads: usize) -> Run<AutoregressiveTrainer> {
     let mut run: Run<AutoregressiveTrainer> =
-        Run::create(folder, recipe, &reversals(4000, 1), &Device::cpu(threads)).unwrap();
+        Run::create(folder, recipe, reversals(4000, 1), &Device::cpu(threads)).unwrap();
     run.train(&Stop::default(), &mut |_| ()).unwrap();
     run
 }
@@ -94,7 +94,7 @@ fn a_resumed_run_equals_one_that_never_stopped_for_any_number_of_threads() {
     let first = recipe(&[short[1], "train.steps=5"]);
     drop(train(&path, Recipe { train: first.train.clone(), ..first }, 1));
     let mut run: Run<AutoregressiveTrainer> =
-        Run::resume(&path, None, &reversals(4000, 1), recipe(&short), &Device::cpu(1)).unwrap();
+        Run::resume(&path, None, reversals(4000, 1), recipe(&short), &Device::cpu(1)).unwrap();
     assert_eq!(run.progress().step, 5);
     run.train(&Stop::default(), &mut |_| ()).unwrap();
     assert_eq!(digest(&run), digest(&whole));
@@ -128,7 +128,7 @@ fn mistakes_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");
     let error =
-        Run::<AutoregressiveTrainer>::create(&path, recipe, &reversals(90, 1), &Device::cpu(1));
+        Run::<AutoregressiveTrainer>::create(&path, recipe, reversals(90, 1), &Device::cpu(1));
     let error = error.err().unwrap().to_string();
     assert!(error.contains("there is no logical solver for reversal"), "{error}");
     assert!(!path.exists());
@@ -143,7 +143,7 @@ fn examples_that_no_solver_can_order_are_refused_before_training() {
     let folder = tempfile::tempdir().unwrap();
     let recipe = recipe(&["autoregressive.order=solver"]);
     let path = folder.path().join("run");
-    let run = Run::<AutoregressiveTrainer>::create(&path, recipe, &data, &Device::cpu(1));
+    let run = Run::<AutoregressiveTrainer>::create(&path, recipe, data.clone(), &Device::cpu(1));
     let error = run.err().unwrap().to_string();
     assert!(error.contains("training example 7 is no sudoku4 with its answer"), "{error}");
 }

@@ -52,7 +52,7 @@ fn digest(run: &Run) -> String {
 fn outcome(recipe: Recipe, threads: usize) -> String {
     let folder = tempfile::tempdir().unwrap();
     let mut run: Run =
-        Run::create(folder.path().join("run").as_path(), recipe, &data(), &Device::cpu(threads))
+        Run::create(folder.path().join("run").as_path(), recipe, data(), &Device::cpu(threads))
             .unwrap();
     let (mut validations, mut written) = (Vec::new(), 0);
     let ending = run.train(&Stop::default(), &mut |event| match event {
@@ -94,19 +94,21 @@ fn weights_do_not_depend_on_threads_or_recomputation() {
 fn a_run_can_begin_with_the_model_of_another() {
     let (folder, data, device) = (tempfile::tempdir().unwrap(), data(), Device::cpu(2));
     let first = folder.path().join("first");
-    let mut run: Run = Run::create(&first, recipe(&[]), &data, &device).unwrap();
+    let mut run: Run = Run::create(&first, recipe(&[]), data.clone(), &device).unwrap();
     run.train(&Stop::default(), &mut |_| ()).unwrap();
     let weights = |model: &trm::Model| model.to_safetensors(DType::F32);
     let trained = weights(&trm_train::load_model(&first, &device).unwrap());
 
     let init = format!("init={:?}", first.to_str().unwrap());
     let deeper = recipe(&[&init, "model.cycles=3", "seed=9"]);
-    let run: Run = Run::create(&folder.path().join("second"), deeper, &data, &device).unwrap();
+    let run: Run =
+        Run::create(&folder.path().join("second"), deeper, data.clone(), &device).unwrap();
     assert_eq!(weights(run.trainer().model()), trained, "its weights, whatever depth and seed");
 
     let wider = recipe(&[&init, "model.hidden=64"]);
-    let error =
-        Run::<Trainer>::create(&folder.path().join("third"), wider, &data, &device).err().unwrap();
+    let error = Run::<Trainer>::create(&folder.path().join("third"), wider, data.clone(), &device)
+        .err()
+        .unwrap();
     assert!(error.to_string().contains("first: unfit to begin with: tensor"), "{error}");
     assert!(!folder.path().join("third").exists());
 }
@@ -131,11 +133,13 @@ fn a_resumed_run_equals_the_uninterrupted_one() {
         let at = |name: &str| folder.path().join(name);
         let device = Device::cpu(2);
         let recipe = recipe(&[settings, &["train.steps=7"]].concat());
-        let mut whole: Run = Run::create(&at("whole"), recipe.clone(), &data, &device).unwrap();
+        let mut whole: Run =
+            Run::create(&at("whole"), recipe.clone(), data.clone(), &device).unwrap();
         whole.train(&Stop::default(), &mut |_| ()).unwrap();
 
         // stopped in the validation of step 4, and in step 6 after its examples were drawn
-        let mut parts: Run = Run::create(&at("parts"), recipe.clone(), &data, &device).unwrap();
+        let mut parts: Run =
+            Run::create(&at("parts"), recipe.clone(), data.clone(), &device).unwrap();
         for last in [4, 5] {
             let stop = Stop::default();
             let ending = parts.train(&stop, &mut |event| match event {
@@ -144,8 +148,8 @@ fn a_resumed_run_equals_the_uninterrupted_one() {
             });
             assert_eq!(ending.unwrap(), Ending::Interrupted);
             drop(parts);
-            parts =
-                Run::resume(&at("parts"), None, &data, recipe.clone(), &Device::cpu(1)).unwrap();
+            parts = Run::resume(&at("parts"), None, data.clone(), recipe.clone(), &Device::cpu(1))
+                .unwrap();
             assert_eq!(parts.progress().step, last);
             assert_eq!(parts.progress().unvalidated, last == 4);
         }
@@ -160,17 +164,20 @@ fn a_resumed_run_equals_the_uninterrupted_one() {
 fn resuming_with_other_data_is_refused() {
     let (folder, mut data) = (tempfile::tempdir().unwrap(), data());
     let path = folder.path().join("run");
-    let mut run: Run = Run::create(&path, recipe(&[]), &data, &Device::cpu(1)).unwrap();
+    let mut run: Run = Run::create(&path, recipe(&[]), data.clone(), &Device::cpu(1)).unwrap();
     run.train(&Stop::default(), &mut |_| ()).unwrap();
-    let error =
-        Run::<Trainer>::resume(&path, None, &data, recipe(&[]), &Device::cpu(1)).err().unwrap();
+    let error = Run::<Trainer>::resume(&path, None, data.clone(), recipe(&[]), &Device::cpu(1))
+        .err()
+        .unwrap();
     assert!(error.to_string().contains("another process is training here"), "{error}");
     drop(run);
     data.inputs.swap(0, 1);
-    let error =
-        Run::<Trainer>::resume(&path, None, &data, recipe(&[]), &Device::cpu(1)).err().unwrap();
+    let error = Run::<Trainer>::resume(&path, None, data.clone(), recipe(&[]), &Device::cpu(1))
+        .err()
+        .unwrap();
     assert!(error.to_string().contains("was trained on other data"), "{error}");
-    let error = Run::<Trainer>::create(&path, recipe(&[]), &data, &Device::cpu(1)).err().unwrap();
+    let error =
+        Run::<Trainer>::create(&path, recipe(&[]), data.clone(), &Device::cpu(1)).err().unwrap();
     assert!(error.to_string().contains("holds a run already"), "{error}");
 }
 
@@ -180,7 +187,7 @@ fn training_steps_recycle_their_buffers() {
     let device = Device::cpu(2);
     let settings = ["train.steps=8", "train.validation=0", "train.checkpoint_every=0"];
     let mut run: Run =
-        Run::create(&folder.path().join("run"), recipe(&settings), &data(), &device).unwrap();
+        Run::create(&folder.path().join("run"), recipe(&settings), data(), &device).unwrap();
     let mut allocations = Vec::new();
     run.train(&Stop::default(), &mut |event| {
         if let Event::Step(_) = event {
@@ -208,7 +215,7 @@ fn the_memory_announced_is_the_memory_used() {
         let recipe = recipe(&[&sizes[..], &unlogged, settings].concat());
         let (folder, device) = (tempfile::tempdir().unwrap(), Device::cpu(2));
         let mut run: Run =
-            Run::create(&folder.path().join("run"), recipe, &data(), &device).unwrap();
+            Run::create(&folder.path().join("run"), recipe, data(), &device).unwrap();
         let announced = training_bytes(run.trainer().model(), &run.recipe.train) as f64;
         run.train(&Stop::default(), &mut |_| ()).unwrap();
         let ratio = device.allocated_bytes() as f64 / announced;

@@ -6,6 +6,7 @@ use crate::train::supervise;
 use anyhow::Result;
 use serde::Serialize;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 use trm::{Autoregressive, Limits, Model, Network, Question, Sampling, Solver};
 use trm_ops::{DType, Device, Stop};
@@ -76,7 +77,7 @@ pub(crate) fn outcome(
     entry: &Entry,
     seed: u64,
     out: &Path,
-    data: [&Dataset; 2],
+    (training, test): (&Arc<Dataset>, &Dataset),
     device: &Device,
 ) -> Result<Option<Outcome>> {
     let folder = out.join(entry.slug()).join(format!("seed-{seed}"));
@@ -84,16 +85,17 @@ pub(crate) fn outcome(
     match &entry.network {
         Sizes::Recursive(_) => {
             let Some((model, training)) =
-                train::<Trainer>(&folder, recipe, entry, data[0], device)?
+                train::<Trainer>(&folder, recipe, entry, training.clone(), device)?
             else {
                 return Ok(None);
             };
-            recursive(study, &model, training, seed, data[1]).map(Some)
+            recursive(study, &model, training, seed, test).map(Some)
         }
         Sizes::Autoregressive(_) => {
-            let trained = train::<AutoregressiveTrainer>(&folder, recipe, entry, data[0], device)?;
+            let trained =
+                train::<AutoregressiveTrainer>(&folder, recipe, entry, training.clone(), device)?;
             let Some((model, training)) = trained else { return Ok(None) };
-            written(study, entry, &model, training, seed, data[1]).map(Some)
+            written(study, entry, &model, training, seed, test).map(Some)
         }
     }
 }
@@ -103,10 +105,10 @@ fn train<L: Learner>(
     folder: &Path,
     recipe: Recipe,
     entry: &Entry,
-    data: &Dataset,
+    data: Arc<Dataset>,
     device: &Device,
 ) -> Result<Option<(L::Network, Training)>> {
-    let flops = recipe.train.batch as f64 * entry.network.training_flops(data);
+    let flops = recipe.train.batch as f64 * entry.network.training_flops(&data);
     let mut run: Run<L> = match folder.join("recipe.toml").exists() {
         true => Run::resume(folder, None, data, recipe, device)?,
         false => Run::create(folder, recipe, data, device)?,

@@ -33,8 +33,8 @@ impl Dataset {
         for set in &metadata.sets {
             let file = |key: &str| folder.join(format!("{set}__{key}.npy"));
             let (examples, puzzles) = (data.len(), data.puzzle_identifiers.len());
-            data.inputs.extend(read_array::<u8>(&file("inputs"))?);
-            data.labels.extend(read_array::<u8>(&file("labels"))?);
+            append(&mut data.inputs, &file("inputs"))?;
+            append(&mut data.labels, &file("labels"))?;
             data.puzzle_identifiers.extend(read_array::<u32>(&file("puzzle_identifiers"))?);
             let offsets = |key: &str, start: usize| {
                 let offsets = read_array::<u32>(&file(key))?;
@@ -158,6 +158,16 @@ fn load_augmented(folder: &Path, metadata: &Metadata) -> Result<Arc<Augmented>, 
     }
     let augmented = Augmented::from_names(&names).map_err(|message| Error::file(&path, message))?;
     Ok(Arc::new(augmented))
+}
+
+/// Appends an array of bytes; the first one is not copied.
+fn append(tokens: &mut Vec<u8>, path: &Path) -> Result<(), Error> {
+    let more = npy::decode_bytes(read(path)?).map_err(|message| Error::file(path, message))?;
+    match tokens.is_empty() {
+        true => *tokens = more,
+        false => tokens.extend(more),
+    }
+    Ok(())
 }
 
 fn read_array<T: TryFrom<i64>>(path: &Path) -> Result<Vec<T>, Error> {

@@ -24,8 +24,9 @@ impl<L: Learner> Run<L> {
         loop {
             let train = TrainConfig { batch: rows, ..self.recipe.train.clone() };
             let mut learner =
-                L::start(&Recipe { train, ..self.recipe.clone() }, &self.train, device)?;
-            let mut sampler = Sampler::new(&self.train, self.images, self.recipe.seed, 0);
+                L::start(&Recipe { train, ..self.recipe.clone() }, &self.data, device)?;
+            let groups = (&*self.data, &*self.trained_on);
+            let mut sampler = Sampler::new(groups, self.images, self.recipe.seed, 0);
             let started = Instant::now();
             learner.step(&mut |_| sampler.draw())?;
             let took = started.elapsed();

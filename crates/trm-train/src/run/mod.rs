@@ -19,6 +19,7 @@ use crate::train::{StepMetrics, Trainer};
 use rand::seq::SliceRandom;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use training::due;
 use trm::Network;
 use trm_ops::Device;
@@ -68,8 +69,9 @@ pub struct Run<L = Trainer> {
     pub folder: PathBuf,
     /// Its complete recipe.
     pub recipe: Recipe,
-    train: Dataset,
-    validation: Dataset,
+    data: Arc<Dataset>,
+    trained_on: Arc<[usize]>, // groups of the data
+    validation: Dataset,      // the others
     trainer: L,
     progress: Progress,
     images: Images,
@@ -98,14 +100,14 @@ impl<L: Learner> Run<L> {
     pub fn create(
         folder: &Path,
         recipe: Recipe,
-        data: &Dataset,
+        data: impl Into<Arc<Dataset>>,
         device: &Device,
     ) -> Result<Self, Error> {
         if folder.join("recipe.toml").exists() {
             let message = "holds a run already: choose another --out, or go on with --resume";
             return Err(Error::file(folder, message));
         }
-        let mut run = Self::prepare(folder, recipe, data, device)?;
+        let mut run = Self::prepare(folder, recipe, data.into(), device)?;
         let is_new = !folder.exists();
         create_folder(folder)?;
         let begun = run.begin().inspect_err(|_| {
@@ -131,7 +133,7 @@ impl<L: Learner> Run<L> {
     pub fn resume(
         folder: &Path,
         from: Option<u64>,
-        data: &Dataset,
+        data: impl Into<Arc<Dataset>>,
         recipe: Recipe,
         device: &Device,
     ) -> Result<Self, Error> {
@@ -140,7 +142,7 @@ impl<L: Learner> Run<L> {
         }
         let lock = lock(folder)?;
         let checkpoint = Checkpoint::open(folder, from)?;
-        let mut run = Self::prepare(folder, recipe, data, device)?;
+        let mut run = Self::prepare(folder, recipe, data.into(), device)?;
         run.lock = Some(lock);
         if let Some(checkpoint) = &checkpoint {
             run.check_unchanged(checkpoint)?;
@@ -192,7 +194,7 @@ impl<L: Learner> Run<L> {
     /// Puts the run at its beginning.
     fn begin_anew(&mut self) -> Result<(), Error> {
         let device = self.trainer.core().model.device().clone();
-        self.trainer = L::start(&self.recipe, &self.train, &device)?;
+        self.trainer = L::start(&self.recipe, &self.data, &device)?;
         self.progress = Progress::start(&self.progress.data_digest);
         Ok(())
     }
@@ -200,24 +202,34 @@ impl<L: Learner> Run<L> {
     fn prepare(
         folder: &Path,
         mut recipe: Recipe,
-        data: &Dataset,
+        data: Arc<Dataset>,
         device: &Device,
     ) -> Result<Self, Error> {
         recipe.train.precision = recipe.train.precision.chosen();
         recipe.check()?;
-        check_blank_identifier(&recipe, data)?;
+        check_blank_identifier(&recipe, &data)?;
         let images = match recipe.train.symmetries {
             true if data.holds_images() => Images::None,
             true if data.augmented.is_some() => Images::Tasks,
-            true => Images::Symmetries(domain_of(data)?),
+            true => Images::Symmetries(domain_of(&data)?),
             false => Images::None,
         };
-        let writer = recipe.autoregressive_for(data);
-        check_memory(&recipe.model_for(data), writer.as_ref(), &recipe.train, device.threads())?;
-        let (train, validation) = split(data, recipe.train.validation, recipe.seed)?;
-        let trainer = L::start(&recipe, data, device)?;
+        let writer = recipe.autoregressive_for(&data);
+        check_memory(&recipe.model_for(&data), writer.as_ref(), &recipe.train, device.threads())?;
+        let (trained_on, validation) = split(&data, recipe.train.validation, recipe.seed)?;
+        let trainer = L::start(&recipe, &data, device)?;
         let (folder, progress) = (folder.to_owned(), Progress::start(&data.digest()));
-        Ok(Run { folder, recipe, train, validation, trainer, progress, images, lock: None })
+        Ok(Run {
+            folder,
+            recipe,
+            data,
+            trained_on,
+            validation,
+            trainer,
+            progress,
+            images,
+            lock: None,
+        })
     }
 
     /// Whether the run validates after this step.
@@ -309,8 +321,8 @@ fn check_blank_identifier(recipe: &Recipe, data: &Dataset) -> Result<(), Error> 
     )))
 }
 
-/// Splits off groups to validate on, chosen by the seed.
-fn split(data: &Dataset, held_out: usize, seed: u64) -> Result<(Dataset, Dataset), Error> {
+/// The groups to train on, and the others, to validate on, chosen by the seed.
+fn split(data: &Dataset, held_out: usize, seed: u64) -> Result<(Arc<[usize]>, Dataset), Error> {
     if held_out >= data.groups() {
         return Err(Error::Mismatch(format!(
             "train.validation = {held_out} groups of a training set that has {}: hold out fewer",
@@ -320,5 +332,5 @@ fn split(data: &Dataset, held_out: usize, seed: u64) -> Result<(Dataset, Dataset
     let mut order: Vec<usize> = (0..data.groups()).collect();
     order.shuffle(&mut stream(seed, Purpose::Validation, 0));
     let (validation, train) = order.split_at(held_out);
-    Ok((data.select_groups(train), data.select_groups(validation)))
+    Ok((train.into(), data.select_groups(validation)))
 }

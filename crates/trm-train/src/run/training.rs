@@ -59,9 +59,9 @@ pub(super) fn due(step: u64, every: u64) -> bool {
 impl<L: Learner> Loop<'_, L> {
     /// [`Error::Stopped`] with the run at its last whole step.
     fn steps(&mut self) -> Result<Ending, Error> {
-        let train = self.run.train.clone();
+        let (data, groups) = (self.run.data.clone(), self.run.trained_on.clone());
         let (images, seed) = (self.run.images, self.run.recipe.seed);
-        let mut sampler = Sampler::new(&train, images, seed, self.run.progress.drawn);
+        let mut sampler = Sampler::new((&data, &groups), images, seed, self.run.progress.drawn);
         let checkpoint_every = self.run.recipe.train.checkpoint_every;
         self.validate_if_due()?; // where the run was stopped in a validation
         loop {
@@ -91,7 +91,7 @@ impl<L: Learner> Loop<'_, L> {
     fn step(&mut self, sampler: &mut Sampler<'_>) -> Result<StepMetrics, Error> {
         let run = &mut *self.run;
         let blank = run.recipe.train.blank_identifiers;
-        let blank = blank.then_some(run.train.metadata.blank_identifier_id);
+        let blank = blank.then_some(run.data.metadata.blank_identifier_id);
         let step = run.trainer.step(&mut |_| {
             let example = sampler.draw();
             Example { puzzle: blank.unwrap_or(example.puzzle), ..example }
@@ -251,7 +251,7 @@ mod tests {
         let kind = Kind::Random(Givens::AtLeast(6..=10));
         let wanted = Generated { shape: Shape::Four, train: 30, test: 1, kind, seed: 5 };
         let data = generate_sudoku(&wanted, None, &mut |_| ()).unwrap().train;
-        let mut run: Run = Run::create(folder, recipe, &data, &Device::cpu(1)).unwrap();
+        let mut run: Run = Run::create(folder, recipe, data, &Device::cpu(1)).unwrap();
         poison(&mut run);
         run
     }
