@@ -152,7 +152,7 @@ fn sudoku(arguments: &SudokuArguments) -> Result<Splits> {
 fn save(splits: &Splits, out: &Path) -> Result<()> {
     splits.save(out)?;
     note!(
-        "{}: {} puzzles to train on, {} to test on ({} left out as doubles)",
+        "{}: {} puzzles to train on, {} to test on ({} left out as duplicates)",
         out.display(),
         splits.train.len(),
         splits.test.len(),

@@ -32,7 +32,7 @@ pub trait Learner: Sized {
     ///
     /// # Errors
     /// If the loss, the gradient or the updated weights are not finite; the first operation that
-    /// failed is named. Nothing but [`Run`](crate::Run)'s way back is to be done with the learner then.
+    /// failed is named. The learner must not be used any more then; [`Run`](crate::Run) restores a checkpoint.
     /// [`Error::Stopped`] if [`Core::stop`] was requested; the learner is then where it was before the step.
     fn step(&mut self, fresh: &mut dyn FnMut(usize) -> Example) -> Result<StepMetrics, Error>;
 

@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     /// Only the first N tasks to learn from, and of each file to be evaluated on.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Of the tasks to be evaluated on only these, parted by commas.
+    /// Of the tasks to be evaluated on only these, separated by commas.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "limit")]
     only: Vec<String>,
     /// Seed of the images.

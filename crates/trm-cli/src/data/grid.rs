@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
     out: PathBuf,
     /// Puzzles to train on: CSV with the columns input and output, or .jsonl with an object of both a line.
     ///
-    /// A grid is a text whose rows are lines or parted by `/`; in JSON also a list of rows, or of lists of
+    /// A grid is a text whose rows are lines or separated by `/`; in JSON also a list of rows, or of lists of
     /// numbers from 0 to 9 or characters.
     #[arg(long, value_name = "FILE")]
     train: PathBuf,

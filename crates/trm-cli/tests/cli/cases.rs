@@ -27,7 +27,7 @@ const CASES: &[(&str, &str, i32, &str)] = &[
         "arc-leak-up-to-colours-and-rotation",
         "data arc --train known --test asked --leaks drop --out d",
         0,
-        "1 left out as doubles",
+        "1 left out as duplicates",
     ),
     (
         "arc-single-task-file",

@@ -24,7 +24,7 @@ impl Rules for Canvas {
         CELLS
     }
 
-    /// Rows of digits, one a line or parted by `/`.
+    /// Rows of digits, one a line or separated by `/`.
     fn parse(&self, text: &str) -> Result<Vec<u8>, Error> {
         let colour = |symbol: char| match symbol.to_digit(10) {
             Some(digit) => i64::from(digit),

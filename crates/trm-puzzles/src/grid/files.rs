@@ -165,7 +165,7 @@ fn cells_apart(row: &[char], gap: &str) -> Option<Vec<char>> {
     text.split(gap).map(|cell| cell.parse().ok()).collect()
 }
 
-/// The rows of a text: lines, or parted by `/`.
+/// The rows of a text: lines, or separated by `/`.
 pub(super) fn rows_of(text: &str) -> Rows {
     let text = text.replace('\r', "");
     text.trim_matches('\n').split(['\n', '/']).map(|row| row.chars().collect()).collect()

@@ -20,7 +20,7 @@ impl Rules for Format {
         self.width() * self.height()
     }
 
-    /// Rows are lines, or are parted by `/`; where no grid is smaller than the others, they may also follow
+    /// Rows are lines, or are separated by `/`; where no grid is smaller than the others, they may also follow
     /// each other on one line.
     fn parse(&self, text: &str) -> Result<Vec<u8>, Error> {
         let mut rows = rows_of(text);

@@ -127,7 +127,7 @@ impl Maze {
         Ok(Maze { width, cells })
     }
 
-    /// Reads a maze whose rows are lines or parted by `/`, or a square one on a single line.
+    /// Reads a maze whose rows are lines or separated by `/`, or a square one on a single line.
     ///
     /// # Errors
     /// Says what is wrong and where.

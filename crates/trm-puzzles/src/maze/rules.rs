@@ -82,7 +82,7 @@ impl Rules for Size {
         self.width * self.height
     }
 
-    /// Blanks may be dots; rows may be lines, parted by `/`, or follow each other on one line.
+    /// Blanks may be dots; rows may be lines, separated by `/`, or follow each other on one line.
     fn parse(&self, text: &str) -> Result<Vec<u8>, Error> {
         let maze = self.check(Maze::parse_rows(text, Some(self.width))?)?;
         Ok(maze.question().to_tokens())

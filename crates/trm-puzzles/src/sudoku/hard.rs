@@ -113,9 +113,8 @@ impl Breeder {
         self.ranges.partition_point(|range| range.lowest <= puzzle.rating) - 1
     }
 
-    /// The next puzzle: of a range that has had less than its share so far. None where it is one that
-    /// parents which stay have had before, as they have only so many children: it counts as one of its
-    /// range, but is not made again.
+    /// The next puzzle, of a range that has had less than its share so far. `None` where it is a repeat: fixed parents
+    /// have only so many children. A repeat counts for its range and is not given out again.
     pub fn breed<R: Rng + ?Sized>(&mut self, rng: &mut R) -> Option<Puzzle> {
         loop {
             let parent = self.parent(rng);
