@@ -114,7 +114,7 @@ pub(crate) fn print_report(report: &SearchReport, options: &SearchOptions) {
         out!("{budget:>11}   {:>8}", share(*verified));
     }
     out!(
-        "verified {} (95 % interval {:.1}–{:.1} %), {} of them wrong; {} by the first chain",
+        "verified {} (95 % interval {:.1}–{:.1} %), {} of them not the recorded answer; {} by the first chain",
         share(report.verified),
         100.0 * low,
         100.0 * high,

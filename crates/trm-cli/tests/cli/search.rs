@@ -82,7 +82,10 @@ fn a_search_says_what_it_found_and_what_it_cost() {
     session.trained();
     let eval = ["eval", "run", "--data", "data", "--limit", "5", "--search", "--rollouts", "3"];
     let text = session.succeed(&eval);
-    assert!(text.contains("0 of them wrong") && text.contains("at most 3 chains"), "{text}");
+    assert!(
+        text.contains("0 of them not the recorded answer") && text.contains("at most 3 chains"),
+        "{text}"
+    );
     let json = session.succeed(&[&eval[..], &["--json", "--figure", "f.svg"]].concat());
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&json["report"]["puzzles"], &json["search"]["rollouts"]), (&5.into(), &3.into()));
