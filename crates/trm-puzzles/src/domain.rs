@@ -1,174 +1,66 @@
-//! The puzzle domains under one interface.
+//! Domains by name.
 
+use crate::{Rules, arc, grid, maze, sudoku};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::str::FromStr;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use rand::Rng;
-
-use crate::Verdict;
-use crate::arc::{Canvas, GridError};
-use crate::grid::{Format, FormatError};
-use crate::maze::{self, MazeError};
-use crate::sudoku::{ParseError, PuzzleError, Shape, TokenError};
-
-/// Decorates one cell of a printed puzzle: called with the cell's position in the sequence and
-/// the character standing there, returns what to print in its place (the character between
-/// colour codes, for example). All that it returns should take up the same room on the terminal.
-pub type Paint<'a> = &'a dyn Fn(usize, char) -> String;
-
-/// Turns an answer to the image of a puzzle into one to the puzzle ([`Rules::disguise`]).
-pub type Undo = Box<dyn Fn(&mut [u8])>;
-
-/// How the cells of a puzzle lie: row by row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Layout {
-    /// Cells of a row.
-    pub columns: usize,
-    /// Rows and columns of the boxes that are drawn with stronger lines; 0 for none.
-    pub boxes: (usize, usize),
-}
-
-/// What every kind of puzzle offers to training, evaluation and the command line.
-///
-/// Puzzles and answers are token sequences of [`seq_len`](Rules::seq_len) values below
-/// [`vocab_size`](Rules::vocab_size). Token 0 is padding and never part of a puzzle, but a
-/// network may predict it: [`render`](Rules::render), [`format_line`](Rules::format_line) and
-/// [`verify`](Rules::verify) take any token. A sequence of another length is the caller's
-/// mistake and panics.
-pub trait Rules {
-    /// The name a domain is chosen by, such as `sudoku9`.
-    fn name(&self) -> String;
-
-    /// How many different tokens there are, padding included.
-    fn vocab_size(&self) -> usize;
-
-    /// Whether a cell of a question with this token keeps it in the answer.
-    fn is_given(&self, _token: u8) -> bool {
-        false
-    }
-
-    /// Puts the cells that a question keeps ([`is_given`](Rules::is_given)) back into a draft.
-    fn restore_givens(&self, question: &[u8], draft: &mut [u8]) {
-        for (cell, token) in draft.iter_mut().zip(question) {
-            if self.is_given(*token) {
-                *cell = *token;
-            }
-        }
-    }
-
-    /// How many tokens make a puzzle.
-    fn seq_len(&self) -> usize;
-
-    /// Whether a line of a file of puzzles is a comment or a heading.
-    fn is_comment(&self, _line: &str) -> bool {
-        false
-    }
-
-    /// Reads a puzzle typed or pasted by a person.
-    fn parse(&self, text: &str) -> Result<Vec<u8>, Error>;
-
-    /// Checks that a question can be asked, and returns its solution where the rules determine one.
-    fn check_question(&self, question: &[u8]) -> Result<Option<Vec<u8>>, Error>;
-
-    /// The character of a token: a space for a place outside the grid, `?` for no token of a puzzle.
-    fn symbol(&self, token: u8) -> char;
-
-    /// The puzzle on one line, readable by [`parse`](Rules::parse).
-    fn format_line(&self, tokens: &[u8]) -> String {
-        tokens.iter().map(|token| self.symbol(*token)).collect()
-    }
-
-    /// The puzzle drawn for a terminal, each cell passed through `paint`.
-    fn render(&self, tokens: &[u8], paint: Paint<'_>) -> String;
-
-    /// Whether there are rules, so that [`verify`](Rules::verify) decides.
-    fn has_rules(&self) -> bool {
-        false
-    }
-
-    /// Judges an answer by the rules of the puzzle, where there are any.
-    fn verify(&self, _question: &[u8], _answer: &[u8]) -> Verdict {
-        Verdict::Unchecked
-    }
-
-    /// Whether a question with this token in a cell could as well have a token of its answer there.
-    fn can_suppose(&self, _token: u8) -> bool {
-        false
-    }
-
-    /// How the cells lie.
-    fn layout(&self) -> Layout;
-
-    /// Columns and rows, from the first ones, that hold a grid.
-    fn extent(&self, tokens: &[u8]) -> (usize, usize) {
-        let columns = self.layout().columns;
-        (columns, tokens.len() / columns)
-    }
-
-    /// Replaces a question and its answer by their image under one random symmetry.
-    fn augment(&self, question: &mut [u8], answer: &mut [u8], rng: &mut dyn Rng);
-
-    /// Replaces a question by its image under one random symmetry; what is returned turns an answer to
-    /// the image back into one to the question.
-    fn disguise(&self, question: &mut [u8], rng: &mut dyn Rng) -> Undo;
-
-    /// The open cells in the order in which a logical solver fills them, where there is such a solver and
-    /// question and answer are of this kind.
-    fn solver_order(&self, question: &[u8], answer: &[u8]) -> Option<Vec<usize>> {
-        let _ = (question, answer);
-        None
-    }
-
-    /// A hash shared by exactly the questions that are symmetric images of one another, up to
-    /// collisions of 128 bits. Stable across versions and machines.
-    fn class_hash(&self, question: &[u8]) -> Result<u128, Error>;
-}
-
-/// The kinds of puzzles known to this crate. A domain is a name for its [`Rules`] and
-/// dereferences to them.
+/// A kind of puzzle: a shared handle to its [`Rules`], to which it dereferences. Cheap to clone; two are equal if
+/// they have the same name.
 ///
 /// ```
 /// use trm_puzzles::Domain;
 /// use trm_puzzles::sudoku::Shape;
 ///
-/// let domain = Domain::Sudoku(Shape::Nine);
+/// let domain = Domain::new(Shape::Nine);
 /// assert_eq!(domain.name(), "sudoku9");
 /// assert_eq!((domain.vocab_size(), domain.seq_len()), (11, 81));
 /// assert_eq!("sudoku9".parse(), Ok(domain));
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Domain {
-    /// Sudoku of the given shape.
-    Sudoku(Shape),
-    /// Mazes of the given size.
-    Maze(maze::Size),
-    /// Grids of ARC on their canvas.
-    Arc,
-    /// Puzzles of a user's own.
-    Grid(&'static Format),
-}
+#[derive(Clone)]
+pub struct Domain(Arc<dyn Rules>);
 
 impl Domain {
-    /// The domains that have one size each.
-    pub const NAMED: &[Domain] = &[
-        Domain::Sudoku(Shape::Four),
-        Domain::Sudoku(Shape::Six),
-        Domain::Sudoku(Shape::Nine),
-        Domain::Arc,
-    ];
+    /// The domain of these rules. Files name a domain only: whoever reads them finds it if it is of a [`Family`]
+    /// that is known.
+    pub fn new(rules: impl Rules) -> Domain {
+        Domain(Arc::new(rules))
+    }
+
+    /// The domain of the public code's data with these sizes, which do not name it.
+    pub fn of_public_data(vocab_size: usize, seq_len: usize) -> Option<Domain> {
+        let mut public = families().into_iter().filter_map(|family| family.public?.parse().ok());
+        public.find(|d: &Domain| (d.vocab_size(), d.seq_len()) == (vocab_size, seq_len))
+    }
 }
 
 impl Deref for Domain {
     type Target = dyn Rules;
 
     fn deref(&self) -> &Self::Target {
-        match self {
-            Domain::Sudoku(shape) => shape,
-            Domain::Maze(size) => size,
-            Domain::Arc => &Canvas,
-            Domain::Grid(format) => *format,
-        }
+        &*self.0
+    }
+}
+
+impl PartialEq for Domain {
+    fn eq(&self, other: &Domain) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Domain {}
+
+impl Hash for Domain {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name().hash(state);
+    }
+}
+
+impl fmt::Debug for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Domain({})", self.name())
     }
 }
 
@@ -176,6 +68,95 @@ impl fmt::Display for Domain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name())
     }
+}
+
+/// Domains that are found by their names: a puzzle in all its sizes.
+#[derive(Clone, Copy, Debug)]
+pub struct Family {
+    /// Its own name, which no other family has.
+    pub name: &'static str,
+    /// What an error message says of it: `sudoku4, sudoku6`, or `mazes such as maze30x30`.
+    pub examples: &'static str,
+    /// The domain with this name, if it is one of the family.
+    pub find: fn(&str) -> Option<Domain>,
+    /// The name of its domain that the public TRM code has data of, if it has.
+    pub public: Option<&'static str>,
+}
+
+/// All families of this crate. A new one is a line here, and a folder.
+const FAMILIES: &[Family] = &[
+    sudoku::FAMILY, //
+    arc::FAMILY,
+    maze::FAMILY,
+    grid::FAMILY,
+];
+
+/// Families of other crates.
+static REGISTERED: RwLock<Vec<Family>> = RwLock::new(Vec::new());
+
+/// Makes a family of another crate known to this process, so that files can name its domains: to be called when
+/// the program starts. Families that are known already are asked first, and none can be replaced, so that a name
+/// means the same as long as the program runs.
+///
+/// # Errors
+/// If a family has this name already.
+///
+/// ```
+/// use trm_puzzles::{Domain, Error, Family, Layout, Rules, register};
+///
+/// /// Rows of bits. The answer is what a model makes of them.
+/// struct Bits(usize);
+///
+/// impl Rules for Bits {
+///     fn name(&self) -> String {
+///         format!("bits{}", self.0)
+///     }
+///     fn vocab_size(&self) -> usize {
+///         3
+///     }
+///     fn seq_len(&self) -> usize {
+///         self.0
+///     }
+///     fn layout(&self) -> Layout {
+///         Layout { columns: self.0, boxes: (0, 0) }
+///     }
+///     fn parse(&self, text: &str) -> Result<Vec<u8>, Error> {
+///         let bit = |c: char| Some(1 + c.to_digit(2)? as u8);
+///         let bits: Option<Vec<u8>> = text.trim().chars().map(bit).collect();
+///         bits.filter(|bits| bits.len() == self.0).ok_or_else(|| Error::new("no such row of bits"))
+///     }
+///     fn symbol(&self, token: u8) -> char {
+///         ['?', '0', '1'].get(usize::from(token)).copied().unwrap_or('?')
+///     }
+/// }
+///
+/// let find = |name: &str| Some(Domain::new(Bits(name.strip_prefix("bits")?.parse().ok()?)));
+/// register(Family { name: "bits", examples: "bits8", find, public: None })?;
+/// let domain: Domain = "bits4".parse()?;
+/// assert_eq!(domain.parse("0110")?, [1, 2, 2, 1]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn register(family: Family) -> Result<(), Taken> {
+    let mut registered = REGISTERED.write().unwrap_or_else(PoisonError::into_inner);
+    if FAMILIES.iter().chain(&*registered).any(|known| known.name == family.name) {
+        return Err(Taken { name: family.name });
+    }
+    registered.push(family);
+    Ok(())
+}
+
+/// All families, in the order in which they are asked.
+fn families() -> Vec<Family> {
+    let registered = REGISTERED.read().unwrap_or_else(PoisonError::into_inner);
+    FAMILIES.iter().chain(&*registered).copied().collect()
+}
+
+/// The name of a family that there is already.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a family of domains is called `{name}` already")]
+pub struct Taken {
+    /// The name.
+    pub name: &'static str,
 }
 
 /// A domain name that stands for nothing.
@@ -187,48 +168,27 @@ pub struct UnknownDomain {
 }
 
 fn known() -> String {
-    let names: Vec<_> = Domain::NAMED.iter().map(|domain| domain.name()).collect();
-    format!("{}, mazes such as maze30x30 and grids such as grid:5x5:.#ab", names.join(", "))
+    let examples: Vec<_> = families().iter().map(|family| family.examples).collect();
+    let (last, others) = examples.split_last().expect("there are families");
+    format!("{} and {last}", others.join(", "))
 }
 
 impl FromStr for Domain {
     type Err = UnknownDomain;
 
     fn from_str(name: &str) -> Result<Self, UnknownDomain> {
-        let named = Domain::NAMED.iter().find(|domain| domain.name() == name).copied();
-        let maze = || maze::Size::from_name(name).map(Domain::Maze);
-        let grid = || Format::from_name(name).map(Domain::Grid);
-        let found = named.or_else(maze).or_else(grid);
-        found.ok_or_else(|| UnknownDomain { found: name.to_owned() })
+        let mut found = families().into_iter().filter_map(|family| (family.find)(name));
+        found
+            .find(|domain| domain.name() == name)
+            .ok_or_else(|| UnknownDomain { found: name.to_owned() })
     }
-}
-
-/// Why a domain could not make sense of a puzzle.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// The text is not a Sudoku.
-    #[error(transparent)]
-    Parse(#[from] ParseError),
-    /// Not a maze, or none with a path.
-    #[error(transparent)]
-    Maze(#[from] MazeError),
-    /// Not a grid of ARC.
-    #[error(transparent)]
-    Arc(#[from] GridError),
-    /// Not a grid of this format.
-    #[error(transparent)]
-    Grid(#[from] FormatError),
-    /// The puzzle has not exactly one solution.
-    #[error(transparent)]
-    Puzzle(#[from] PuzzleError),
-    /// The tokens are not a Sudoku.
-    #[error(transparent)]
-    Tokens(#[from] TokenError),
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Verdict;
+    use crate::sudoku::Shape;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
@@ -236,9 +196,8 @@ mod tests {
 
     #[test]
     fn names_round_trip_and_unknown_ones_list_the_known() {
-        let maze = Domain::Maze(maze::Size { width: 12, height: 7 });
-        for &domain in Domain::NAMED.iter().chain(&[maze]) {
-            assert_eq!(domain.to_string().parse(), Ok(domain));
+        for name in ["sudoku4", "sudoku6", "sudoku9", "arc", "maze12x7", "grid:3x2:ab:dihedral"] {
+            assert_eq!(name.parse::<Domain>().unwrap().name(), name);
         }
         for name in ["maze", "maze0x3", "maze3x", "maze1x1", "maze03x3", "maze9999999x9"] {
             assert!(name.parse::<Domain>().is_err(), "{name}");
@@ -251,16 +210,23 @@ mod tests {
 
     #[test]
     fn sizes_match_the_public_code() {
-        let sizes: Vec<_> =
-            Domain::NAMED.iter().map(|domain| (domain.vocab_size(), domain.seq_len())).collect();
-        assert_eq!(sizes, [(6, 16), (8, 36), (11, 81), (12, 900)]);
-        let maze: Domain = "maze30x30".parse().unwrap();
-        assert_eq!((maze.vocab_size(), maze.seq_len()), (6, 900));
+        for (name, sizes) in [
+            ("sudoku4", (6, 16)),
+            ("sudoku6", (8, 36)),
+            ("sudoku9", (11, 81)),
+            ("arc", (12, 900)),
+            ("maze30x30", (6, 900)),
+        ] {
+            let domain: Domain = name.parse().unwrap();
+            assert_eq!((domain.vocab_size(), domain.seq_len()), sizes);
+            let public = ["sudoku9", "arc", "maze30x30"].contains(&name).then_some(domain);
+            assert_eq!(Domain::of_public_data(sizes.0, sizes.1), public);
+        }
     }
 
     #[test]
     fn any_predicted_token_is_rendered_and_judged() {
-        let domain = Domain::Sudoku(Shape::Four);
+        let domain = Domain::new(Shape::Four);
         let question = domain.parse(QUESTION).unwrap();
         for token in 0..=u8::MAX {
             let answer = [token; 16];
@@ -279,7 +245,7 @@ mod tests {
 
     #[test]
     fn givens_are_restored_and_nothing_else() {
-        let domain = Domain::Sudoku(Shape::Four);
+        let domain = Domain::new(Shape::Four);
         let question = domain.parse(QUESTION).unwrap();
         let mut draft = [5; 16];
         domain.restore_givens(&question, &mut draft);
@@ -291,18 +257,32 @@ mod tests {
     }
 
     #[test]
-    fn a_domain_has_rules_exactly_where_it_decides() {
+    fn a_domain_has_what_it_says_it_has() {
         for name in ["sudoku4", "sudoku6", "sudoku9", "maze5x5", "arc", "grid:2x2:ab"] {
             let domain: Domain = name.parse().unwrap();
             let tokens = vec![1; domain.seq_len()];
             let decides = domain.verify(&tokens, &tokens).decision().is_some();
             assert_eq!(domain.has_rules(), decides, "{name}");
+            assert_eq!(domain.solver_order(&tokens, &tokens), None, "{name}: no answer");
+            let orders = domain.solver_order(&tokens, &vec![2; tokens.len()]).is_some();
+            assert_eq!(domain.has_solver_order(), orders, "{name}");
+            assert!(!domain.has_units() || domain.layout().boxes != (0, 0), "{name}");
         }
     }
 
     #[test]
+    fn sizes_are_of_one_kind_where_the_rules_do_not_depend_on_them() {
+        let parse = |name: &str| name.parse::<Domain>().unwrap();
+        assert_eq!(parse("maze3x3").kind(), parse("maze4x5").kind());
+        assert_ne!(parse("sudoku4").kind(), parse("sudoku9").kind());
+        assert_eq!(parse("maze3x3").sized_for("S.G.\n...."), Some(parse("maze4x2")));
+        assert_eq!(parse("sudoku9").sized_for(QUESTION), Some(parse("sudoku4")));
+        assert_eq!(parse("arc").sized_for("12/34"), None);
+    }
+
+    #[test]
     fn augmented_pairs_are_new_puzzles_of_the_same_class() {
-        let domain = Domain::Sudoku(Shape::Four);
+        let domain = Domain::new(Shape::Four);
         let question = domain.parse(QUESTION).unwrap();
         let answer = domain.check_question(&question).unwrap().unwrap();
         let mut rng = ChaCha8Rng::seed_from_u64(5);
@@ -319,7 +299,7 @@ mod tests {
 
     #[test]
     fn answers_to_a_disguised_question_are_turned_back() {
-        let domain = Domain::Sudoku(Shape::Six);
+        let domain = Domain::new(Shape::Six);
         let mut rng = ChaCha8Rng::seed_from_u64(5);
         let question = domain.parse("1..4...5.1..2...3...6.....2...3.6...").unwrap();
         let mut moved = 0;
@@ -336,7 +316,7 @@ mod tests {
 
     #[test]
     fn errors_reach_the_caller_with_their_text() {
-        let domain = Domain::Sudoku(Shape::Six);
+        let domain = Domain::new(Shape::Six);
         let error = domain.parse(QUESTION).unwrap_err();
         assert_eq!(error.to_string(), "found 16 cells: a 6×6 grid has 36");
         let error = domain.check_question(&[1; 16]).unwrap_err();

@@ -4,6 +4,7 @@
 //! answers and draws random symmetries. What is particular to one kind of puzzle lives in
 //! its own module: [`sudoku`] also solves, rates, generates and reads files, [`maze`] labels, generates and
 //! reads files, [`arc`] reads tasks and augments them, [`grid`] is for puzzles that no other domain knows.
+//! All that others need of it stands behind [`Rules`]; [`register`] adds a domain of another crate.
 //!
 //! ```
 //! use trm_puzzles::Domain;
@@ -20,14 +21,18 @@ pub mod arc;
 mod columns;
 mod dihedral;
 mod domain;
+mod error;
 pub mod grid;
 mod hash;
 pub mod maze;
 mod questions;
+mod rules;
 pub mod sudoku;
 mod verdict;
 
 pub use dihedral::Dihedral;
-pub use domain::{Domain, Error, Layout, Paint, Rules, Undo, UnknownDomain};
+pub use domain::{Domain, Family, Taken, UnknownDomain, register};
+pub use error::Error;
 pub use questions::{QuestionError, questions};
+pub use rules::{Layout, Look, Paint, Pair, Published, Rules, Undo};
 pub use verdict::{ConstraintVerdict, Verdict};

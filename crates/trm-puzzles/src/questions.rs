@@ -1,6 +1,6 @@
 //! Several puzzles in one text.
 
-use crate::domain::{Domain, Error};
+use crate::{Domain, Error};
 use serde_json::Value;
 
 /// What is wrong with a text of puzzles, and where.
@@ -23,11 +23,11 @@ pub struct QuestionError {
 ///
 /// let domain: Domain = "sudoku4".parse()?;
 /// let drawn = "1...\n..3.\n.4..\n...2\n\n# the same\n\n1...\n..3.\n.4..\n...2\n";
-/// assert_eq!(questions(domain, drawn).unwrap().len(), 2);
-/// assert_eq!(questions(domain, "1.....3..4.....2\n").unwrap().len(), 1);
+/// assert_eq!(questions(&domain, drawn).unwrap().len(), 2);
+/// assert_eq!(questions(&domain, "1.....3..4.....2\n").unwrap().len(), 1);
 /// # Ok::<(), trm_puzzles::UnknownDomain>(())
 /// ```
-pub fn questions(domain: Domain, text: &str) -> Result<Vec<Vec<u8>>, QuestionError> {
+pub fn questions(domain: &Domain, text: &str) -> Result<Vec<Vec<u8>>, QuestionError> {
     let read = |(line, part): (Option<usize>, &str)| {
         let question = domain.parse(part);
         let question = question.and_then(|q| domain.check_question(&q).map(|_| q));
@@ -110,7 +110,7 @@ mod tests {
     fn read(text: &str) -> Vec<String> {
         let domain: Domain = "sudoku4".parse().unwrap();
         let questions =
-            questions(domain, text).unwrap_or_else(|e| panic!("{text:?}: {}", e.source));
+            questions(&domain, text).unwrap_or_else(|e| panic!("{text:?}: {}", e.source));
         questions.iter().map(|question| domain.format_line(question)).collect()
     }
 
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn the_puzzle_that_is_none_is_named_by_its_line() {
         let domain: Domain = "sudoku4".parse().unwrap();
-        let line = |text: &str| questions(domain, text).unwrap_err().line;
+        let line = |text: &str| questions(&domain, text).unwrap_err().line;
         assert_eq!(line("1.....3..4.....\n"), None);
         assert_eq!(line(&format!("\n{ONE}\n\n11.............2\n")), Some(4));
         assert_eq!(line("1...\n..3.\n.4..\n...2\n\n1...\n..3.\n.4.\n...2\n"), Some(6));

@@ -1,16 +1,20 @@
 //! What checking an answer against the rules found.
 
-use crate::maze::PathVerdict;
 use std::fmt;
 
 /// The outcome of checking an answer against its question by the rules of the puzzle, without
 /// looking at a recorded answer. Printed, it is one line for a person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Of puzzles made of constraints, such as Sudoku.
     Constraints(ConstraintVerdict),
-    /// Of mazes.
-    Path(PathVerdict),
+    /// Of other puzzles.
+    Judged {
+        /// Whether the answer solves the question.
+        right: bool,
+        /// What was found, in words.
+        words: String,
+    },
     /// There are no rules to check an answer by.
     Unchecked,
 }
@@ -20,7 +24,7 @@ impl Verdict {
     pub fn decision(&self) -> Option<bool> {
         match self {
             Verdict::Constraints(verdict) => Some(verdict.is_solved()),
-            Verdict::Path(verdict) => Some(verdict.is_solved()),
+            Verdict::Judged { right, .. } => Some(*right),
             Verdict::Unchecked => None,
         }
     }
@@ -35,7 +39,7 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Verdict::Constraints(verdict) => verdict.fmt(f),
-            Verdict::Path(verdict) => verdict.fmt(f),
+            Verdict::Judged { words, .. } => f.write_str(words),
             Verdict::Unchecked => f.write_str("not checked: there are no rules to check by"),
         }
     }

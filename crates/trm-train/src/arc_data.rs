@@ -11,10 +11,8 @@ use crate::splits::Splits;
 use crate::text::foreign;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use trm_puzzles::arc::{CELLS, Pair, Task, VOCABULARY, encode, read_tasks};
-
-/// What an ARC data set is called.
-pub const ARC: &str = "arc";
+use trm_puzzles::Rules;
+use trm_puzzles::arc::{CELLS, Canvas, Pair, Task, VOCABULARY, encode, read_tasks};
 
 /// Tasks that a data set is made of.
 #[derive(Clone, Debug)]
@@ -197,7 +195,7 @@ fn dataset(
         total_puzzles: ids.len(),
         mean_puzzle_examples: (inputs.len() / CELLS) as f64 / ids.len() as f64,
         sets: vec!["all".into()],
-        domain: ARC.into(),
+        domain: Canvas.name(),
         origin,
         ..Metadata::default()
     };

@@ -27,7 +27,7 @@ pub struct AutoregressiveTrainer {
 }
 
 /// Which cells of a question an answer fills.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct OpenCells {
     domain: Option<Domain>,
     order: Order,
@@ -40,7 +40,8 @@ impl OpenCells {
     /// If it is to write in a solver's order, but the domain has no logical solver.
     pub(crate) fn of(config: &AutoregressiveConfig) -> Result<OpenCells, Error> {
         let domain: Option<Domain> = config.domain.parse().ok();
-        if config.order == Order::Solver && !matches!(domain, Some(Domain::Sudoku(_))) {
+        let has_order = domain.as_ref().is_some_and(|domain| domain.has_solver_order());
+        if config.order == Order::Solver && !has_order {
             let message = format!(
                 "autoregressive.order = \"solver\": there is no logical solver for {}: choose \"raster\"",
                 config.domain
@@ -52,7 +53,7 @@ impl OpenCells {
 
     /// Refuses examples that a solver cannot order.
     fn check(&self, data: &Dataset) -> Result<(), Error> {
-        let (Order::Solver, Some(domain)) = (self.order, self.domain) else { return Ok(()) };
+        let (Order::Solver, Some(domain)) = (self.order, &self.domain) else { return Ok(()) };
         let unordered = |i: &usize| domain.solver_order(data.input(*i), data.label(*i)).is_none();
         match (0..data.len()).find(unordered) {
             Some(i) => Err(Error::Mismatch(format!(
@@ -65,15 +66,14 @@ impl OpenCells {
 
     /// The question as a prompt.
     pub(crate) fn prompt(&self, config: &AutoregressiveConfig, question: &[u8]) -> Vec<u8> {
-        let is_open = |token: u8| self.domain.is_none_or(|domain| !domain.is_given(token));
+        let is_open = |token: u8| self.domain.as_ref().is_none_or(|domain| !domain.is_given(token));
         config.prompt(question, is_open)
     }
 
     /// The open cells in the order of writing.
     pub(crate) fn in_order(&self, question: &[u8], answer: &[u8]) -> Vec<usize> {
-        let solver = |domain: Domain| domain.solver_order(question, answer).unwrap_or_default();
-        match (self.order, self.domain) {
-            (Order::Solver, Some(domain)) => solver(domain),
+        match (self.order, &self.domain) {
+            (Order::Solver, Some(d)) => d.solver_order(question, answer).unwrap_or_default(),
             _ => (0..question.len()).collect(),
         }
     }
@@ -298,7 +298,7 @@ fn write_until(
         if stop.is_requested() {
             break;
         }
-        for (answer, written) in write_some(model, open, questions, (sampling, puzzle as u64))? {
+        for (answer, written) in write_some(model, &open, questions, (sampling, puzzle as u64))? {
             take(puzzle, answer, &written);
             puzzle += 1;
         }
@@ -310,7 +310,7 @@ fn write_until(
 /// question among all, for random numbers.
 pub(crate) fn write_some(
     model: &Autoregressive,
-    open: OpenCells,
+    open: &OpenCells,
     questions: &[&[u8]],
     (sampling, first): (Sampling, u64),
 ) -> Result<Vec<(Vec<u8>, Written)>, Error> {

@@ -45,7 +45,7 @@ pub struct Chosen {
 
 impl Chosen {
     fn keeps_the_rules(&self) -> bool {
-        self.verdict.is_some_and(|verdict| verdict.is_solved())
+        self.verdict.as_ref().is_some_and(|verdict| verdict.is_solved())
     }
 }
 
@@ -103,11 +103,11 @@ fn rounds(
                 return Ok(());
             }
             let sampling = options.sampling(sample);
-            let answers = write_some(model, open, some, (sampling, first as u64))?;
+            let answers = write_some(model, &open, some, (sampling, first as u64))?;
             for ((answer, written), (question, choice)) in
                 answers.iter().zip(some.iter().zip(&mut choices))
             {
-                let verdict = domain.map(|d| d.verify(question, answer));
+                let verdict = domain.as_ref().map(|d| d.verify(question, answer));
                 let (answer, written) = (answer.clone(), written.clone());
                 choice.offer(Chosen { answer, written, sample: sample + 1, verdict });
             }

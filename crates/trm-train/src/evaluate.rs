@@ -145,13 +145,13 @@ pub fn check_fit(model: &Model, data: &Dataset) -> Result<(), Error> {
     Ok(())
 }
 
-/// The model for a domain that is its own, or a maze of another size where its weights are those of any
+/// The model for a domain that is its own, or the same puzzle in another size where its weights are those of any
 /// ([`Model::on_grid`]); else as it is, for [`check_fit`] to say what differs.
 pub fn fit(model: Model, domain: &str) -> Model {
-    let parsed = [&model.config().domain[..], domain].map(|name| name.parse::<Domain>().ok());
-    match parsed {
-        [Some(Domain::Maze(own)), Some(Domain::Maze(size))] if own != size => {
-            let sized = model.on_grid(domain, [size.height, size.width]);
+    match [&model.config().domain[..], domain].map(|name| name.parse::<Domain>()) {
+        [Ok(own), Ok(wanted)] if own != wanted && own.kind() == wanted.kind() => {
+            let columns = wanted.layout().columns;
+            let sized = model.on_grid(domain, [wanted.seq_len() / columns, columns]);
             sized.ok().flatten().unwrap_or(model)
         }
         _ => model,

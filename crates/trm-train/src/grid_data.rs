@@ -1,12 +1,11 @@
 //! Data sets of users' own puzzles, with no class of puzzles in both splits.
 
 use crate::Error;
-use crate::splits::{Pair, Splits};
-use std::collections::HashMap;
+use crate::splits::Splits;
 use std::path::Path;
 use trm_puzzles::Domain;
 use trm_puzzles::grid::{
-    Example, FileError, Format, Wanted, close_up, infer, read_csv, read_jsonl,
+    Example, FileError, Wanted, close_up, cut, infer, pairs, read_csv, read_jsonl,
 };
 
 /// Reads puzzles from CSV or JSONL files, and infers from both what is not `wanted` otherwise. Without a test
@@ -30,12 +29,13 @@ pub fn grids_from_files(
     if let (Some(file), Some(test)) = (test_file, &test) {
         infer(test, wanted).map_err(|error| refuse(file, error))?;
     }
-    let format = infer(&all, wanted).map_err(|error| refuse(train_file, error))?.interned();
+    let format = infer(&all, wanted).map_err(|error| refuse(train_file, error))?;
     let split = test_puzzles.unwrap_or(train.len().div_ceil(10).min(1000));
     let read = |file: &Path| {
         let is_test = test_file.is_some_and(|test| test == file);
         let examples = test.as_ref().filter(|_| is_test).unwrap_or(&train);
-        Ok((Domain::Grid(format), pairs(file, examples, format)?))
+        let pairs = pairs(examples, &format).map_err(|error| refuse(file, error))?;
+        Ok((Domain::new(format.clone()), pairs))
     };
     Splits::from_files(train_file, test_file, (split, seed), read)
 }
@@ -56,38 +56,9 @@ fn read_examples(file: &Path, wanted: &Wanted) -> Result<Vec<Example>, Error> {
     }
     close_up(&mut examples);
     if let Some(width) = wanted.width {
-        let cut = |rows: &mut Vec<Vec<char>>| {
-            if let [row] = &rows[..]
-                && width > 0
-                && row.len() > width
-            {
-                *rows = row.chunks(width).map(<[char]>::to_vec).collect();
-            }
-        };
-        examples.iter_mut().for_each(|example| {
-            cut(&mut example.input);
-            cut(&mut example.output);
-        });
+        cut(&mut examples, width);
     }
     Ok(examples)
-}
-
-/// The tokens of all examples.
-fn pairs(file: &Path, examples: &[Example], format: &Format) -> Result<Vec<Pair>, Error> {
-    let mut known: HashMap<Vec<u8>, (u64, Vec<u8>)> = HashMap::new();
-    let mut pairs = Vec::with_capacity(examples.len());
-    for Example { line, input, output } in examples {
-        let tokens = |rows| format.tokens(rows).expect("grids that the format was inferred from");
-        let (question, answer) = (tokens(input), tokens(output));
-        let first = known.entry(question.clone()).or_insert_with(|| (*line, answer.clone()));
-        if first.1 != answer {
-            let message =
-                format!("lines {} and {line} answer the same question differently", first.0);
-            return Err(Error::file(file, message));
-        }
-        pairs.push([question, answer]);
-    }
-    Ok(pairs)
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ mod train;
 mod votes;
 mod writer;
 
-pub use arc_data::{ARC, ArcTasks, Leaks, arc_splits, read_arc};
+pub use arc_data::{ArcTasks, Leaks, arc_splits, read_arc};
 pub use arc_leaks::arc_leaks;
 pub use augmented::Augmented;
 pub use autoregressive::{

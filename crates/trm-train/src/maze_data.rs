@@ -4,11 +4,11 @@ use crate::Error;
 use crate::metadata::Origin;
 use crate::parallel::{cores, in_parallel};
 use crate::random::{Purpose, stream};
-use crate::splits::{Pair, Splits, dataset};
+use crate::splits::{Splits, dataset};
 use std::collections::HashSet;
 use std::path::Path;
-use trm_puzzles::Domain;
-use trm_puzzles::maze::{Law, Maze, Size, class_hash, generate, label, read_csv};
+use trm_puzzles::maze::{Law, Maze, Size, class_hash, generate, label, read_pairs};
+use trm_puzzles::{Domain, Pair};
 
 /// Mazes drawn at a time, at most.
 const BATCH: u64 = 256;
@@ -36,7 +36,7 @@ pub struct Mazes {
 pub fn generate_mazes(wanted: &Mazes, progress: &mut dyn FnMut(usize)) -> Result<Splits, Error> {
     let Mazes { law, train, test, seed } = wanted;
     let total = train.saturating_add(*test);
-    let size = Size { width: law.width, height: law.height };
+    let domain = Domain::new(Size { width: law.width, height: law.height });
     let (mut pairs, mut classes, mut drawn) = (Vec::new(), HashSet::new(), 0);
     while pairs.len() < total {
         if drawn > 1000 + 50 * total as u64 {
@@ -61,7 +61,7 @@ pub fn generate_mazes(wanted: &Mazes, progress: &mut dyn FnMut(usize)) -> Result
     let source = format!("generated, paths of {} cells and more", law.path);
     let origin = Origin { source, seed: *seed, digest: String::new() };
     let (train, test) = pairs.split_at(*train);
-    let split = |pairs: &[_]| dataset(Domain::Maze(size), pairs.iter().map(tokens), origin.clone());
+    let split = |pairs: &[_]| dataset(&domain, pairs.iter().map(tokens), origin.clone());
     Ok(Splits::new(split(train), split(test), 0))
 }
 
@@ -84,26 +84,11 @@ pub fn mazes_from_csv(
     test_file: Option<&Path>,
     (test, seed): (usize, u64),
 ) -> Result<Splits, Error> {
-    Splits::from_files(train_file, test_file, (test, seed), read_pairs)
-}
-
-fn size_of(maze: &Maze) -> Size {
-    Size { width: maze.width(), height: maze.height() }
-}
-
-fn read_pairs(file: &Path) -> Result<(Domain, Vec<Pair>), Error> {
-    let bytes = crate::files::read(file)?;
-    let mazes = read_csv(&bytes[..]).map_err(|error| Error::file(file, error.to_string()))?;
-    let Some((first, _)) = mazes.first() else { return Err(Error::file(file, "no mazes")) };
-    let size = size_of(first);
-    if !size.is_possible() {
-        return Err(Error::file(file, format!("sides are at most {}", Size::MAX)));
-    }
-    if let Some((other, _)) = mazes.iter().find(|(maze, _)| size_of(maze) != size) {
-        let (found, wanted) = (Domain::Maze(size_of(other)), Domain::Maze(size));
-        return Err(Error::file(file, format!("a {found}, but the first is a {wanted}")));
-    }
-    Ok((Domain::Maze(size), mazes.iter().map(tokens).collect()))
+    let read = |file: &Path| {
+        let text = crate::files::read(file)?;
+        read_pairs(&text[..]).map_err(|error| Error::file(file, error.to_string()))
+    };
+    Splits::from_files(train_file, test_file, (test, seed), read)
 }
 
 fn tokens((question, answer): &(Maze, Maze)) -> Pair {

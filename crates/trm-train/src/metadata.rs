@@ -5,8 +5,6 @@ use crate::files::{plain_name, read};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use trm_puzzles::Domain;
-use trm_puzzles::maze::Size;
-use trm_puzzles::sudoku::Shape;
 
 /// `dataset.json`: the public code's keys, and two of ours.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -108,16 +106,5 @@ impl Metadata {
                 domain.vocab_size()
             )),
         }
-    }
-
-    /// The domain that data of the public code are of, by their sizes.
-    pub(crate) fn public_domain(&self) -> Option<Domain> {
-        let known = [
-            Domain::Sudoku(Shape::Nine),
-            Domain::Maze(Size { width: 30, height: 30 }),
-            Domain::Arc,
-        ];
-        let sizes = (self.vocab_size, self.seq_len);
-        known.into_iter().find(|domain| (domain.vocab_size(), domain.seq_len()) == sizes)
     }
 }

@@ -6,13 +6,13 @@ use rand::seq::SliceRandom;
 use trm_puzzles::Domain;
 
 /// What is drawn of an example.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Images {
     /// The example itself.
     None,
     /// A random equivalent of it.
     Symmetries(Domain),
-    /// Of ARC: a random image of its task, with the image's identifier.
+    /// Of tasks: a random image, with its identifier.
     Tasks,
 }
 
@@ -59,14 +59,14 @@ impl<'d> Sampler<'d> {
         let example = within(&self.data.puzzle_indices, puzzle);
         let id = self.data.puzzle_identifiers[puzzle];
         let (question, answer) = (self.data.input(example), self.data.label(example));
-        if let (Images::Tasks, Some(augmented)) = (self.images, &self.data.augmented) {
+        if let (Images::Tasks, Some(augmented)) = (&self.images, &self.data.augmented) {
             let (first, end) =
                 (self.data.puzzle_indices[puzzle], self.data.puzzle_indices[puzzle + 1]);
             let place = (example - first, end - first);
             return augmented.draw(id, place, [question, answer], &mut rng);
         }
         let (mut question, mut answer) = (question.to_vec(), answer.to_vec());
-        if let Images::Symmetries(domain) = self.images {
+        if let Images::Symmetries(domain) = &self.images {
             domain.augment(&mut question, &mut answer, &mut rng);
         }
         Example { question, answer, puzzle: id }

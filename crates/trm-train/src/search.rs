@@ -12,12 +12,12 @@ use trm_ops::Stop;
 use trm_puzzles::Domain;
 
 /// The rules of a domain as the judge of a search. Without a domain nothing is decided by rules.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct DomainReferee(pub Option<Domain>);
 
 impl Referee for DomainReferee {
     fn judge(&self, question: &[u8], draft: &[u8]) -> Judgement {
-        match self.0.and_then(|domain| domain.verify(question, draft).decision()) {
+        match self.0.as_ref().and_then(|domain| domain.verify(question, draft).decision()) {
             None => Judgement::Unknown,
             Some(true) => Judgement::Right,
             Some(false) => Judgement::Wrong,
@@ -25,21 +25,21 @@ impl Referee for DomainReferee {
     }
 
     fn can_approve(&self) -> bool {
-        self.0.is_some_and(|domain| domain.has_rules())
+        self.0.as_ref().is_some_and(|domain| domain.has_rules())
     }
 
     fn restore_givens(&self, question: &[u8], draft: &mut [u8]) {
-        if let Some(domain) = self.0 {
+        if let Some(domain) = &self.0 {
             domain.restore_givens(question, draft);
         }
     }
 
     fn disguise(&self, question: &mut [u8], rng: &mut dyn Rng) -> Option<Undo> {
-        self.0.map(|domain| domain.disguise(question, rng))
+        self.0.as_ref().map(|domain| domain.disguise(question, rng))
     }
 
     fn is_open(&self, token: u8) -> bool {
-        self.0.is_some_and(|domain| domain.can_suppose(token))
+        self.0.as_ref().is_some_and(|domain| domain.can_suppose(token))
     }
 }
 

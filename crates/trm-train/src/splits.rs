@@ -8,10 +8,7 @@ use crate::random::{Purpose, stream};
 use rand::seq::SliceRandom;
 use std::collections::HashSet;
 use std::path::Path;
-use trm_puzzles::Domain;
-
-/// The tokens of a question and of its answer.
-pub(crate) type Pair = [Vec<u8>; 2];
+use trm_puzzles::{Domain, Pair};
 
 /// The two splits of a data set.
 pub struct Splits {
@@ -43,7 +40,7 @@ impl Splits {
         read: impl Fn(&Path) -> Result<(Domain, Vec<Pair>), Error>,
     ) -> Result<Splits, Error> {
         let (domain, mut train) = read(train_file)?;
-        let mut tests = match test_file {
+        let tests = match test_file {
             Some(file) => {
                 let (found, tests) = read(file)?;
                 if found != domain {
@@ -62,21 +59,46 @@ impl Splits {
                 train.split_off(train.len() - test)
             }
         };
-        let before = train.len() + tests.len();
-        let mut classes = HashSet::new();
-        let mut is_new = |[question, _]: &Pair| {
-            classes.insert(domain.class_hash(question).expect("a question that was read"))
-        };
-        tests.retain(&mut is_new);
-        train.retain(&mut is_new);
-        if train.is_empty() {
+        let test_origin = origin_of(test_file.unwrap_or(train_file), seed)?;
+        let splits =
+            Splits::of(&domain, (train, origin_of(train_file, seed)?), (tests, test_origin))?;
+        if splits.train.is_empty() {
             let message = "every puzzle's class occurs in the test split too";
             return Err(Error::file(train_file, message));
         }
-        let duplicates = before - train.len() - tests.len();
-        let test_origin = origin_of(test_file.unwrap_or(train_file), seed)?;
-        let train = dataset(domain, train, origin_of(train_file, seed)?);
-        Ok(Splits::new(train, dataset(domain, tests, test_origin), duplicates))
+        Ok(splits)
+    }
+
+    /// Splits of puzzles that are learned from and of others that are asked. Puzzles whose class occurs earlier in
+    /// their split, or in the test split, are left out.
+    ///
+    /// # Errors
+    /// If a question makes no sense in this domain, or an answer is not as long.
+    pub fn of(
+        domain: &Domain,
+        (mut train, train_origin): (Vec<Pair>, Origin),
+        (mut test, test_origin): (Vec<Pair>, Origin),
+    ) -> Result<Splits, Error> {
+        let before = train.len() + test.len();
+        let mut classes = HashSet::new();
+        for pairs in [&mut test, &mut train] {
+            let mut kept = Vec::with_capacity(pairs.len());
+            for [question, answer] in pairs.drain(..) {
+                let class = domain.class_hash(&question);
+                let class = class.map_err(|error| Error::Mismatch(error.to_string()))?;
+                if answer.len() != domain.seq_len() {
+                    let message = format!("an answer of {} tokens in {domain}", answer.len());
+                    return Err(Error::Mismatch(message));
+                }
+                if classes.insert(class) {
+                    kept.push([question, answer]);
+                }
+            }
+            *pairs = kept;
+        }
+        let duplicates = before - train.len() - test.len();
+        let train = dataset(domain, train, train_origin);
+        Ok(Splits::new(train, dataset(domain, test, test_origin), duplicates))
     }
 
     /// Writes both splits and the list of identifiers, all or nothing.
@@ -101,7 +123,7 @@ impl Splits {
 
 /// One split, an example a puzzle.
 pub(crate) fn dataset(
-    domain: Domain,
+    domain: &Domain,
     pairs: impl IntoIterator<Item = Pair>,
     origin: Origin,
 ) -> Dataset {

@@ -4,15 +4,15 @@ use crate::Error;
 use crate::metadata::Origin;
 use crate::parallel::in_parallel;
 use crate::random::{Purpose, stream};
-use crate::splits::{Pair, Splits, dataset, origin_of};
+use crate::splits::{Splits, dataset, origin_of};
 use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use trm_puzzles::Domain;
 use trm_puzzles::sudoku::{
     Breeder, CsvError, Givens, Grid, Puzzle, Shape, class_hash, generate, read_csv_file,
 };
+use trm_puzzles::{Domain, Pair};
 
 /// Offsets in the files are 32-bit.
 const MAX_PUZZLES: usize = 20_000_000;
@@ -115,7 +115,7 @@ pub fn generate_sudoku(
     let origin = Origin { source: wanted.source(), seed: wanted.seed, digest: String::new() };
     let (train, test) = pairs.split_at(wanted.train);
     let split = |pairs: &[(Grid, Grid)], origin: Origin| {
-        dataset(Domain::Sudoku(wanted.shape), pairs.iter().map(tokens), origin)
+        dataset(&Domain::new(wanted.shape), pairs.iter().map(tokens), origin)
     };
     let test = match test_file {
         Some(file) => split(&read, origin_of(file, wanted.seed)?),
@@ -221,7 +221,7 @@ pub fn sudoku_from_csv(
         let pairs = read_pairs(file)?;
         let shape = pairs[0].0.shape();
         check_shape(&pairs, shape, file)?;
-        Ok((Domain::Sudoku(shape), pairs.iter().map(tokens).collect()))
+        Ok((Domain::new(shape), pairs.iter().map(tokens).collect()))
     };
     Splits::from_files(train_file, test_file, (test, seed), read)
 }

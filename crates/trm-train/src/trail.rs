@@ -58,7 +58,7 @@ pub enum Told {
 /// If the model does not read questions of this domain, or a threshold is no probability above 0.
 pub fn think(
     solver: Solver<'_>,
-    domain: Domain,
+    domain: &Domain,
     question: Question<'_>,
     effort: Effort,
     tell: &mut dyn FnMut(usize, Told),
@@ -84,7 +84,7 @@ pub fn think(
                 }
                 News::Found(found) => teller.found(found),
             };
-            let referee = DomainReferee(Some(domain));
+            let referee = DomainReferee(Some(domain.clone()));
             solver.search(question, &referee, &options.search, &mut stop, &mut hear)?;
         }
     }
@@ -93,7 +93,7 @@ pub fn think(
 
 /// Makes steps of drafts and tells them in order.
 struct Teller<'a> {
-    domain: Domain,
+    domain: &'a Domain,
     question: Question<'a>,
     /// By puzzle, its last draft.
     drafts: Vec<Vec<u8>>,
@@ -149,7 +149,7 @@ impl Trail {
     pub fn follow(
         model: &Model,
         dtype: DType,
-        domain: Domain,
+        domain: &Domain,
         question: &[u8],
         max_steps: usize,
     ) -> Result<Trail, Error> {
@@ -166,7 +166,7 @@ impl Trail {
     /// Those of [`think`].
     pub fn follow_all(
         solver: Solver<'_>,
-        domain: Domain,
+        domain: &Domain,
         question: Question<'_>,
         effort: Effort,
     ) -> Result<Vec<Trail>, Error> {
@@ -189,7 +189,7 @@ impl Trail {
 }
 
 /// The cells in which two drafts differ; what lies outside the grids of both is no part of them.
-fn changed(domain: Domain, before: &[u8], after: &[u8]) -> Vec<usize> {
+fn changed(domain: &Domain, before: &[u8], after: &[u8]) -> Vec<usize> {
     let columns = domain.layout().columns;
     let extents = [before, after].map(|tokens| domain.extent(tokens));
     let is_drawn = |i: usize| {
@@ -201,17 +201,19 @@ fn changed(domain: Domain, before: &[u8], after: &[u8]) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use trm_puzzles::arc::Canvas;
 
     #[test]
     fn what_is_drawn_beside_a_grid_is_no_change() {
-        let draft = |text: &str| Domain::Arc.parse(text).unwrap();
+        let arc = Domain::new(Canvas);
+        let draft = |text: &str| arc.parse(text).unwrap();
         let (before, mut after) = (draft("12/34"), draft("12/35"));
-        assert_eq!(changed(Domain::Arc, &before, &after), [31]);
+        assert_eq!(changed(&arc, &before, &after), [31]);
         after[500] = 7;
-        assert_eq!(changed(Domain::Arc, &before, &after), [31]);
+        assert_eq!(changed(&arc, &before, &after), [31]);
         let wider = draft("120/340");
-        assert_eq!(changed(Domain::Arc, &before, &wider), [2, 32]);
+        assert_eq!(changed(&arc, &before, &wider), [2, 32]);
         let sudoku: Domain = "sudoku4".parse().unwrap();
-        assert_eq!(changed(sudoku, &[1; 16], &[2; 16]).len(), 16);
+        assert_eq!(changed(&sudoku, &[1; 16], &[2; 16]).len(), 16);
     }
 }

@@ -15,4 +15,4 @@ pub use canonical::pair_class;
 pub use canvas::{CELLS, SIDE, VOCABULARY, decode, decode_anywhere, encode, room};
 pub use files::{FileError, read_challenges, read_tasks, write_submission};
 pub use grid::{Grid, GridError, Pair, Task};
-pub use rules::Canvas;
+pub use rules::{Canvas, FAMILY};

@@ -2,9 +2,15 @@
 
 use super::canvas::{CELLS, SIDE, VOCABULARY, decode, encode};
 use super::grid::{Grid, GridError};
-use crate::hash::fnv;
-use crate::{Error, Layout, Paint, Rules, Undo};
-use rand::Rng;
+use crate::{Domain, Error, Family, Layout, Look, Rules};
+
+/// The one domain of ARC.
+pub const FAMILY: Family = Family {
+    name: "arc",
+    examples: "arc",
+    find: |name| (name == Canvas.name()).then(|| Domain::new(Canvas)),
+    public: Some("arc"),
+};
 
 /// The canvas that grids of ARC lie on. Its symmetries are those of whole tasks
 /// ([`Augmentation`](super::Augmentation)), each with an identifier of its own, so that a single grid has none.
@@ -40,13 +46,14 @@ impl Rules for Canvas {
             }
             other => other,
         };
-        Ok(encode(&Grid::from_rows(&rows).map_err(refuse)?, (0, 0)).to_vec())
+        let grid = Grid::from_rows(&rows).map_err(|error| Error::new(refuse(error)))?;
+        Ok(encode(&grid, (0, 0)).to_vec())
     }
 
     fn check_question(&self, question: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         match question.len() == CELLS && decode(question).is_some() {
             true => Ok(None),
-            false => Err(GridError::Empty.into()),
+            false => Err(Error::new(GridError::Empty)),
         }
     }
 
@@ -58,17 +65,16 @@ impl Rules for Canvas {
         }
     }
 
-    fn format_line(&self, tokens: &[u8]) -> String {
-        decode(tokens).map_or(String::new(), |grid| grid.to_string().replace('\n', "/"))
+    fn look(&self, token: u8) -> Look {
+        match token {
+            0 | 1 => Look::Empty,
+            2..12 => Look::Colour(token - 2),
+            _ => Look::Symbol('?'),
+        }
     }
 
-    fn render(&self, tokens: &[u8], paint: Paint<'_>) -> String {
-        let (width, height) = self.extent(tokens);
-        let row = |y: usize| -> String {
-            let cells = y * SIDE..y * SIDE + width;
-            cells.map(|i| paint(i, self.symbol(tokens[i]))).collect()
-        };
-        (0..height).map(row).collect::<Vec<_>>().join("\n")
+    fn format_line(&self, tokens: &[u8]) -> String {
+        decode(tokens).map_or(String::new(), |grid| grid.to_string().replace('\n', "/"))
     }
 
     fn layout(&self) -> Layout {
@@ -86,40 +92,34 @@ impl Rules for Canvas {
         })
     }
 
-    fn augment(&self, _: &mut [u8], _: &mut [u8], _: &mut dyn Rng) {}
-
-    fn disguise(&self, _: &mut [u8], _: &mut dyn Rng) -> Undo {
-        Box::new(|_| ())
-    }
-
-    fn class_hash(&self, question: &[u8]) -> Result<u128, Error> {
-        self.check_question(question)?;
-        Ok(fnv(question))
+    fn has_tasks(&self) -> bool {
+        true
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Domain, Verdict};
+    use crate::Verdict;
 
     #[test]
     fn grids_are_read_drawn_and_left_as_they_are() {
-        let tokens = Domain::Arc.parse("012\n340\n").unwrap();
-        assert_eq!(Domain::Arc.parse("012/340"), Ok(tokens.clone()));
-        assert_eq!(Domain::Arc.format_line(&tokens), "012/340");
+        let arc = Domain::new(Canvas);
+        let tokens = arc.parse("012\n340\n").unwrap();
+        assert_eq!(arc.parse("012/340"), Ok(tokens.clone()));
+        assert_eq!(arc.format_line(&tokens), "012/340");
         let plain = |_: usize, symbol: char| symbol.to_string();
-        assert_eq!(Domain::Arc.render(&tokens, &plain), "012\n340");
-        assert_eq!(Domain::Arc.check_question(&tokens), Ok(None));
-        let message = |text: &str| Domain::Arc.parse(text).unwrap_err().to_string();
+        assert_eq!(arc.render(&tokens, &plain), "012\n340");
+        assert_eq!(arc.check_question(&tokens), Ok(None));
+        let message = |text: &str| arc.parse(text).unwrap_err().to_string();
         assert_eq!(message("01\n2"), "row 2 has 1 cells where the first has 2");
         assert_eq!(message("01\n2x"), "'x' at row 2 column 2: colours are 0 to 9");
         assert_eq!(message(""), "an empty grid");
         for token in 0..=u8::MAX {
             let draft = [token; CELLS];
-            Domain::Arc.format_line(&draft);
-            Domain::Arc.render(&draft, &plain);
-            assert_eq!(Domain::Arc.verify(&tokens, &draft), Verdict::Unchecked);
+            arc.format_line(&draft);
+            arc.render(&draft, &plain);
+            assert_eq!(arc.verify(&tokens, &draft), Verdict::Unchecked);
         }
     }
 }

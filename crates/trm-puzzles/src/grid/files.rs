@@ -1,10 +1,11 @@
 //! Files of a user's puzzles: CSV or a JSON value a line, and what they tell about the puzzle.
 
 use super::format::{Format, FormatError, OUTSIDE, ragged};
+use crate::Pair;
 use crate::columns::{ANSWER, QUESTION, place};
 use csv::ReaderBuilder;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Read;
 
 /// The symbols of a grid, row by row.
@@ -70,6 +71,14 @@ pub enum FileError {
     )]
     Space {
         /// A line with a space.
+        line: u64,
+    },
+    /// The same question with two answers.
+    #[error("lines {first} and {line} answer the same question differently")]
+    TwoAnswers {
+        /// The line of the first.
+        first: u64,
+        /// The line of another.
         line: u64,
     },
 }
@@ -153,6 +162,18 @@ pub fn close_up(examples: &mut [Example]) {
     let Some(gap) = apart else { return };
     for row in examples.iter_mut().flat_map(|e| e.input.iter_mut().chain(&mut e.output)) {
         *row = cells_apart(row, gap).expect("checked");
+    }
+}
+
+/// Cuts grids of a single row that is longer into rows of so many cells.
+pub fn cut(examples: &mut [Example], width: usize) {
+    for rows in examples.iter_mut().flat_map(|e| [&mut e.input, &mut e.output]) {
+        if let [row] = &rows[..]
+            && width > 0
+            && row.len() > width
+        {
+            *rows = row.chunks(width).map(<[char]>::to_vec).collect();
+        }
     }
 }
 
@@ -244,6 +265,27 @@ pub fn infer(examples: &[Example], wanted: &Wanted) -> Result<Format, FileError>
         format.tokens(rows).map_err(|source| FileError::Grid { line, side, source })?;
     }
     Ok(format)
+}
+
+/// The tokens of all examples.
+///
+/// # Errors
+/// If a grid is not of this format, or a question has two answers; the line is named.
+pub fn pairs(examples: &[Example], format: &Format) -> Result<Vec<Pair>, FileError> {
+    let mut known: HashMap<Vec<u8>, (u64, Vec<u8>)> = HashMap::new();
+    let mut pairs = Vec::with_capacity(examples.len());
+    for Example { line, input, output } in examples {
+        let tokens = |side, rows| {
+            format.tokens(rows).map_err(|source| FileError::Grid { line: *line, side, source })
+        };
+        let (question, answer) = (tokens("input", input)?, tokens("output", output)?);
+        let first = known.entry(question.clone()).or_insert_with(|| (*line, answer.clone()));
+        if first.1 != answer {
+            return Err(FileError::TwoAnswers { first: first.0, line: *line });
+        }
+        pairs.push([question, answer]);
+    }
+    Ok(pairs)
 }
 
 fn ragged_row(row: usize, found: &[char], expected: usize) -> FormatError {

@@ -9,5 +9,8 @@ mod files;
 mod format;
 mod rules;
 
-pub use files::{Example, FileError, Rows, Wanted, close_up, infer, read_csv, read_jsonl};
+pub use files::{
+    Example, FileError, Rows, Wanted, close_up, cut, infer, pairs, read_csv, read_jsonl,
+};
 pub use format::{Format, FormatError};
+pub use rules::FAMILY;

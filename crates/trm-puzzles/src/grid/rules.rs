@@ -3,9 +3,17 @@
 use super::files::rows_of;
 use super::format::{Format, FormatError, OUTSIDE};
 use crate::hash::fnv;
-use crate::{Dihedral, Error, Layout, Paint, Rules, Undo};
+use crate::{Dihedral, Domain, Error, Family, Layout, Rules, Undo};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
+
+/// Grids of all formats, such as `grid:5x5:.#ab`.
+pub const FAMILY: Family = Family {
+    name: "grid",
+    examples: "grids such as grid:5x5:.#ab",
+    find: |name| Format::from_name(name).map(Domain::new),
+    public: None,
+};
 
 impl Rules for Format {
     fn name(&self) -> String {
@@ -29,11 +37,11 @@ impl Rules for Format {
         {
             rows = row.chunks(self.width()).map(<[char]>::to_vec).collect();
         }
-        Ok(self.tokens(&rows)?)
+        self.tokens(&rows).map_err(Error::new)
     }
 
     fn check_question(&self, question: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        let refuse = |what: String| Err(FormatError::Tokens(what).into());
+        let refuse = |what: String| Err(Error::new(FormatError::Tokens(what)));
         if question.len() != self.seq_len() {
             return refuse(format!("{} tokens", question.len()));
         }
@@ -56,15 +64,6 @@ impl Rules for Format {
         let rows: Vec<String> = tokens.chunks(self.width()).map(row).collect();
         let last = rows.iter().rposition(|row| !row.is_empty()).unwrap_or(0);
         rows[..=last].join("/")
-    }
-
-    fn render(&self, tokens: &[u8], paint: Paint<'_>) -> String {
-        let row = |(y, row): (usize, &[u8])| {
-            let cell = |(x, token): (usize, &u8)| paint(y * self.width() + x, self.symbol(*token));
-            row.iter().enumerate().map(cell).collect::<String>()
-        };
-        let rows: Vec<String> = tokens.chunks(self.width()).enumerate().map(row).collect();
-        rows.join("\n")
     }
 
     fn layout(&self) -> Layout {

@@ -1,7 +1,9 @@
 //! Maze files: `source,question,answer,rating`, one maze a row.
 
 use super::grid::{Maze, MazeError};
+use super::rules::Size;
 use super::verify::{PathFault, PathVerdict, judge, path};
+use crate::{Domain, Pair};
 use ::csv::{ReaderBuilder, StringRecord, WriterBuilder};
 use std::io::{Read, Write};
 
@@ -52,6 +54,20 @@ pub enum CsvError {
         /// What is wrong with it.
         verdict: PathVerdict,
     },
+    /// A header and nothing else.
+    #[error("no mazes")]
+    None,
+    /// Mazes that are too large.
+    #[error("sides are at most {}", Size::MAX)]
+    TooLarge,
+    /// Mazes that are not all of one size.
+    #[error("a {found}, but the first is a {first}")]
+    Mixed {
+        /// The domain of the first maze.
+        first: Domain,
+        /// The domain of another one.
+        found: Domain,
+    },
 }
 
 /// Reads mazes and their answers. A cell of the file holds a square maze on one line, or any maze with its
@@ -94,6 +110,25 @@ pub fn read_csv(text: impl Read) -> Result<Vec<(Maze, Maze)>, CsvError> {
         pairs.push((question, answer));
     }
     Ok(pairs)
+}
+
+/// Reads mazes of one size and their answers: the domain, and the tokens of both ([`read_csv`]).
+///
+/// # Errors
+/// If the file is not of this kind, or holds no mazes, or some of several sizes.
+pub fn read_pairs(file: impl Read) -> Result<(Domain, Vec<Pair>), CsvError> {
+    let mazes = read_csv(file)?;
+    let size = |maze: &Maze| Size { width: maze.width(), height: maze.height() };
+    let mut sizes = mazes.iter().map(|(maze, _)| size(maze));
+    let first = sizes.next().ok_or(CsvError::None)?;
+    if !first.is_possible() {
+        return Err(CsvError::TooLarge);
+    }
+    if let Some(found) = sizes.find(|size| *size != first) {
+        return Err(CsvError::Mixed { first: Domain::new(first), found: Domain::new(found) });
+    }
+    let tokens = |(question, answer): &(Maze, Maze)| [question.to_tokens(), answer.to_tokens()];
+    Ok((Domain::new(first), mazes.iter().map(tokens).collect()))
 }
 
 fn maze(

@@ -10,9 +10,9 @@ mod path;
 mod rules;
 mod verify;
 
-pub use csv::{CsvError, read_csv, write_csv};
+pub use csv::{CsvError, read_csv, read_pairs, write_csv};
 pub use generate::{Law, generate};
 pub use grid::{Cell, Maze, MazeError};
 pub use path::{label, shortest};
-pub use rules::{Size, class_hash};
+pub use rules::{FAMILY, Size, class_hash};
 pub use verify::{PathFault, PathVerdict, judge};

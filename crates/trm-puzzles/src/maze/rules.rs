@@ -4,8 +4,16 @@ use super::grid::{Cell, Maze, MazeError};
 use super::path::label;
 use super::verify::{PathVerdict, judge};
 use crate::hash::fnv;
-use crate::{Dihedral, Error, Layout, Paint, Rules, Undo, Verdict};
+use crate::{Dihedral, Domain, Error, Family, Layout, Look, Paint, Rules, Undo, Verdict};
 use rand::{Rng, RngExt};
+
+/// Mazes of all sizes, such as `maze30x30`.
+pub const FAMILY: Family = Family {
+    name: "maze",
+    examples: "mazes such as maze30x30",
+    find: |name| Size::from_name(name).map(Domain::new),
+    public: Some("maze30x30"),
+};
 
 /// The size of mazes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,6 +78,10 @@ impl Rules for Size {
         format!("maze{}x{}", self.width, self.height)
     }
 
+    fn kind(&self) -> String {
+        FAMILY.name.into()
+    }
+
     fn vocab_size(&self) -> usize {
         6
     }
@@ -84,17 +96,32 @@ impl Rules for Size {
 
     /// Blanks may be dots; rows may be lines, separated by `/`, or follow each other on one line.
     fn parse(&self, text: &str) -> Result<Vec<u8>, Error> {
-        let maze = self.check(Maze::parse_rows(text, Some(self.width))?)?;
+        let maze = Maze::parse_rows(text, Some(self.width)).and_then(|maze| self.check(maze));
+        let maze = maze.map_err(Error::new)?;
         Ok(maze.question().to_tokens())
     }
 
+    fn sized_for(&self, text: &str) -> Option<Domain> {
+        Size::of_text(text).map(Domain::new)
+    }
+
     fn check_question(&self, question: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        Ok(Some(label(&Maze::from_tokens(self.width, question)?)?.to_tokens()))
+        let answer = Maze::from_tokens(self.width, question).and_then(|maze| label(&maze));
+        Ok(Some(answer.map_err(Error::new)?.to_tokens()))
     }
 
     /// With dots for free cells, which other programs do not cut off.
     fn symbol(&self, token: u8) -> char {
         symbol(token, '.', '#', 'o')
+    }
+
+    fn look(&self, token: u8) -> Look {
+        match self.symbol(token) {
+            '.' => Look::Empty,
+            '#' => Look::Ink,
+            'o' => Look::Accent,
+            symbol => Look::Symbol(symbol),
+        }
     }
 
     /// Other programs know the size of square mazes only.
@@ -119,11 +146,20 @@ impl Rules for Size {
 
     fn verify(&self, question: &[u8], answer: &[u8]) -> Verdict {
         let question = Maze::from_tokens(self.width, question);
-        Verdict::Path(question.map_or(PathVerdict::Broken, |question| judge(&question, answer)))
+        question.map_or(PathVerdict::Broken, |question| judge(&question, answer)).into()
     }
 
     fn layout(&self) -> Layout {
         Layout { columns: self.width, boxes: (0, 0) }
+    }
+
+    fn in_words(&self) -> Option<String> {
+        let words = "Find the shortest path through this maze from S to G, up, down, left or right from \
+                     one cell to the next. # is a wall, a dot is free. Mark every free cell on the path \
+                     with the letter o and leave all other cells as they are. Where several paths are \
+                     shortest, take the one that a breadth-first search from S finds that looks down, \
+                     left, right and up, in this order.";
+        Some(words.into())
     }
 
     /// The labelling rule ([`label`]) is not symmetric: an answer that follows it is labelled anew, so that
@@ -152,7 +188,7 @@ impl Rules for Size {
     }
 
     fn class_hash(&self, question: &[u8]) -> Result<u128, Error> {
-        Ok(class_hash(&Maze::from_tokens(self.width, question)?))
+        Ok(class_hash(&Maze::from_tokens(self.width, question).map_err(Error::new)?))
     }
 }
 
@@ -180,7 +216,6 @@ fn symbol(token: u8, free: char, wall: char, path: char) -> char {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Domain;
     use crate::maze::{Law, generate, shortest};
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
@@ -203,12 +238,12 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let (mut moved, mut anew) = (0, 0);
         for size in [SQUARE, WIDE] {
-            let domain = Domain::Maze(size);
+            let domain = Domain::new(size);
             for (question, answer) in mazes(size) {
                 let (mut q, mut a) = (question.clone(), answer.clone());
                 domain.augment(&mut q, &mut a, &mut rng);
                 moved += usize::from(q != question);
-                assert_eq!(domain.verify(&q, &a), Verdict::Path(PathVerdict::Exact));
+                assert_eq!(domain.verify(&q, &a), PathVerdict::Exact.into());
                 assert_eq!(domain.class_hash(&q), domain.class_hash(&question));
 
                 let mut other = answer.clone();
@@ -244,7 +279,7 @@ mod tests {
 
     #[test]
     fn lines_and_drawings_are_read_and_other_sizes_refused() {
-        let domain = Domain::Maze(Size { width: 4, height: 2 });
+        let domain = Domain::new(Size { width: 4, height: 2 });
         let question = domain.parse("S.#.\n...G").unwrap();
         assert_eq!(domain.parse("S.#....G"), Ok(question.clone()));
         assert_eq!(domain.format_line(&question), "S.#./...G");
@@ -261,7 +296,7 @@ mod tests {
 
     #[test]
     fn any_predicted_token_is_rendered_and_judged() {
-        let domain = Domain::Maze(Size { width: 2, height: 2 });
+        let domain = Domain::new(Size { width: 2, height: 2 });
         let question = domain.parse("S..G").unwrap();
         for token in 0..=u8::MAX {
             let answer = [token; 4];

@@ -2,6 +2,7 @@
 
 use super::grid::{Cell, Maze};
 use super::path::{label, neighbours, shortest};
+use crate::Verdict;
 use std::fmt;
 
 /// What the marks of an answer are.
@@ -33,6 +34,12 @@ impl fmt::Display for PathVerdict {
             PathVerdict::Longer(more) => write!(f, "a path, {more} cells longer than needed"),
             PathVerdict::Broken => f.write_str("no path from S to G"),
         }
+    }
+}
+
+impl From<PathVerdict> for Verdict {
+    fn from(found: PathVerdict) -> Verdict {
+        Verdict::Judged { right: found.is_solved(), words: found.to_string() }
     }
 }
 

@@ -8,7 +8,7 @@ use super::shape::{MAX_CELLS, MAX_SIZE};
 /// logic of this kind gives out, the cell with fewest candidates. Of several, the first.
 ///
 /// # Panics
-/// If the grids are not of one shape.
+/// If the grids are not of one shape, or the solution has blanks.
 pub fn solver_order(question: &Grid, solution: &Grid) -> Vec<usize> {
     let shape = question.shape();
     assert_eq!(shape, solution.shape(), "a puzzle and its solution");

@@ -9,6 +9,7 @@ use crate::npy;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use trm_puzzles::Domain;
+use trm_puzzles::arc::CELLS;
 
 /// Names of all puzzle identifiers, beside the splits.
 const IDENTIFIERS: &str = "identifiers.json";
@@ -49,7 +50,7 @@ impl Dataset {
         }
         data.check().map_err(|message| Error::file(&folder, message))?;
         data.see_domain(whole);
-        if data.metadata.domain == Domain::Arc.name() {
+        if data.metadata.domain.parse().is_ok_and(|domain: Domain| domain.has_tasks()) {
             data.augmented = Some(load_augmented(whole, &data.metadata)?);
         } else {
             data.check_labels().map_err(|message| Error::file(&folder, message))?;
@@ -59,14 +60,12 @@ impl Dataset {
 
     /// Names the domain of the public code's data, which name none, if the first puzzle is one of it.
     fn see_domain(&mut self, whole: &Path) {
-        let Some(domain) =
-            self.metadata.public_domain().filter(|_| self.metadata.domain.is_empty())
-        else {
-            return;
-        };
-        let fits = match domain {
-            Domain::Arc => whole.join(IDENTIFIERS).exists(),
-            _ => {
+        let Metadata { vocab_size, seq_len, domain, .. } = &self.metadata;
+        let public = Domain::of_public_data(*vocab_size, *seq_len);
+        let Some(domain) = public.filter(|_| domain.is_empty()) else { return };
+        let fits = match domain.has_tasks() {
+            true => whole.join(IDENTIFIERS).exists(),
+            false => {
                 domain.class_hash(self.input(0)).is_ok()
                     && domain.verify(self.input(0), self.label(0)).decision() == Some(true)
             }
@@ -76,7 +75,7 @@ impl Dataset {
         }
     }
 
-    /// Refuses examples that have nothing to learn or to score. Only tasks of ARC may have outputs that are
+    /// Refuses examples that have nothing to learn or to score. Only tasks may have outputs that are
     /// not known.
     fn check_labels(&self) -> Result<(), String> {
         let ignore = self.ignore_label();
@@ -149,6 +148,10 @@ impl Dataset {
 /// The images of ARC tasks, from `identifiers.json` beside the splits.
 fn load_augmented(folder: &Path, metadata: &Metadata) -> Result<Arc<Augmented>, Error> {
     let path = folder.join(IDENTIFIERS);
+    if metadata.seq_len != CELLS {
+        let message = format!("tasks lie on {CELLS} cells, not on {}", metadata.seq_len);
+        return Err(Error::file(folder, message));
+    }
     let names: Vec<String> = serde_json::from_slice(&read(&path)?)
         .map_err(|error| Error::file(&path, format!("not a list of names: {error}")))?;
     let wanted = metadata.num_puzzle_identifiers;
@@ -278,7 +281,7 @@ mod tests {
             "6...2..8..42..536....3.6....95...8.......92...2176..9.8.467.129...8.....2.9..1638";
         let answer =
             "613927485942185367587346912395214876768539241421768593854673129136892754279451638";
-        let domain = Domain::Sudoku(trm_puzzles::sudoku::Shape::Nine);
+        let domain = Domain::new(trm_puzzles::sudoku::Shape::Nine);
         let [question, answer] = [question, answer].map(|text| domain.parse(text).unwrap());
         let metadata = Metadata { vocab_size: 11, seq_len: 81, ..Metadata::default() };
         let folder = tempfile::tempdir().unwrap();

@@ -28,20 +28,22 @@ impl Recipe {
 
 fn text(data: &Dataset, steps: u64) -> String {
     let metadata = &data.metadata;
-    let (cells, domain) = (metadata.seq_len, metadata.domain.parse().ok());
-    let mix = match domain {
-        Some(Domain::Sudoku(shape)) => {
-            let boxes = [shape.box_rows(), shape.box_cols()];
+    let cells = metadata.seq_len;
+    let domain: Option<Domain> = metadata.domain.parse().ok();
+    let mix = match &domain {
+        Some(domain) if domain.has_units() => {
+            let (rows, columns) = domain.layout().boxes;
             format!(
-                "\"units\"           # by what a row, a column and a box share\nboxes = {boxes:?}"
+                "\"units\"           # by what a row, a column and a box share\nboxes = [{rows}, {columns}]"
             )
         }
         Some(_) => "\"neighbours\"      # as on a grid".to_owned(),
         None if cells <= 100 => "\"mixer\"           # few places, always the same".to_owned(),
         None => "\"attention\"\npositions = \"rope\"\nheads = 4".to_owned(),
     };
-    let hidden = match domain {
-        Some(Domain::Sudoku(_) | Domain::Arc) => 64,
+    let has_tasks = domain.as_ref().is_some_and(|domain| domain.has_tasks());
+    let hidden = match &domain {
+        Some(domain) if domain.has_units() || has_tasks => 64,
         Some(_) => 96,
         None => 128,
     };
@@ -50,7 +52,7 @@ fn text(data: &Dataset, steps: u64) -> String {
         _ => (1, hidden), // a vector for every puzzle identifier
     };
     let symmetries = domain.is_some();
-    let validation = if domain == Some(Domain::Arc) { 0 } else { (data.groups() / 10).min(200) };
+    let validation = if has_tasks { 0 } else { (data.groups() / 10).min(200) };
     let batch = if cells > 400 { 16 } else { 32 };
     let every = (steps / 20).max(25);
     format!(
