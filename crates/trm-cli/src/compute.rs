@@ -2,19 +2,8 @@
 
 use trm::Config;
 use trm_puzzles::Domain;
-use trm_puzzles::sudoku::Shape;
 use trm_train::report::{Chart, Scale, Series};
 use trm_train::{Evaluation, SearchReport};
-
-/// Published accuracies of the 5 M mixer on Sudoku-Extreme, by supervision steps of one pass
-/// (docs/REFERENCE.md, section 5).
-const ONE_PASS: [(usize, f64); 3] = [(16, 79.3), (64, 83.5), (256, 86.3)];
-
-/// Published accuracies with search: how, the steps of all rollouts, and what they reached.
-const SEARCHES: [(&str, usize, f64); 2] = [
-    ("100 × 64 steps, noise, chosen by halting head", 100 * 64, 98.8),
-    ("128 × 64 steps, restarts, checked by rules", 128 * 64, 97.5),
-];
 
 /// One pass: every number of supervision steps.
 pub(crate) fn of_evaluation(config: &Config, evaluation: &Evaluation) -> Chart {
@@ -40,16 +29,13 @@ fn chart(config: &Config, name: &str, measured: Vec<(usize, f64)>) -> Chart {
     let mut ours = measured.into_iter().map(|(steps, share)| (steps, 100.0 * share));
     let mut series = vec![line(name, config.forward_flops(), &mut ours)];
     let mut caption = "A puzzle's compute is that of all its supervision steps.".to_owned();
-    if config.domain == Domain::Sudoku(Shape::Nine).name() {
-        let published = Config::default().forward_flops(); // the public preset for Sudoku
-        let one_pass = "TRM mixer, 5 M, one pass of 16, 64, 256 steps (published)";
-        series.push(line(one_pass, published, &mut ONE_PASS.into_iter()));
-        for (search, steps, percent) in SEARCHES {
-            let name = format!("TRM mixer, {search} (published)");
-            series.push(line(&name, published, &mut std::iter::once((steps, percent))));
+    let domain = config.domain.parse().ok();
+    if let Some(published) = domain.and_then(|domain: Domain| domain.published()) {
+        for (name, points) in published.results {
+            let name = format!("{name} (published)");
+            series.push(line(&name, published.flops, &mut points.iter().copied()));
         }
-        caption += " Published points are of the whole test set of Sudoku-Extreme; how many steps a \
-                    search spent before it stopped is not published, so that theirs are the most.";
+        caption = format!("{caption} {}", published.note);
     }
     Chart {
         title: "Accuracy against compute".into(),
@@ -60,5 +46,20 @@ fn chart(config: &Config, name: &str, measured: Vec<(usize, f64)>) -> Chart {
         y_range: Some((0.0, 100.0)),
         series,
         ..Chart::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn published_results_are_of_the_public_preset() {
+        let config = Config { domain: "sudoku9".into(), ..Config::default() };
+        let domain: Domain = config.domain.parse().unwrap();
+        assert_eq!(domain.published().unwrap().flops, config.forward_flops());
+        assert_eq!(chart(&config, "ours", Vec::new()).series.len(), 4);
+        let other = Config { domain: "sudoku4".into(), ..config };
+        assert_eq!(chart(&other, "ours", Vec::new()).series.len(), 1);
     }
 }

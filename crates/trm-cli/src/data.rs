@@ -198,7 +198,7 @@ fn merge(first: &Path, second: &Path, out: &Path) -> Result<()> {
     let train = trm_train::merge(&one?, &two?)?;
     let splits = Splits::new(train, Dataset::load(first, "test")?, 0);
     if let Ok(domain) = domain_of(&splits.train) {
-        check_puzzles(first, Some(domain), &splits.train, &splits.test)?;
+        check_puzzles(first, Some(&domain), &splits.train, &splits.test)?;
     }
     Ok(splits.save(out)?)
 }
@@ -241,15 +241,15 @@ fn check(folder: &Path) -> Result<()> {
         bail!("{}: train and test differ in length or vocabulary", folder.display());
     }
     match domain_of(&train).ok() {
-        Some(Domain::Arc) => arc::check(folder, &train, &test),
-        domain => check_puzzles(folder, domain, &train, &test),
+        Some(domain) if domain.has_tasks() => arc::check(folder, &train, &test),
+        domain => check_puzzles(folder, domain.as_ref(), &train, &test),
     }
 }
 
 /// Answers right by the rules, and no class in both splits. Without a known domain every question is a class.
 fn check_puzzles(
     folder: &Path,
-    domain: Option<Domain>,
+    domain: Option<&Domain>,
     train: &Dataset,
     test: &Dataset,
 ) -> Result<()> {
@@ -286,7 +286,7 @@ fn check_puzzles(
     }
 }
 
-fn check_answers(folder: &Path, domain: Domain, splits: [(&str, &Dataset); 2]) -> Result<()> {
+fn check_answers(folder: &Path, domain: &Domain, splits: [(&str, &Dataset); 2]) -> Result<()> {
     for (name, data) in splits {
         for i in 0..data.len() {
             let verdict = domain.verify(data.input(i), data.label(i));

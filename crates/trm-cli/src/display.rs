@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, RgbColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::Duration;
 use trm::Found;
-use trm_puzzles::{Domain, Verdict};
+use trm_puzzles::{Domain, Look, Verdict};
 use trm_train::text::one_line;
 use trm_train::{Chosen, Trail, TrailStep};
 
@@ -84,19 +84,19 @@ fn style_of(solved: Option<bool>) -> Style {
     }
 }
 
-fn print_plain(domain: Domain, tokens: &[u8]) {
-    out!("{}", domain.render(tokens, &|_, character| plain(domain, character)));
+fn print_plain(domain: &Domain, tokens: &[u8]) {
+    out!("{}", domain.render(tokens, &|cell, character| plain(domain, tokens[cell], character)));
 }
 
-fn plain(domain: Domain, character: char) -> String {
-    match arc_colour(domain, character) {
+fn plain(domain: &Domain, token: u8, character: char) -> String {
+    match colour(domain, token) {
         Some(style) => format!("{style}{character} {style:#}"),
         None => character.to_string(),
     }
 }
 
-/// How a cell of ARC is shown: two places of its colour (the report's), with its number.
-fn arc_colour(domain: Domain, character: char) -> Option<Style> {
+/// How a cell is shown where cells have colours: two places of its colour (the report's), with its number.
+fn colour(domain: &Domain, token: u8) -> Option<Style> {
     const COLOURS: [(u8, u8, u8); 10] = [
         (0x00, 0x00, 0x00),
         (0x00, 0x74, 0xd9),
@@ -109,30 +109,32 @@ fn arc_colour(domain: Domain, character: char) -> Option<Style> {
         (0x7f, 0xdb, 0xff),
         (0x87, 0x0c, 0x25),
     ];
-    if domain != Domain::Arc {
+    let tokens = 0..=u8::MAX;
+    if !tokens.into_iter().any(|token| matches!(domain.look(token), Look::Colour(_))) {
         return None;
     }
-    let Some(colour) = character.to_digit(10) else { return Some(Style::new()) };
-    let (red, green, blue) = COLOURS[colour as usize];
+    let Look::Colour(colour) = domain.look(token) else { return Some(Style::new()) };
+    let colour = colour % 10;
+    let (red, green, blue) = COLOURS[usize::from(colour)];
     let ink = if matches!(colour, 0 | 9) { AnsiColor::BrightBlack } else { AnsiColor::Black };
     Some(ink.on(RgbColor(red, green, blue)))
 }
 
 /// Prints the question and every draft.
-pub(crate) fn print_trail(domain: Domain, trail: &Trail) {
+pub(crate) fn print_trail(domain: &Domain, trail: &Trail) {
     print_question(domain, &trail.question);
     trail.steps.iter().for_each(|step| print_step(domain, &trail.question, step));
-    print_verdict(trail.last().verdict);
+    print_verdict(&trail.last().verdict);
 }
 
-pub(crate) fn print_question(domain: Domain, question: &[u8]) {
+pub(crate) fn print_question(domain: &Domain, question: &[u8]) {
     out!("{BOLD}question{BOLD:#}");
     print_plain(domain, question);
 }
 
 /// Prints a draft; cells that changed since the draft before are marked.
-pub(crate) fn print_step(domain: Domain, question: &[u8], step: &TrailStep) {
-    let colour = AutoStream::choice(&std::io::stdout()) != ColorChoice::Never;
+pub(crate) fn print_step(domain: &Domain, question: &[u8], step: &TrailStep) {
+    let coloured = AutoStream::choice(&std::io::stdout()) != ColorChoice::Never;
     let of_chain = match step.chain {
         1 => String::new(),
         chain => format!(" of chain {chain}"),
@@ -151,14 +153,14 @@ pub(crate) fn print_step(domain: Domain, question: &[u8], step: &TrailStep) {
     }
     let paint = |cell: usize, character: char| {
         let changed = step.changed.contains(&cell);
-        if let Some(background) = arc_colour(domain, character) {
+        if let Some(background) = colour(domain, step.answer[cell]) {
             let style = if changed { background.bold().underline() } else { background };
             format!("{style}{character} {style:#}")
         } else if domain.is_given(question[cell]) {
             format!("{DIM}{character}{DIM:#}")
         } else if !changed {
             character.to_string()
-        } else if colour {
+        } else if coloured {
             format!("{CHANGED}{character}{CHANGED:#}")
         } else {
             format!("{character}\u{332}") // underlined: marks need no room
@@ -167,7 +169,7 @@ pub(crate) fn print_step(domain: Domain, question: &[u8], step: &TrailStep) {
     out!("{}", domain.render(&step.answer, &paint));
 }
 
-pub(crate) fn print_verdict(verdict: Verdict) {
+pub(crate) fn print_verdict(verdict: &Verdict) {
     let style = style_of(verdict.decision());
     out!("{style}{verdict}{style:#}");
 }
@@ -179,13 +181,13 @@ pub(crate) fn print_found(found: &Found) {
 }
 
 /// Prints the question, and the answer to it if there is one.
-fn print_answer(domain: Domain, question: &[u8], answer: &[u8]) {
+fn print_answer(domain: &Domain, question: &[u8], answer: &[u8]) {
     out!("{BOLD}question{BOLD:#}");
     print_plain(domain, question);
     if !answer.is_empty() {
         let paint = |cell: usize, character: char| match domain.is_given(question[cell]) {
             true => format!("{DIM}{character}{DIM:#}"),
-            false => plain(domain, character),
+            false => plain(domain, answer[cell], character),
         };
         out!("{BOLD}answer{BOLD:#}\n{}", domain.render(answer, &paint));
     }
@@ -193,7 +195,7 @@ fn print_answer(domain: Domain, question: &[u8], answer: &[u8]) {
 
 /// Prints the question, the answer that was chosen from those written, and the order of writing if it is not
 /// row by row.
-pub(crate) fn print_written(domain: Domain, question: &[u8], chosen: &Chosen, cells: &[usize]) {
+pub(crate) fn print_written(domain: &Domain, question: &[u8], chosen: &Chosen, cells: &[usize]) {
     print_answer(domain, question, &chosen.answer);
     let columns = domain.layout().columns;
     if !cells.is_sorted() {
@@ -202,9 +204,9 @@ pub(crate) fn print_written(domain: Domain, question: &[u8], chosen: &Chosen, ce
         out!("{DIM}written in the order {}{DIM:#}", names.join(" "));
     }
     let probability = percent(f64::from(chosen.written.log_probability).exp());
-    let style = style_of(chosen.verdict.and_then(|verdict| verdict.decision()));
+    let style = style_of(chosen.verdict.as_ref().and_then(|verdict| verdict.decision()));
     out!("{style}answer {}, of probability {probability}{style:#}", chosen.sample);
-    if let Some(verdict) = chosen.verdict {
+    if let Some(verdict) = &chosen.verdict {
         out!("{style}{verdict}{style:#}");
     }
 }

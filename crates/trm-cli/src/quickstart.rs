@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     eval::print_steps(&evaluation);
     heading("4. Thinking");
     let watched = report::most_thoughtful(&run, &test, 500)?;
-    print_trail(Domain::Sudoku(Shape::Four), &watched.trail);
+    print_trail(&Domain::new(Shape::Four), &watched.trail);
 
     let seconds = started.elapsed().as_secs_f64();
     let command = format!("trm quickstart --seed {}", arguments.seed);

@@ -76,7 +76,7 @@ fn write_for_run(run: &Run, command: &str) -> Result<PathBuf> {
     let evaluation = evaluate(&model, &few, options, &mut |_| ())?;
     let watched = most_thoughtful(run, &few, 32)?;
     let measured = Some((&evaluation, "held-out"));
-    let page = page(run, measured, Some((domain, &watched)), command, seconds)?;
+    let page = page(run, measured, Some((&domain, &watched)), command, seconds)?;
     save(run, &page)
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn write(
     seconds: f64,
 ) -> Result<PathBuf> {
     let domain: Domain = run.trainer().model().config().domain.parse()?;
-    let page = page(run, measured, Some((domain, watched)), command, seconds)?;
+    let page = page(run, measured, Some((&domain, watched)), command, seconds)?;
     save(run, &page)
 }
 
@@ -102,7 +102,7 @@ fn save<L: Learner>(run: &Run<L>, page: &Report) -> Result<PathBuf> {
 fn page(
     run: &Run,
     measured: Option<(&Evaluation, &str)>,
-    watched: Option<(Domain, &Watched)>,
+    watched: Option<(&Domain, &Watched)>,
     command: &str,
     seconds: f64,
 ) -> Result<Report> {

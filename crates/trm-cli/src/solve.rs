@@ -15,8 +15,6 @@ use show::Show;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use trm::{Limits, Model, Question, Solver};
-use trm_puzzles::maze::Size;
-use trm_puzzles::sudoku::{Grid, Shape};
 use trm_puzzles::{Domain, QuestionError};
 use trm_train::{AnyModel, Dataset, Effort, Precision, check_fit, fit, load_any, think};
 
@@ -75,8 +73,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let (folder, puzzle) = model_and_puzzle(arguments)?;
     let device = arguments.machine.device()?;
     let Some(folder) = folder.map(Path::new) else {
-        return recursive(arguments, puzzle, shipped::model(&device)?)
-            .map_err(|error| with_sizes(error, arguments, puzzle));
+        let model = shipped::model(&device)?;
+        let own: Domain = model.config().domain.parse()?;
+        return recursive(arguments, puzzle, model).map_err(|error| {
+            let text = text(arguments, puzzle).map(|(_, text)| text);
+            with_sizes(error, &text.unwrap_or_default(), &own)
+        });
     };
     match load_any(folder, &device)? {
         AnyModel::Recursive(model) => recursive(arguments, puzzle, *model),
@@ -84,17 +86,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     }
 }
 
-/// Adds what to do about a puzzle of another size than the shipped model's.
-fn with_sizes(error: anyhow::Error, arguments: &Arguments, puzzle: Option<&str>) -> anyhow::Error {
-    let other = text(arguments, puzzle).is_ok_and(|(_, text)| {
-        Grid::parse(&text, None).is_ok_and(|grid| grid.shape() != Shape::Nine)
-    });
-    match other {
-        true => {
-            anyhow!("{error}; the shipped model is for 9×9: name another model before the puzzle")
-        }
-        false => error,
+/// Adds what to do about a puzzle of another size than that of the shipped model, whose domain this is.
+fn with_sizes(error: anyhow::Error, text: &str, own: &Domain) -> anyhow::Error {
+    if own.sized_for(text).is_none_or(|sized| sized == *own) {
+        return error;
     }
+    let columns = own.layout().columns;
+    let rows = own.seq_len() / columns;
+    anyhow!(
+        "{error}; the shipped model is for {columns}×{rows}: name another model before the puzzle"
+    )
 }
 
 fn recursive(arguments: &Arguments, puzzle: Option<&str>, model: Model) -> Result<Outcome> {
@@ -113,28 +114,29 @@ fn recursive(arguments: &Arguments, puzzle: Option<&str>, model: Model) -> Resul
         }
     };
     let domain: Domain = model.config().domain.parse()?;
-    let effort = effort(arguments, &model, domain)?;
+    let effort = effort(arguments, &model, &domain)?;
     let solver = Solver::new(&model, Precision::from(arguments.precision).into());
-    let mut show = Show::new(domain, &asked, effort, arguments.json);
-    think(solver, domain, asked.question(), effort, &mut |_, told| show.hear(told))?;
+    let mut show = Show::new(&domain, &asked, effort, arguments.json);
+    think(solver, &domain, asked.question(), effort, &mut |_, told| show.hear(told))?;
     Ok(show.outcome())
 }
 
-/// The puzzles of a text for a model; for mazes of another size the model with that size, if its weights are those of
-/// any.
+/// The puzzles of a text for a model; if they are of another size the model with that size, where its weights are
+/// those of any.
 fn of_text(model: Model, place: &str, text: &str) -> Result<(Model, Asked)> {
-    let read = |model: &Model| questions(model.config().domain.parse()?, place, text);
-    let refused = match read(&model) {
-        Ok(own) => return Ok((model, Asked::of_text(own))),
+    let own: Domain = model.config().domain.parse()?;
+    let refused = match questions(&own, place, text) {
+        Ok(questions) => return Ok((model, Asked::of_text(questions))),
         Err(refused) => refused,
     };
-    let size = Size::of_text(text).ok_or(refused)?;
-    let model = fit(model, &Domain::Maze(size).name());
-    read(&model).map(|read| (model, Asked::of_text(read)))
+    let sized = own.sized_for(text).ok_or(refused)?;
+    let model = fit(model, &sized.name());
+    let questions = questions(&model.config().domain.parse()?, place, text)?;
+    Ok((model, Asked::of_text(questions)))
 }
 
 /// How to think: judged by the rules where there are any, unless the model alone was asked for.
-fn effort(arguments: &Arguments, model: &Model, domain: Domain) -> Result<Effort> {
+fn effort(arguments: &Arguments, model: &Model, domain: &Domain) -> Result<Effort> {
     let alone = arguments.one_pass || arguments.halt.is_some();
     let searches = !alone && (domain.has_rules() || arguments.search);
     let usual = if searches { chain_steps(model) } else { model.config().supervision_steps };
@@ -200,7 +202,7 @@ impl Asked {
     }
 
     /// Whether an answer is the recorded one, if there is one: what lies outside a grid does not count.
-    fn is_recorded(&self, domain: Domain, puzzle: usize, answer: &[u8]) -> Option<bool> {
+    fn is_recorded(&self, domain: &Domain, puzzle: usize, answer: &[u8]) -> Option<bool> {
         let recorded = self.answers.get(puzzle)?;
         let is_known = recorded.iter().any(|token| *token != 0);
         let is_same =
@@ -241,7 +243,7 @@ fn text(arguments: &Arguments, puzzle: Option<&str>) -> Result<(String, String)>
 }
 
 /// The puzzles of a text; all are checked before the first is solved.
-fn questions(domain: Domain, place: &str, text: &str) -> Result<Vec<Vec<u8>>> {
+fn questions(domain: &Domain, place: &str, text: &str) -> Result<Vec<Vec<u8>>> {
     trm_puzzles::questions(domain, text).map_err(|QuestionError { line, source }| match line {
         Some(line) => anyhow!("{place}, line {line}: {source}"),
         None => anyhow!("{place}: {source}"),

@@ -194,7 +194,7 @@ fn trails_of_many_puzzles_are_those_of_each_in_their_order() {
         };
         for kind in [0, 1] {
             let follow = |question, batch| {
-                Trail::follow_all(solver, domain, question, efforts(batch)[kind]).unwrap()
+                Trail::follow_all(solver, &domain, question, efforts(batch)[kind]).unwrap()
             };
             let alone = |puzzle| {
                 follow(Question { tokens: data.input(puzzle), puzzles: &[0] }, 1).remove(0)
@@ -206,7 +206,7 @@ fn trails_of_many_puzzles_are_those_of_each_in_their_order() {
             }
         }
         let short = Question { tokens: &data.inputs[1..], ..question };
-        assert!(Trail::follow_all(solver, domain, short, efforts(4)[0]).is_err());
+        assert!(Trail::follow_all(solver, &domain, short, efforts(4)[0]).is_err());
     });
 }
 
@@ -217,7 +217,7 @@ fn judged_thinking_keeps_givens_and_ends_where_the_rules_approve() {
     for blanks in [0, 1, 16] {
         let mut question = domain.parse("1324423124133142").unwrap();
         question[..blanks].fill(1);
-        let trail = Trail::follow(&model, DType::F32, domain, &question, STEPS).unwrap();
+        let trail = Trail::follow(&model, DType::F32, &domain, &question, STEPS).unwrap();
         for step in &trail.steps {
             assert_eq!(step.answer[blanks..], question[blanks..]);
         }

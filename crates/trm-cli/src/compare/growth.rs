@@ -40,8 +40,8 @@ pub(crate) fn growth(
         for name in domains {
             let domain: Domain = name.parse()?;
             let measured = match &entry.network {
-                Sizes::Recursive(config) => recursive(config, domain, device)?,
-                Sizes::Autoregressive(config) => written(config, domain, device)?,
+                Sizes::Recursive(config) => recursive(config, &domain, device)?,
+                Sizes::Autoregressive(config) => written(config, &domain, device)?,
             };
             if let Some((parameters, flops, milliseconds)) = measured {
                 all.push(Growth {
@@ -60,7 +60,7 @@ pub(crate) fn growth(
 
 type Measured = Option<(usize, f64, f64)>;
 
-fn recursive(config: &Config, domain: Domain, device: &Device) -> Result<Measured> {
+fn recursive(config: &Config, domain: &Domain, device: &Device) -> Result<Measured> {
     let layout = domain.layout();
     let config = Config {
         domain: domain.name(),
@@ -87,7 +87,7 @@ fn recursive(config: &Config, domain: Domain, device: &Device) -> Result<Measure
     Ok(Some((model.parameter_count().0, flops, milliseconds)))
 }
 
-fn written(config: &AutoregressiveConfig, domain: Domain, device: &Device) -> Result<Measured> {
+fn written(config: &AutoregressiveConfig, domain: &Domain, device: &Device) -> Result<Measured> {
     let config = AutoregressiveConfig {
         domain: domain.name(),
         seq_len: domain.seq_len(),
@@ -95,7 +95,7 @@ fn written(config: &AutoregressiveConfig, domain: Domain, device: &Device) -> Re
         ..config.clone()
     };
     let solver = config.order == Order::Solver;
-    if config.check().is_err() || solver && !matches!(domain, Domain::Sudoku(_)) {
+    if config.check().is_err() || solver && !domain.has_solver_order() {
         return Ok(None);
     }
     let model = Autoregressive::new(&config, device, &mut stream(0, Purpose::Weights, 0))?;

@@ -96,7 +96,7 @@ pub(crate) fn ask_all(
             }
             Err(error) => error,
         })?;
-        let finding = interview.finding(name, domain, &replies, &some);
+        let finding = interview.finding(name, &domain, &replies, &some);
         let Language { exact, asked, wanted, unreadable, .. } = finding;
         note!("{exact} of {asked} exactly right, {unreadable} without a readable answer");
         if asked < wanted {
@@ -201,7 +201,7 @@ impl Interview {
     fn finding(
         &self,
         name: String,
-        domain: Domain,
+        domain: &Domain,
         replies: &[Option<Reply>],
         data: &Dataset,
     ) -> Language {
@@ -242,28 +242,12 @@ fn mean(replies: &[Option<Reply>], of: fn(&Reply) -> Option<u64>) -> Option<f64>
 /// What a language model is asked.
 fn prompts(data: &Dataset) -> Result<(Domain, Vec<String>)> {
     let domain: Option<Domain> = data.metadata.domain.parse().ok();
-    let (domain, rules) = match domain {
-        Some(domain @ Domain::Sudoku(_)) => {
-            let layout = domain.layout();
-            let (n, (rows, columns)) = (layout.columns, layout.boxes);
-            let rules = format!(
-                "Solve this Sudoku of {n} rows and {n} columns. Every row, every column and every box of \
-                 {rows} rows and {columns} columns holds each of the digits 1 to {n} exactly once. A dot is \
-                 an empty cell."
-            );
-            (domain, rules)
-        }
-        Some(domain @ Domain::Maze(_)) => {
-            let rules = "Find the shortest path through this maze from S to G, up, down, left or right from \
-                         one cell to the next. # is a wall, a dot is free. Mark every free cell on the path \
-                         with the letter o and leave all other cells as they are. Where several paths are \
-                         shortest, take the one that a breadth-first search from S finds that looks down, \
-                         left, right and up, in this order.";
-            (domain, rules.to_owned())
-        }
-        _ => {
-            bail!("language models are asked about Sudoku and mazes only: take their contender out")
-        }
+    let known = domain.and_then(|domain| Some((domain.in_words()?, domain)));
+    let Some((rules, domain)) = known else {
+        bail!(
+            "language models are asked only about puzzles whose rules are known in words, such as Sudoku and \
+             mazes: take their contender out"
+        )
     };
     let prompt = |question: &[u8]| {
         let row = |row: &[u8]| row.iter().map(|token| domain.symbol(*token)).collect::<String>();
@@ -275,12 +259,13 @@ fn prompts(data: &Dataset) -> Result<(Domain, Vec<String>)> {
             question.len()
         )
     };
-    Ok((domain, data.questions().into_iter().map(prompt).collect()))
+    let prompts = data.questions().into_iter().map(prompt).collect();
+    Ok((domain, prompts))
 }
 
 /// The answer in a reply: its last line that begins with the mark, if what follows is one symbol for every
 /// cell, blanks between them or not.
-fn answer(domain: Domain, reply: &str) -> Option<Vec<u8>> {
+fn answer(domain: &Domain, reply: &str) -> Option<Vec<u8>> {
     let line = reply.lines().rev().find_map(|line| line.trim().strip_prefix(MARK))?;
     let token = |c: char| (1..domain.vocab_size() as u8).find(|token| domain.symbol(*token) == c);
     let cells = line.chars().filter(|c| !c.is_whitespace()).map(token);
@@ -302,7 +287,7 @@ mod tests {
             "I think so.\n  ANSWER:1234 3412 2143 4321  \n\nBye.".to_owned(),
             format!("ANSWER: 1111111111111111\nno:\nANSWER: {solved}"),
         ] {
-            assert_eq!(answer(domain, &reply).as_ref(), Some(&tokens), "{reply}");
+            assert_eq!(answer(&domain, &reply).as_ref(), Some(&tokens), "{reply}");
         }
         for reply in [
             "",
@@ -314,10 +299,10 @@ mod tests {
             "ANSWER: 1234341221434325",
             &format!("ANSWER: {solved}\nANSWER: <cells>"),
         ] {
-            assert_eq!(answer(domain, reply), None, "{reply}");
+            assert_eq!(answer(&domain, reply), None, "{reply}");
         }
         let maze: Domain = "maze2x2".parse().unwrap();
-        assert!(answer(maze, "ANSWER: So#G").is_some() && answer(maze, "ANSWER: S?#G").is_none());
+        assert!(answer(&maze, "ANSWER: So#G").is_some() && answer(&maze, "ANSWER: S?#G").is_none());
     }
 
     #[test]
@@ -336,6 +321,6 @@ mod tests {
         );
         assert!(prompt.ends_with("ANSWER: <cells>\n") && prompt.contains("all 16 cells"));
         let data = Dataset::from_pairs(metadata("arc", 12, 900), vec![1; 900], vec![2; 900]);
-        assert!(prompts(&data).unwrap_err().to_string().contains("Sudoku and mazes only"));
+        assert!(prompts(&data).unwrap_err().to_string().contains("known in words"));
     }
 }

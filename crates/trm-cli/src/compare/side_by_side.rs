@@ -47,11 +47,11 @@ pub(crate) fn grids(
         caption: "The same unseen puzzle below. Every step revises all cells at once; a cell that changed \
                   since the step before is marked, so is a wrong one."
             .into(),
-        ..draw(domain, &trail, &notes, &right)
+        ..draw(&domain, &trail, &notes, &right)
     }];
     for entry in entries.iter().filter(|e| matches!(e.network, Sizes::Autoregressive(_))) {
         let model = load_autoregressive(&folder(entry), device)?;
-        all.push(written(entry, &model, (domain, &right), &one)?);
+        all.push(written(entry, &model, (&domain, &right), &one)?);
     }
     Ok(all)
 }
@@ -59,7 +59,7 @@ pub(crate) fn grids(
 fn written(
     entry: &Entry,
     model: &Autoregressive,
-    (domain, right): (Domain, &[u8]),
+    (domain, right): (&Domain, &[u8]),
     one: &Dataset,
 ) -> Result<Thinking> {
     let (config, question) = (model.config(), one.input(0));

@@ -264,7 +264,8 @@ impl Sizes {
 /// Tokens of a written answer, rounded mean over a data set.
 fn mean_answer(config: &AutoregressiveConfig, data: &Dataset) -> usize {
     let domain: Option<Domain> = data.metadata.domain.parse().ok();
-    let open = data.inputs.iter().filter(|t| domain.is_some_and(|d| !d.is_given(**t))).count();
+    let open =
+        data.inputs.iter().filter(|t| domain.as_ref().is_some_and(|d| !d.is_given(**t))).count();
     config.answer_len((open as f64 / data.len().max(1) as f64).round() as usize)
 }
 

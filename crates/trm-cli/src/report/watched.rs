@@ -3,7 +3,7 @@
 use crate::display::percent;
 use anyhow::{Context, Result};
 use trm::{Question, Search, Solver};
-use trm_puzzles::Domain;
+use trm_puzzles::{Domain, Look};
 use trm_train::report::{Cell, Fill, Thinking, ThinkingStep};
 use trm_train::{Dataset, Effort, EvalOptions, Run, SearchOptions, Trail, TrailStep, load_model};
 
@@ -35,7 +35,7 @@ pub(crate) fn worth_watching(
     let question = Question { tokens, puzzles: &data.example_identifiers()[..few] };
     let search = Search { steps, batch, rollouts: 1, ..Search::default() };
     let effort = Effort::Judged(SearchOptions { search, time: None });
-    let trails = Trail::follow_all(solver, domain, question, effort)?.into_iter();
+    let trails = Trail::follow_all(solver, &domain, question, effort)?.into_iter();
     let blanks = |t: &Trail| t.question.iter().filter(|token| !domain.is_given(**token)).count();
     let revised = |t: &Trail| t.steps.iter().map(|s| s.changed.len()).sum::<usize>();
     let best = trails
@@ -56,7 +56,7 @@ fn known(data: &Dataset, puzzle: usize) -> Vec<u8> {
 }
 
 /// The section of a run's page.
-pub(super) fn thinking(domain: Domain, Watched { trail, right, .. }: &Watched) -> Thinking {
+pub(super) fn thinking(domain: &Domain, Watched { trail, right, .. }: &Watched) -> Thinking {
     let solved = trail.last().verdict.is_solved();
     let which = if solved { "the solved one" } else { "the one" };
     let caption = format!(
@@ -77,7 +77,7 @@ pub(super) fn thinking(domain: Domain, Watched { trail, right, .. }: &Watched) -
 /// The grids of a trail, with a label and a note each. Cells that differ from the right answer are marked, but
 /// not where it is unknown (0) or the cell is still open.
 pub(crate) fn grids(
-    domain: Domain,
+    domain: &Domain,
     trail: &Trail,
     notes: &[(String, String)],
     right: &[u8],
@@ -91,11 +91,11 @@ pub(crate) fn grids(
     let place = |(row, column): (usize, usize)| row * layout.columns + column;
     let cells = |tokens: &[u8]| -> Vec<Cell> {
         let (columns, rows) = domain.extent(tokens);
-        let symbol = |(row, column): (usize, usize)| match row < rows && column < columns {
-            true => domain.symbol(tokens[place((row, column))]),
-            false => ' ',
+        let look = |(row, column): (usize, usize)| match row < rows && column < columns {
+            true => domain.look(tokens[place((row, column))]),
+            false => Look::Empty,
         };
-        places().map(|at| cell(domain, symbol(at))).collect()
+        places().map(|at| cell(look(at))).collect()
     };
     let is_wrong = |step: &TrailStep, i: usize| {
         right[i] != 0 && step.answer[i] != right[i] && step.answer[i] != trail.question[i]
@@ -128,15 +128,14 @@ pub(crate) fn grids(
     }
 }
 
-/// How a symbol is drawn.
-fn cell(domain: Domain, symbol: char) -> Cell {
-    match (domain, symbol) {
-        (Domain::Arc, '0'..='9') => {
-            Cell { fill: Fill::Colour(symbol as u8 - b'0'), ..Cell::default() }
-        }
-        (Domain::Sudoku(_) | Domain::Maze(_), '.') | (_, ' ') => Cell::default(),
-        (Domain::Maze(_), '#') => Cell { fill: Fill::Ink, ..Cell::default() },
-        (Domain::Maze(_), 'o') => Cell { fill: Fill::Accent, ..Cell::default() },
-        _ => Cell::answer(symbol),
+/// How a cell is drawn.
+fn cell(look: Look) -> Cell {
+    let filled = |fill| Cell { fill, ..Cell::default() };
+    match look {
+        Look::Empty => Cell::default(),
+        Look::Symbol(symbol) => Cell::answer(symbol),
+        Look::Ink => filled(Fill::Ink),
+        Look::Accent => filled(Fill::Accent),
+        Look::Colour(colour) => filled(Fill::Colour(colour)),
     }
 }

@@ -11,7 +11,7 @@ use trm_train::{Effort, SearchOptions, Told, Trail, TrailStep};
 
 /// Prints drafts as they come, or one JSON object for every puzzle that has ended.
 pub(super) struct Show<'a> {
-    domain: Domain,
+    domain: &'a Domain,
     asked: &'a Asked,
     effort: Effort,
     json: bool,
@@ -23,7 +23,12 @@ pub(super) struct Show<'a> {
 
 impl<'a> Show<'a> {
     /// Shows the first question.
-    pub(super) fn new(domain: Domain, asked: &'a Asked, effort: Effort, json: bool) -> Show<'a> {
+    pub(super) fn new(
+        domain: &'a Domain,
+        asked: &'a Asked,
+        effort: Effort,
+        json: bool,
+    ) -> Show<'a> {
         let trail = Trail { question: Vec::new(), steps: Vec::new() };
         let mut show = Show { domain, asked, effort, json, puzzle: 0, trail, all_right: true };
         show.begin(0);
@@ -99,7 +104,7 @@ impl<'a> Show<'a> {
         if self.is_complete() {
             out!("complete already, nothing to think about");
         }
-        print_verdict(last.verdict);
+        print_verdict(&last.verdict);
         if let Some(found) = found.filter(|found| found.rollouts > 1 || !found.verified) {
             print_found(found);
         }

@@ -37,21 +37,21 @@ pub(super) fn run(
         }
         None => {
             let (place, text) = text(arguments, puzzle)?;
-            Asked::of_text(questions(domain, &place, &text)?)
+            Asked::of_text(questions(&domain, &place, &text)?)
         }
     };
     let all: Vec<&[u8]> = asked.tokens.chunks_exact(config.seq_len).collect();
     let mut outcome = Outcome::Done;
     write_best(model, &all, options, &mut |puzzle, chosen| {
         let question = all[puzzle];
-        let is_recorded = asked.is_recorded(domain, puzzle, &chosen.answer);
+        let is_recorded = asked.is_recorded(&domain, puzzle, &chosen.answer);
         if arguments.json {
-            out!("{}", with_comparison(as_json(model, domain, question, chosen), is_recorded));
+            out!("{}", with_comparison(as_json(model, &domain, question, chosen), is_recorded));
         } else {
-            print_written(domain, question, chosen, &model.config().cells(&chosen.written.tokens));
+            print_written(&domain, question, chosen, &model.config().cells(&chosen.written.tokens));
             is_recorded.inspect(|is_recorded| print_comparison(*is_recorded));
         }
-        let decision = chosen.verdict.and_then(|verdict| verdict.decision());
+        let decision = chosen.verdict.as_ref().and_then(|verdict| verdict.decision());
         if is_recorded.or(decision) == Some(false) {
             outcome = Outcome::NotSolved;
         }
@@ -59,12 +59,12 @@ pub(super) fn run(
     Ok(outcome)
 }
 
-fn as_json(model: &Autoregressive, domain: Domain, question: &[u8], chosen: &Chosen) -> Value {
+fn as_json(model: &Autoregressive, domain: &Domain, question: &[u8], chosen: &Chosen) -> Value {
     json!({
         "question": domain.format_line(question),
         "answer": domain.format_line(&chosen.answer),
-        "solved": chosen.verdict.and_then(|verdict| verdict.decision()),
-        "verdict": chosen.verdict.map(|verdict| verdict.to_string()),
+        "solved": chosen.verdict.as_ref().and_then(|verdict| verdict.decision()),
+        "verdict": chosen.verdict.as_ref().map(|verdict| verdict.to_string()),
         "probability": chosen.written.log_probability.exp(),
         "sample": chosen.sample,
         "cells": model.config().cells(&chosen.written.tokens),
