@@ -17,6 +17,8 @@ mod report;
 mod search;
 mod shipped;
 mod solve;
+#[cfg(test)]
+mod toy;
 mod train;
 mod web;
 mod writing;
@@ -95,7 +97,20 @@ fn main() -> ExitCode {
         display::error(&cap.into());
         return ExitCode::from(2);
     }
-    let outcome = match arguments.verb {
+    match run(arguments.verb) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::NotSolved) => ExitCode::from(1),
+        Ok(Outcome::Interrupted) => ExitCode::from(130),
+        Err(error) => {
+            display::error(&error);
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+/// Does what was asked.
+fn run(verb: Verb) -> anyhow::Result<Outcome> {
+    match verb {
         Verb::Quickstart(arguments) => quickstart::run(&arguments),
         Verb::Data(verb) => data::run(&verb),
         Verb::Train(arguments) => train::run(&arguments),
@@ -105,15 +120,6 @@ fn main() -> ExitCode {
         Verb::Export(arguments) => export::run(&arguments),
         Verb::Compare(arguments) => compare::run(&arguments),
         Verb::Bench(arguments) => bench::run(&arguments),
-    };
-    match outcome {
-        Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::NotSolved) => ExitCode::from(1),
-        Ok(Outcome::Interrupted) => ExitCode::from(130),
-        Err(error) => {
-            display::error(&error);
-            ExitCode::from(exit_code(&error))
-        }
     }
 }
 
