@@ -109,8 +109,8 @@ fn colour(domain: &Domain, token: u8) -> Option<Style> {
         (0x7f, 0xdb, 0xff),
         (0x87, 0x0c, 0x25),
     ];
-    let tokens = 0..=u8::MAX;
-    if !tokens.into_iter().any(|token| matches!(domain.look(token), Look::Colour(_))) {
+    let mut tokens = (0..=u8::MAX).take(domain.vocab_size());
+    if !tokens.any(|token| matches!(domain.look(token), Look::Colour(_))) {
         return None;
     }
     let Look::Colour(colour) = domain.look(token) else { return Some(Style::new()) };

@@ -74,6 +74,24 @@ impl Splits {
     ///
     /// # Errors
     /// If a question makes no sense in this domain, or an answer is not as long.
+    ///
+    /// ```
+    /// use trm_puzzles::{Domain, Error, Pair};
+    /// use trm_train::{Origin, Splits};
+    ///
+    /// let domain: Domain = "sudoku4".parse()?;
+    /// let pair = |line: &str| -> Result<Pair, Error> {
+    ///     let question = domain.parse(line)?;
+    ///     let answer = domain.check_question(&question)?.expect("Sudoku has one solution");
+    ///     Ok([question, answer])
+    /// };
+    /// let train = vec![pair("1.....3..4.....2")?, pair("2.....3..4.....1")?]; // the same with other digits
+    /// let test = vec![pair("..2.1......4.3..")?];
+    /// let origin = Origin { source: "by hand".into(), ..Origin::default() };
+    /// let splits = Splits::of(&domain, (train, origin.clone()), (test, origin))?;
+    /// assert_eq!((splits.train.len(), splits.test.len(), splits.duplicates), (1, 1, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn of(
         domain: &Domain,
         (mut train, train_origin): (Vec<Pair>, Origin),

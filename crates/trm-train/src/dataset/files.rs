@@ -9,7 +9,6 @@ use crate::npy;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use trm_puzzles::Domain;
-use trm_puzzles::arc::CELLS;
 
 /// Names of all puzzle identifiers, beside the splits.
 const IDENTIFIERS: &str = "identifiers.json";
@@ -148,10 +147,6 @@ impl Dataset {
 /// The images of ARC tasks, from `identifiers.json` beside the splits.
 fn load_augmented(folder: &Path, metadata: &Metadata) -> Result<Arc<Augmented>, Error> {
     let path = folder.join(IDENTIFIERS);
-    if metadata.seq_len != CELLS {
-        let message = format!("tasks lie on {CELLS} cells, not on {}", metadata.seq_len);
-        return Err(Error::file(folder, message));
-    }
     let names: Vec<String> = serde_json::from_slice(&read(&path)?)
         .map_err(|error| Error::file(&path, format!("not a list of names: {error}")))?;
     let wanted = metadata.num_puzzle_identifiers;
