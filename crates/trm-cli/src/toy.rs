@@ -1,5 +1,5 @@
-//! A whole domain in one file, and every command that a user would give about it. In `trm-puzzles` it would be a
-//! folder, and its family a line of the list there.
+//! A whole domain in one file, which the commands check, learn, measure, solve and show. In `trm-puzzles` it would be
+//! a folder, and its family a line of the list there.
 
 use crate::{Arguments, Outcome, run};
 use clap::Parser;
