@@ -16,7 +16,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use trm::{Limits, Model, Question, Solver};
 use trm_puzzles::{Domain, QuestionError};
-use trm_train::{AnyModel, Dataset, Effort, Precision, check_fit, fit, load_any, think};
+use trm_train::{AnyModel, Dataset, Effort, check_fit, fit, load_any, think};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -115,7 +115,7 @@ fn recursive(arguments: &Arguments, puzzle: Option<&str>, model: Model) -> Resul
     };
     let domain: Domain = model.config().domain.parse()?;
     let effort = effort(arguments, &model, &domain)?;
-    let solver = Solver::new(&model, Precision::from(arguments.precision).into());
+    let solver = Solver::new(&model, arguments.precision.on(model.device()));
     let mut show = Show::new(&domain, &asked, effort, arguments.json);
     think(solver, &domain, asked.question(), effort, &mut |_, told| show.hear(told))?;
     Ok(show.outcome())

@@ -72,7 +72,7 @@ impl Drafts {
             Drafts { answers: Vec::new(), halt_logits: Vec::new(), logits: Vec::new() };
         for _ in 0..STEPS {
             let draft = session.step().unwrap();
-            drafts.logits.push(draft.logits.to_f32_vec());
+            drafts.logits.push(draft.logits.to_f32_vec().unwrap());
             drafts.answers.push(draft.answers);
             drafts.halt_logits.push(draft.halt_logits);
         }

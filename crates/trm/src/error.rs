@@ -1,5 +1,6 @@
 use crate::config::Config;
 use thiserror::Error;
+use trm_ops::DeviceError;
 
 /// Anything that this crate refuses.
 #[derive(Debug, Error)]
@@ -21,6 +22,9 @@ pub enum Error {
         "the network computes no numbers (NaN or infinity): its weights are too large or damaged"
     )]
     NotFinite,
+    /// The device cannot go on.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
 }
 
 /// Why a [`Config`] describes no network.

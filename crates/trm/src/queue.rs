@@ -115,7 +115,7 @@ impl<'m, 'q> Thoughts<'m, 'q> {
     fn step(&mut self) -> Result<(), Error> {
         let draft = self.session.step()?;
         self.rows.iter_mut().for_each(|(_, steps)| *steps += 1);
-        self.ready = self.thoughts(&draft);
+        self.ready = self.thoughts(&draft)?;
         let keep: Vec<bool> = self.ready.iter().map(|thought| !thought.last).collect();
         self.session.retain(&keep);
         let mut kept = keep.iter();
@@ -123,12 +123,13 @@ impl<'m, 'q> Thoughts<'m, 'q> {
         Ok(())
     }
 
-    fn thoughts(&self, draft: &Draft) -> VecDeque<Thought> {
+    fn thoughts(&self, draft: &Draft) -> Result<VecDeque<Thought>, Error> {
         let batch = self.rows.len();
-        let logits = draft.logits.to_f32_vec();
+        let logits = draft.logits.to_f32_vec()?;
         let answers = draft.answers.chunks_exact(draft.answers.len() / batch);
         let rows = self.rows.iter().zip(&draft.halt_logits);
-        rows.zip(answers.zip(logits.chunks_exact(logits.len() / batch)))
+        let thoughts = rows
+            .zip(answers.zip(logits.chunks_exact(logits.len() / batch)))
             .map(|((&(puzzle, step), &halt_logit), (answer, logits))| Thought {
                 puzzle,
                 step,
@@ -138,7 +139,8 @@ impl<'m, 'q> Thoughts<'m, 'q> {
                 halt_logit,
                 logits: logits.to_vec(),
             })
-            .collect()
+            .collect();
+        Ok(thoughts)
     }
 }
 

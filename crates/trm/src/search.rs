@@ -191,7 +191,7 @@ impl Solver<'_> {
             }
             for (row, chain) in chains.iter_mut().enumerate() {
                 if chain.is_impatient(search.patience) {
-                    suppose(&mut session, row, &draft, referee, &mut chain.rng);
+                    suppose(&mut session, row, &draft, referee, &mut chain.rng)?;
                 }
             }
             if stop() {

@@ -197,8 +197,8 @@ impl Session<'_> {
             None => tape,
         };
         let step = model.device().install(|| model.supervision_step(&tape, question, state));
-        let (answers, halt_logits) = (step.answers(), step.halt_logits());
-        if [&step.logits, &step.q].iter().any(|numbers| !numbers.is_finite()) {
+        let (answers, halt_logits) = (step.answers()?, step.halt_logits()?);
+        if !(step.logits.is_finite()? && step.q.is_finite()?) {
             return Err(Error::NotFinite);
         }
         self.state = step.state;

@@ -59,7 +59,7 @@ fn question() -> (Vec<u8>, Vec<u32>) {
 type Bits = (Vec<u8>, u32, Vec<u32>);
 
 fn row(draft: &Draft, row: usize) -> Bits {
-    let logits = draft.logits.to_f32_vec();
+    let logits = draft.logits.to_f32_vec().unwrap();
     let len = logits.len() / draft.halt_logits.len();
     (
         draft.answers[row * CELLS..][..CELLS].to_vec(),

@@ -24,6 +24,7 @@ pub(super) struct Case {
     pub(super) subject: Subject,
     pub(super) work: Work,
     pub(super) precision: Precision,
+    pub(super) dtype: DType,
     pub(super) threads: usize,
     pub(super) batch: usize,
 }
@@ -65,10 +66,6 @@ pub(super) struct Measurement {
 }
 
 impl Case {
-    pub(super) fn dtype(&self) -> DType {
-        self.precision.into()
-    }
-
     /// Floating-point operations of one run.
     fn flops(&self) -> f64 {
         let config = &self.subject.config;
@@ -84,7 +81,7 @@ impl Case {
 /// For a person who waits.
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, work, format) = (&self.subject.name, self.work.name(), self.dtype());
+        let (name, work, format) = (&self.subject.name, self.work.name(), self.dtype);
         write!(f, "{name}, {work}, {format}, batch {}", self.batch)
     }
 }
@@ -121,14 +118,14 @@ pub(super) fn measure(case: &Case, duration: Duration, ceiling: f64) -> Result<M
         gflops,
         ceiling_gflops: ceiling,
         share_of_ceiling: gflops / ceiling,
-        allocated_bytes: device.allocated_bytes(),
+        allocated_bytes: device.memory().bytes,
     })
 }
 
 /// Supervision steps of one batch, each from the state that the one before left.
 fn time_forward(model: &Model, case: &Case, duration: Duration) -> Result<Vec<f64>> {
     let (tokens, puzzles) = questions(&case.subject.config, case.batch);
-    let mut session = Solver::new(model, case.dtype()).start(&tokens, &puzzles)?;
+    let mut session = Solver::new(model, case.dtype).start(&tokens, &puzzles)?;
     let mut step = || {
         black_box(session.step())?;
         Ok(())
@@ -140,7 +137,7 @@ fn time_forward(model: &Model, case: &Case, duration: Duration) -> Result<Vec<f6
 /// All supervision steps of a batch, without stopping early.
 fn time_solve(model: &Model, case: &Case, duration: Duration) -> Result<Vec<f64>> {
     let (tokens, puzzles) = questions(&case.subject.config, case.batch);
-    let solver = Solver::new(model, case.dtype());
+    let solver = Solver::new(model, case.dtype);
     let solve = |steps| {
         let mut session = solver.start(&tokens, &puzzles)?;
         Ok((0..steps).try_for_each(|_| black_box(session.step()).map(drop))?)

@@ -168,7 +168,7 @@ fn recursive(
         curves,
         cost: Cost { flops: own as f64 * flops, counted: counted / flops, milliseconds, bytes },
         first_errors: None,
-        weights: weight_digest(model),
+        weights: weight_digest(model)?,
     })
 }
 
@@ -210,7 +210,7 @@ fn written(
         curves,
         cost: Cost { flops, counted: counted / flops, milliseconds, bytes },
         first_errors: Some(first_errors(model, test, BATCH)?),
-        weights: weight_digest(model),
+        weights: weight_digest(model)?,
     })
 }
 
@@ -222,7 +222,7 @@ fn time<N: Network>(
 ) -> Result<(f64, usize)> {
     // a device of its own, so that nothing but this model is in its memory
     let device = Device::cpu(model.device().threads());
-    let model = N::from_safetensors(model.config(), &device, &model.to_safetensors(DType::F32))?;
+    let model = N::from_safetensors(model.config(), &device, &model.to_safetensors(DType::F32)?)?;
     let mut times = Vec::new();
     for puzzle in 0..TIMED.min(test.groups()) {
         let one = test.select_groups(&[puzzle]);
@@ -230,5 +230,5 @@ fn time<N: Network>(
         answer(&model, &one)?;
         times.push(started.elapsed().as_secs_f64() * 1e3);
     }
-    Ok((median(times), device.allocated_bytes()))
+    Ok((median(times), device.memory().bytes))
 }

@@ -8,7 +8,7 @@ use crate::output::out;
 use crate::progress::Progress;
 use anyhow::{Result, bail};
 use trm::{Limits, Model};
-use trm_train::{Dataset, Precision, VoteOptions, files::write_atomic, vote};
+use trm_train::{Dataset, VoteOptions, files::write_atomic, vote};
 
 pub(super) fn run(
     arguments: &Arguments,
@@ -27,7 +27,7 @@ pub(super) fn run(
     let options = VoteOptions {
         votes: arguments.votes.unwrap_or(usize::MAX),
         limits: Limits { steps, batch: arguments.batch, halt: arguments.halt },
-        dtype: Precision::from(arguments.precision).into(),
+        dtype: arguments.precision.on(model.device()),
         blank_identifiers: arguments.blank_identifiers,
     };
     let mut bar = Progress::new("voting", data.len() as u64);
@@ -46,7 +46,8 @@ pub(super) fn run(
         write_atomic(path, &serde_json::to_vec(&report.submission)?)?;
     }
     if arguments.json {
-        let mut json = identity(arguments, (data, model), arguments.precision.into());
+        let mut json =
+            identity(arguments, (data, model), arguments.precision.chosen(model.device()))?;
         json["report"] = serde_json::to_value(&report)?;
         out!("{}", serde_json::to_string_pretty(&json)?);
         return Ok(outcome);
@@ -64,6 +65,6 @@ pub(super) fn run(
         report.votes,
         duration(report.seconds)
     );
-    print_digests(data, model);
+    print_digests(data, model)?;
     Ok(outcome)
 }

@@ -4,6 +4,7 @@
 //! is concluded from it: an answer is judged by the question as it was asked.
 
 use super::Referee;
+use crate::error::Error;
 use crate::solver::{Draft, Session};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -16,10 +17,10 @@ pub(super) fn suppose(
     draft: &Draft,
     referee: &dyn Referee,
     rng: &mut ChaCha8Rng,
-) {
+) -> Result<(), Error> {
     let [_, cells, vocab] = *draft.logits.shape() else { panic!("[B, S, V]") };
     let question = &session.tokens()[row * cells..][..cells];
-    let logits = draft.logits.to_f32_vec();
+    let logits = draft.logits.to_f32_vec()?;
     let logits = &logits[row * cells * vocab..][..cells * vocab];
     let open = (0..cells).filter(|cell| referee.is_open(question[*cell]));
     let beliefs: Vec<(usize, Vec<f32>)> =
@@ -27,11 +28,12 @@ pub(super) fn suppose(
     let doubts =
         beliefs.iter().map(|(_, belief)| 1.0 - belief.iter().fold(0.0, |a: f32, b| a.max(*b)));
     let doubts: Vec<f32> = doubts.collect();
-    let Some(choice) = draw(&doubts, rng) else { return };
+    let Some(choice) = draw(&doubts, rng) else { return Ok(()) };
     let (cell, belief) = &beliefs[choice];
     if let Some(token) = draw(belief, rng) {
         session.replace(row, *cell, token as u8);
     }
+    Ok(())
 }
 
 fn softmax(logits: &[f32]) -> Vec<f32> {
