@@ -86,7 +86,7 @@ impl Splits {
     ///     Ok([question, answer])
     /// };
     /// let train = vec![pair("1.....3..4.....2")?, pair("2.....3..4.....1")?]; // the same with other digits
-    /// let test = vec![pair("..2.1......4.3..")?];
+    /// let test = vec![pair("13....3..4.....2")?]; // another one: a given more
     /// let origin = Origin { source: "by hand".into(), ..Origin::default() };
     /// let splits = Splits::of(&domain, (train, origin.clone()), (test, origin))?;
     /// assert_eq!((splits.train.len(), splits.test.len(), splits.duplicates), (1, 1, 1));

@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::path::Path;
 use trm::{Config, Mix, Model, Network, Positions, Solver};
 use trm_ops::{DType, Device, Likelihood, Tape, Tensor};
-use trm_train::{Carry, Example, TrainConfig, Trainer, public_name};
+use trm_train::{Carry, Example, Precision, TrainConfig, Trainer, public_name};
 
 const NAMES: [&str; 3] = ["mlp", "attention", "attention-learned-positions"];
 
@@ -90,6 +90,7 @@ impl Golden {
             puzzle_weight_decay: x("puzzle_emb_weight_decay"),
             ema: x("ema_rate"),
             exploration: 0.0,
+            precision: Precision::F32, // as recorded, whatever this machine is fastest in
             ..TrainConfig::default()
         }
     }
