@@ -14,6 +14,7 @@ use serde_json::Value;
 use show::Show;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use trm::{Limits, Model, Question, Solver};
 use trm_puzzles::maze::Size;
 use trm_puzzles::sudoku::{Grid, Shape};
@@ -79,7 +80,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
             .map_err(|error| with_sizes(error, arguments, puzzle));
     };
     match load_any(folder, &device)? {
-        AnyModel::Recursive(model) => recursive(arguments, puzzle, *model),
+        AnyModel::Recursive(model) => recursive(arguments, puzzle, model),
         AnyModel::Autoregressive(model) => written::run(arguments, (folder, puzzle), &model),
     }
 }
@@ -97,7 +98,7 @@ fn with_sizes(error: anyhow::Error, arguments: &Arguments, puzzle: Option<&str>)
     }
 }
 
-fn recursive(arguments: &Arguments, puzzle: Option<&str>, model: Model) -> Result<Outcome> {
+fn recursive(arguments: &Arguments, puzzle: Option<&str>, model: Arc<Model>) -> Result<Outcome> {
     arguments.writing.refuse()?;
     let (model, asked) = match &arguments.data {
         Some(folder) => {
@@ -114,15 +115,16 @@ fn recursive(arguments: &Arguments, puzzle: Option<&str>, model: Model) -> Resul
     };
     let domain: Domain = model.config().domain.parse()?;
     let effort = effort(arguments, &model, domain)?;
-    let solver = Solver::new(&model, Precision::from(arguments.precision).into());
+    let solver = Solver::new(model, Precision::from(arguments.precision).into());
+    let solver = solver.batch(arguments.batch);
     let mut show = Show::new(domain, &asked, effort, arguments.json);
-    think(solver, domain, asked.question(), effort, &mut |_, told| show.hear(told))?;
+    think(&solver, domain, asked.question(), effort, &mut |_, told| show.hear(told))?;
     Ok(show.outcome())
 }
 
 /// The puzzles of a text for a model; for mazes of another size the model with that size, if its weights are those of
 /// any.
-fn of_text(model: Model, place: &str, text: &str) -> Result<(Model, Asked)> {
+fn of_text(model: Arc<Model>, place: &str, text: &str) -> Result<(Arc<Model>, Asked)> {
     let read = |model: &Model| questions(model.config().domain.parse()?, place, text);
     let refused = match read(&model) {
         Ok(own) => return Ok((model, Asked::of_text(own))),
@@ -138,12 +140,12 @@ fn effort(arguments: &Arguments, model: &Model, domain: Domain) -> Result<Effort
     let alone = arguments.one_pass || arguments.halt.is_some();
     let searches = !alone && (domain.has_rules() || arguments.search);
     let usual = if searches { chain_steps(model) } else { model.config().supervision_steps };
-    let (steps, batch) = (arguments.steps.unwrap_or(usual), arguments.batch);
-    if steps == 0 || batch == 0 {
+    let steps = arguments.steps.unwrap_or(usual);
+    if steps == 0 || arguments.batch == 0 {
         bail!("--steps and --batch must be at least 1");
     }
     if searches {
-        let options = arguments.searching.options(steps, batch)?;
+        let options = arguments.searching.options(steps)?;
         warn_without_rules(&domain.name(), &options);
         return Ok(Effort::Judged(options));
     }
@@ -153,7 +155,7 @@ fn effort(arguments: &Arguments, model: &Model, domain: Domain) -> Result<Effort
         None => {}
     }
     let halt = Some(arguments.halt.unwrap_or(Limits::CAREFUL_HALT));
-    Ok(Effort::OnePass(Limits { steps, batch, halt }))
+    Ok(Effort::OnePass(Limits { steps, halt }))
 }
 
 /// Puzzles, who they are, and their answers where a data set has them.

@@ -18,7 +18,7 @@ use crate::sudoku::{ParseError, PuzzleError, Shape, TokenError};
 pub type Paint<'a> = &'a dyn Fn(usize, char) -> String;
 
 /// Turns an answer to the image of a puzzle into one to the puzzle ([`Rules::disguise`]).
-pub type Undo = Box<dyn Fn(&mut [u8])>;
+pub type Undo = Box<dyn Fn(&mut [u8]) + Send>;
 
 /// How the cells of a puzzle lie: row by row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

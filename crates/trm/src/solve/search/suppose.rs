@@ -4,23 +4,21 @@
 //! is concluded from it: an answer is judged by the question as it was asked.
 
 use super::Referee;
-use crate::solver::{Draft, Session};
+use crate::solve::batch::Batch;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-/// Lets one row of a session suppose a token: the cell is drawn by the model's doubt among those that
-/// are open, the token by its belief.
+/// Lets one row of a batch suppose a token: the cell is drawn by the model's doubt among those that
+/// are open, the token by its belief. `logits` are the row's, `[S · V]`.
 pub(super) fn suppose(
-    session: &mut Session<'_>,
-    row: usize,
-    draft: &Draft,
+    (batch, row): (&mut Batch, usize),
+    logits: &[f32],
     referee: &dyn Referee,
     rng: &mut ChaCha8Rng,
 ) {
-    let [_, cells, vocab] = *draft.logits.shape() else { panic!("[B, S, V]") };
-    let question = &session.tokens()[row * cells..][..cells];
-    let logits = draft.logits.to_f32_vec();
-    let logits = &logits[row * cells * vocab..][..cells * vocab];
+    let question = batch.question(row);
+    let cells = question.len();
+    let vocab = logits.len() / cells;
     let open = (0..cells).filter(|cell| referee.is_open(question[*cell]));
     let beliefs: Vec<(usize, Vec<f32>)> =
         open.map(|cell| (cell, softmax(&logits[cell * vocab..][..vocab]))).collect();
@@ -30,7 +28,7 @@ pub(super) fn suppose(
     let Some(choice) = draw(&doubts, rng) else { return };
     let (cell, belief) = &beliefs[choice];
     if let Some(token) = draw(belief, rng) {
-        session.replace(row, *cell, token as u8);
+        batch.replace(row, *cell, token as u8);
     }
 }
 
