@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use trm::{Config, Limits, Mix, Model, Network, Positions, Question, Solver};
 use trm_ops::{DType, Device, Likelihood, Tape, Tensor};
-use trm_train::{Carry, Example, Score, TrainConfig, Trainer, public_name};
+use trm_train::{Carry, Example, Precision, Score, TrainConfig, Trainer, public_name};
 
 const NAMES: [&str; 3] = ["mlp", "attention", "attention-learned-positions"];
 
@@ -91,6 +91,7 @@ impl Golden {
             puzzle_weight_decay: x("puzzle_emb_weight_decay"),
             ema: x("ema_rate"),
             exploration: 0.0,
+            precision: Precision::F32, // as recorded, whatever this machine is fastest in
             ..TrainConfig::default()
         }
     }
