@@ -388,3 +388,17 @@ fn a_search_runs_on_another_thread_and_one_puzzle_can_be_given_up() {
     };
     assert_eq!((found.puzzle, found.steps, found.verified, &found.answer), (0, 1, false, &first));
 }
+
+#[test]
+fn whoever_leaves_a_search_makes_room_for_the_next_step() {
+    let mut session = solver(1).search(Box::new(Always(Judgement::Wrong)));
+    session.push(Question { tokens: &tokens(3), puzzles: &[0; 3] }, SEARCH).unwrap();
+    let mut first = || {
+        session.step().unwrap();
+        let News::Draft { puzzle, step, .. } = session.take().unwrap() else { panic!("a draft") };
+        assert!(session.withdraw(puzzle), "its search is under way");
+        (puzzle, step)
+    };
+    assert_eq!([first(), first(), first()], [(0, 1), (1, 1), (2, 1)]);
+    assert!(session.is_empty() && session.take().is_none());
+}
