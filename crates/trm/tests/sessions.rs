@@ -1,11 +1,13 @@
 //! What a server, Python or any other program counts on: sessions go to other threads, take puzzles while they
 //! work, know limits for each of them, and let one puzzle fail or leave alone.
 
+use rand::Rng;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use std::sync::mpsc;
 use std::thread;
 use trm::{
-    Config, Error, Limits, Model, Network, Question, SearchSession, Session, Solver, Thought,
+    Config, Error, Judgement, Limits, Model, Network, News, Question, Referee, Search,
+    SearchSession, Session, Solver, Thought, Undo,
 };
 use trm_ops::{DType, Device, Stop, Tensor};
 
@@ -157,6 +159,58 @@ fn a_puzzle_without_numbers_fails_alone() {
     }
 }
 
+/// Approves nothing.
+struct Never;
+
+impl Referee for Never {
+    fn judge(&mut self, _: &[u8], _: &[u8]) -> Judgement {
+        Judgement::Wrong
+    }
+
+    fn disguise(&mut self, _: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
+        None
+    }
+}
+
+#[test]
+fn a_search_without_numbers_fails_alone_and_a_stopped_one_ends() {
+    let stop = Stop::default();
+    let question =
+        Question { tokens: &[tokens(0), tokens(1), tokens(2)].concat(), puzzles: &[0, 1, 0] };
+    let search = Search { steps: 2, rollouts: 2, ..Search::default() };
+    let outcomes = |puzzles: &[u32], session: &mut SearchSession| {
+        session.push(Question { puzzles, ..question }, search).unwrap();
+        let (mut failed, mut found) = (Vec::new(), Vec::new());
+        while !session.is_empty() {
+            match session.step() {
+                Err(Error::NotFinite { puzzles }) => failed.extend(puzzles),
+                other => other.unwrap(),
+            }
+            while let Some(news) = session.take() {
+                assert!(news.puzzle() != 1 || failed.is_empty());
+                if let News::Found(outcome) = news {
+                    found.push(outcome);
+                }
+            }
+        }
+        (failed, found)
+    };
+    let search_session = || solver(5).until(&stop).search(Box::new(Never));
+    let (failed, found) = outcomes(question.puzzles, &mut search_session());
+    let (none, mut all) = outcomes(&[0, 0, 0], &mut search_session());
+    all.retain(|outcome| outcome.puzzle != 1);
+    assert_eq!((failed, none), (vec![1], vec![]));
+    assert_eq!(found, all);
+
+    let mut session = solver(1).until(&stop).search(Box::new(Never));
+    stop.request();
+    for _ in 0..2 {
+        session.push(question, search).unwrap();
+        assert!(matches!(session.step(), Err(Error::Stopped)));
+        assert!(session.is_empty() && session.take().is_none() && session.step().is_ok());
+    }
+}
+
 #[test]
 fn answers_wait_until_they_are_taken_and_drafts_give_way() {
     let mut session = solver(2).session();
@@ -190,4 +244,6 @@ fn a_stopped_session_gives_nothing_and_ends() {
     assert!(thoughts.next().is_none());
     drop(thoughts);
     assert!(session.is_empty());
+    push(&mut session, 2, limits(3)); // too late
+    assert!(matches!(session.thoughts().collect::<Vec<_>>()[..], [Err(Error::Stopped)]));
 }

@@ -247,7 +247,7 @@ impl SearchSession {
         }
         let drafts = self.batch.step().inspect_err(|_| {
             self.puzzles.clear();
-            self.chains.clear();
+            self.leave();
         })?;
         let mut broken: Vec<usize> = self
             .chains

@@ -179,8 +179,8 @@ impl Session {
             return Ok(());
         }
         let drafts = self.batch.step().inspect_err(|_| {
-            self.rows.clear();
             self.waiting.clear();
+            self.retain(&vec![false; self.rows.len()]);
         })?;
         let (mut keep, mut broken) = (Vec::new(), Vec::new());
         for (row, draft) in self.rows.iter_mut().zip(drafts.rows()) {
