@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use subject::Subject;
 use trm_ops::Device;
 use trm_train::files::{check_writable, write_atomic};
-use trm_train::{Machine, Precision, program};
+use trm_train::{Machine, program};
 
 /// As in recipes.
 const MAX_BATCH: usize = 1 << 20;
@@ -96,9 +96,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     for case in &cases {
         bar.set_message(case.to_string());
         bar.tick();
-        let ceiling = *ceilings.entry((case.threads, case.dtype())).or_insert_with(|| {
+        let ceiling = *ceilings.entry((case.threads, case.dtype)).or_insert_with(|| {
             let device = Device::cpu(case.threads);
-            trm_ops::ceiling(&device, case.dtype()) / 1e9
+            trm_ops::ceiling(&device, case.dtype) / 1e9
         });
         let measurement = measure(case, duration, ceiling)?;
         if !arguments.json {
@@ -159,12 +159,13 @@ fn cases(arguments: &Arguments) -> Result<Vec<Case>> {
     for subject in subjects {
         subject.config.check().map_err(trm::Error::from)?;
         for work in &arguments.work {
-            for precision in arguments.precision.iter().map(|p| Precision::from(*p)) {
-                for threads in arguments.threads.iter().map(|t| Device::cpu((*t).into()).threads())
-                {
+            for precision in &arguments.precision {
+                for device in arguments.threads.iter().map(|t| Device::cpu((*t).into())) {
+                    let (threads, dtype) = (device.threads(), precision.on(&device));
+                    let precision = precision.chosen(&device);
                     cases.extend(arguments.batch.iter().map(|batch| {
                         let (subject, work, batch) = (subject.clone(), *work, *batch);
-                        Case { subject, work, precision, threads, batch }
+                        Case { subject, work, precision, dtype, threads, batch }
                     }));
                 }
             }

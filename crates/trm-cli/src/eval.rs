@@ -136,7 +136,7 @@ fn recursive(arguments: &Arguments, model: &Arc<Model>, mut data: Dataset) -> Re
     if steps == 0 || steps > 1 << 20 || arguments.batch == 0 {
         bail!("--steps and --batch must be at least 1, --steps at most 1048576");
     }
-    let dtype = Precision::from(arguments.precision).into();
+    let dtype = arguments.precision.on(model.device());
     if data.augmented.is_some() {
         return votes::run(arguments, model, &data, steps);
     }
@@ -172,9 +172,9 @@ fn recursive(arguments: &Arguments, model: &Arc<Model>, mut data: Dataset) -> Re
         return Ok(outcome);
     }
     if arguments.json {
-        out!("{}", serde_json::to_string_pretty(&as_json(arguments, &evaluation, &data, model))?);
+        out!("{}", serde_json::to_string_pretty(&as_json(arguments, &evaluation, &data, model)?)?);
     } else {
-        print(arguments, &evaluation, &data, model);
+        print(arguments, &evaluation, &data, model)?;
     }
     draw(arguments, || compute::of_evaluation(model.config(), &evaluation))?;
     if let (Some(path), Some(outputs)) = (&arguments.save_outputs, &evaluation.outputs)
@@ -227,7 +227,8 @@ fn search(
             "seed": options.search.seed,
             "milliseconds": options.time.map(|time| time.as_millis() as u64),
         });
-        let mut json = identity(arguments, (data, model), arguments.precision.into());
+        let mut json =
+            identity(arguments, (data, model), arguments.precision.chosen(model.device()))?;
         json["puzzles"] = report.puzzles.into();
         json["search"] = options;
         json["report"] = serde_json::to_value(&report)?;
@@ -235,7 +236,7 @@ fn search(
     } else {
         print_heading(arguments, data);
         print_report(&report, options, arguments.batch);
-        print_digests(data, model);
+        print_digests(data, model)?;
     }
     draw(arguments, || compute::of_search(model.config(), &report))?;
     Ok(outcome)
@@ -248,7 +249,12 @@ fn draw(arguments: &Arguments, chart: impl FnOnce() -> Chart) -> Result<()> {
     Ok(())
 }
 
-fn print(arguments: &Arguments, evaluation: &Evaluation, data: &Dataset, model: &Model) {
+fn print(
+    arguments: &Arguments,
+    evaluation: &Evaluation,
+    data: &Dataset,
+    model: &Model,
+) -> Result<()> {
     print_heading(arguments, data);
     print_steps(evaluation);
     let sure = format!("sure (probability above {})", evaluation.sure_above());
@@ -264,12 +270,12 @@ fn print(arguments: &Arguments, evaluation: &Evaluation, data: &Dataset, model: 
         percent(evaluation.calibration_error())
     );
     out!(
-        "split {}, {} supervision steps, one rollout per puzzle, {:?} activations",
+        "split {}, {} supervision steps, one rollout per puzzle, {} activations",
         arguments.split,
         evaluation.steps.len(),
-        Precision::from(arguments.precision)
+        arguments.precision.chosen(model.device())
     );
-    print_digests(data, model);
+    print_digests(data, model)
 }
 
 fn print_heading(arguments: &Arguments, data: &Dataset) {
@@ -282,9 +288,10 @@ fn print_heading(arguments: &Arguments, data: &Dataset) {
     ));
 }
 
-fn print_digests(data: &Dataset, model: &impl Network) {
+fn print_digests(data: &Dataset, model: &impl Network) -> Result<()> {
     out!("data digest   {}", data.digest());
-    out!("weight digest {}", weight_digest(model));
+    out!("weight digest {}", weight_digest(model)?);
+    Ok(())
 }
 
 /// A row per number of supervision steps.
@@ -308,10 +315,15 @@ pub(crate) fn print_steps(evaluation: &Evaluation) {
     }
 }
 
-fn as_json(arguments: &Arguments, evaluation: &Evaluation, data: &Dataset, model: &Model) -> Value {
+fn as_json(
+    arguments: &Arguments,
+    evaluation: &Evaluation,
+    data: &Dataset,
+    model: &Model,
+) -> Result<Value> {
     let last = evaluation.steps.last().map_or(0, |s| s.exact);
     let (low, high) = wilson(last, evaluation.puzzles);
-    let mut json = identity(arguments, (data, model), arguments.precision.into());
+    let mut json = identity(arguments, (data, model), arguments.precision.chosen(model.device()))?;
     json["puzzles"] = evaluation.puzzles.into();
     json["supervision_steps"] = evaluation.steps.len().into();
     json["rollouts"] = 1.into();
@@ -321,7 +333,7 @@ fn as_json(arguments: &Arguments, evaluation: &Evaluation, data: &Dataset, model
     let seconds = evaluation.seconds.max(1e-9);
     json["puzzles_per_second"] = (evaluation.puzzles as f64 / seconds).into();
     json["evaluation"] = json!(evaluation);
-    json
+    Ok(json)
 }
 
 /// What was measured, on what, by what.
@@ -329,18 +341,18 @@ fn identity(
     arguments: &Arguments,
     (data, model): (&Dataset, &impl Network),
     precision: Precision,
-) -> Value {
-    json!({
+) -> Result<Value> {
+    Ok(json!({
         "model": arguments.model,
         "data": arguments.data,
         "split": arguments.split,
         "puzzles": data.len(),
         "data_digest": data.digest(),
-        "weight_digest": weight_digest(model),
+        "weight_digest": weight_digest(model)?,
         "precision": precision,
         "program": program(),
         "machine": Machine::this(),
-    })
+    }))
 }
 
 fn save_outputs(path: &Path, outputs: &Outputs, data: &Dataset) -> Result<()> {

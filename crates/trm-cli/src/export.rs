@@ -6,8 +6,8 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use trm::Network;
-use trm_ops::Device;
-use trm_train::{AnyModel, Error, Precision, export_model, files, load_any, public_tensors, torch};
+use trm_ops::{DType, Device};
+use trm_train::{AnyModel, Error, export_model, files, load_any, public_tensors, torch};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -50,16 +50,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     }
     let model = load_any(source, &Device::cpu(1))?;
     let precision = match precision {
-        Stored::F32 => Precision::F32,
-        Stored::Bf16 => Precision::Bf16,
+        Stored::F32 => DType::F32,
+        Stored::Bf16 => DType::Bf16,
     };
     let (values, stored) = match (to, &model) {
         (Form::Safetensors, AnyModel::Recursive(model)) => {
-            export_model(source, &**model, precision.into(), out)?;
+            export_model(source, &**model, precision, out)?;
             (model.parameter_count().0, precision)
         }
         (Form::Safetensors, AnyModel::Autoregressive(model)) => {
-            export_model(source, &**model, precision.into(), out)?;
+            export_model(source, &**model, precision, out)?;
             (model.config().parameters(), precision)
         }
         (Form::PtNames | Form::PtCompiled, AnyModel::Recursive(model)) => {
@@ -69,13 +69,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
             }
             let bytes = torch::encode(&tensors).map_err(Error::Mismatch)?;
             files::write_atomic(out, &bytes)?;
-            (model.parameter_count().0, Precision::F32)
+            (model.parameter_count().0, DType::F32)
         }
         (Form::PtNames | Form::PtCompiled, AnyModel::Autoregressive(_)) => bail!(
             "{}: an autoregressive model, which the public code does not have: leave out --to",
             source.display()
         ),
     };
-    out!("{}: {values} parameters as {stored:?}", out.display());
+    out!("{}: {values} parameters as {stored}", out.display());
     Ok(Outcome::Done)
 }

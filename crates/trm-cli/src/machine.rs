@@ -3,7 +3,7 @@
 use crate::Failed;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use trm_ops::Device;
+use trm_ops::{DType, Device};
 use trm_train::Precision;
 
 #[derive(Args)]
@@ -33,14 +33,25 @@ pub(crate) enum PrecisionArgument {
     Bf16,
 }
 
-/// The format that is meant, never [`Precision::Auto`].
 impl From<PrecisionArgument> for Precision {
     fn from(argument: PrecisionArgument) -> Precision {
         match argument {
-            PrecisionArgument::Auto => Precision::Auto.chosen(),
+            PrecisionArgument::Auto => Precision::Auto,
             PrecisionArgument::F32 => Precision::F32,
             PrecisionArgument::Bf16 => Precision::Bf16,
         }
+    }
+}
+
+impl PrecisionArgument {
+    /// The number format that is meant on a device.
+    pub(crate) fn on(self, device: &Device) -> DType {
+        Precision::from(self).on(device)
+    }
+
+    /// The same as a recipe says it, never [`Precision::Auto`].
+    pub(crate) fn chosen(self, device: &Device) -> Precision {
+        Precision::from(self).chosen(device)
     }
 }
 

@@ -19,7 +19,7 @@ use trm::{Limits, Model, Question, Solver};
 use trm_puzzles::maze::Size;
 use trm_puzzles::sudoku::{Grid, Shape};
 use trm_puzzles::{Domain, QuestionError};
-use trm_train::{AnyModel, Dataset, Effort, Precision, check_fit, fit, load_any, think};
+use trm_train::{AnyModel, Dataset, Effort, check_fit, fit, load_any, think};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -115,8 +115,8 @@ fn recursive(arguments: &Arguments, puzzle: Option<&str>, model: Arc<Model>) -> 
     };
     let domain: Domain = model.config().domain.parse()?;
     let effort = effort(arguments, &model, domain)?;
-    let solver = Solver::new(model, Precision::from(arguments.precision).into());
-    let solver = solver.batch(arguments.batch);
+    let dtype = arguments.precision.on(model.device());
+    let solver = Solver::new(model, dtype).batch(arguments.batch);
     let mut show = Show::new(domain, &asked, effort, arguments.json);
     think(&solver, domain, asked.question(), effort, &mut |_, told| show.hear(told))?;
     Ok(show.outcome())

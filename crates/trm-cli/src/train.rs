@@ -15,7 +15,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use terminal_size::terminal_size_of;
 use trm::Network;
-use trm_ops::DType;
 use trm_train::{
     AutoregressiveTrainer, Dataset, Ending, Event, Learner, Recipe, Run, StepMetrics, Trainer,
     available_bytes, checkpoint_bytes, files, weight_digest,
@@ -80,7 +79,7 @@ fn train<L: Reported>(arguments: &Arguments, recipe: Recipe) -> Result<Outcome> 
         }
     };
     if let Some(ending) = run.ending() {
-        say_finished(&run, ending);
+        say_finished(&run, ending)?;
         if run.folder.join("report.html").exists() {
             return Ok(Outcome::Done);
         }
@@ -88,7 +87,7 @@ fn train<L: Reported>(arguments: &Arguments, recipe: Recipe) -> Result<Outcome> 
         describe(&run);
         estimate(&run);
         let ending = supervise(&mut run)?;
-        conclude(&run, ending, started.elapsed().as_secs_f64());
+        conclude(&run, ending, started.elapsed().as_secs_f64())?;
         if ending == Ending::Interrupted {
             return Ok(Outcome::Interrupted);
         }
@@ -154,7 +153,7 @@ fn describe<L: Learner>(run: &Run<L>) {
         learner.describe(),
         settings.steps,
         settings.batch,
-        DType::from(settings.precision),
+        settings.precision,
         model.device()
     );
     let (needed, written) = (learner.training_bytes(), checkpoint_bytes(learner));
@@ -307,7 +306,7 @@ impl Display {
 }
 
 /// Of a run that has nothing left to do.
-fn say_finished<L: Learner>(run: &Run<L>, ending: Ending) {
+fn say_finished<L: Learner>(run: &Run<L>, ending: Ending) -> Result<()> {
     let (step, folder) = (run.progress().step, run.folder.display());
     let setting = match ending {
         Ending::Target => "train.target=0".to_owned(),
@@ -315,8 +314,9 @@ fn say_finished<L: Learner>(run: &Run<L>, ending: Ending) {
         Ending::Finished | Ending::Interrupted => format!("train.steps={}", 2 * step),
     };
     note!("{folder} is finished: {} at step {step}", why(ending));
-    note!("weights    {}", weight_digest(&run.trainer().core().averaged()));
+    note!("weights    {}", weight_digest(&run.trainer().core().averaged())?);
     note!("go on with trm train --resume {folder} --set {setting}");
+    Ok(())
 }
 
 fn why(ending: Ending) -> &'static str {
@@ -328,7 +328,7 @@ fn why(ending: Ending) -> &'static str {
     }
 }
 
-fn conclude<L: Learner>(run: &Run<L>, ending: Ending, seconds: f64) {
+fn conclude<L: Learner>(run: &Run<L>, ending: Ending, seconds: f64) -> Result<()> {
     let (progress, folder) = (run.progress(), run.folder.display());
     heading(&format!("{} at step {} after {}", why(ending), progress.step, duration(seconds)));
     if progress.best_exact >= 0.0 {
@@ -338,10 +338,11 @@ fn conclude<L: Learner>(run: &Run<L>, ending: Ending, seconds: f64) {
             progress.best_step
         );
     }
-    note!("weights    {}", weight_digest(&run.trainer().core().averaged()));
+    note!("weights    {}", weight_digest(&run.trainer().core().averaged())?);
     if ending == Ending::Interrupted {
         note!("go on with trm train --resume {folder}");
     } else {
         note!("measure it trm eval {folder} --data {}", run.recipe.data.display());
     }
+    Ok(())
 }

@@ -1,22 +1,30 @@
-use crate::storage::Recycler;
-use crate::tasks::Unfinished;
+use crate::DType;
+use crate::cpu::Cpu;
+use crate::cpu::tasks::Unfinished;
+use crate::kernels::DeviceError;
+use crate::kernels::{Kernels, Memory};
+use crate::plain::Plain;
+use std::any::Any;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Where tensors live and operations run: here, a pool of CPU threads and a recycler of buffers.
-/// Cloning is cheap and shares both.
+/// Where tensors live and operations run. Cloning is cheap: clones are one device.
 #[derive(Clone)]
 pub struct Device(Arc<Inner>);
 
 struct Inner {
-    threads: rayon::ThreadPool,
-    recycler: Arc<Recycler>,
+    kernels: Box<dyn Kernels>,
     flops: AtomicU64,
 }
 
 impl Device {
+    /// A device that computes with these kernels.
+    pub fn new(kernels: impl Kernels) -> Device {
+        Device(Arc::new(Inner { kernels: Box::new(kernels), flops: AtomicU64::new(0) }))
+    }
+
     /// A CPU device with its own pool of `threads` threads (0: one per core).
     ///
     /// # Panics
@@ -29,24 +37,37 @@ impl Device {
     ///
     /// # Errors
     /// When the operating system refuses to start them.
-    pub fn try_cpu(threads: usize) -> Result<Device, String> {
-        let threads = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|i| format!("trm-cpu-{i}"))
-            .build()
-            .map_err(|error| format!("the system starts no threads to compute with: {error}"))?;
-        Ok(Device(Arc::new(Inner { threads, recycler: Arc::default(), flops: AtomicU64::new(0) })))
+    pub fn try_cpu(threads: usize) -> Result<Device, DeviceError> {
+        Ok(Device::new(Cpu::new(threads)?))
+    }
+
+    /// A device that does everything in the plainest way, on the calling thread: slow, to compare others with.
+    ///
+    /// ```
+    /// use trm_ops::{Device, Tape, Tensor};
+    ///
+    /// let sum = |device: &Device| {
+    ///     let x = Tensor::from_f32(device, &[2], &[1.5, -2.0]);
+    ///     Tape::off(device).add(&x, &x).to_f32_vec().unwrap()
+    /// };
+    /// assert_eq!(sum(&Device::plain()), sum(&Device::cpu(1)));
+    /// ```
+    pub fn plain() -> Device {
+        Device::new(Plain)
     }
 
     /// Number of threads that operations use.
     pub fn threads(&self) -> usize {
-        self.0.threads.current_num_threads()
+        self.as_cpu().map_or(1, Cpu::threads)
     }
 
-    /// Runs `f` on the device's pool. Operations do this for themselves; doing it once around many
-    /// operations saves a change of thread for each.
+    /// Runs `f` on the device's threads, if it has any. Operations do this for themselves; doing it once around
+    /// many operations saves a change of thread for each.
     pub fn install<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
-        self.0.threads.install(f)
+        match self.as_cpu() {
+            Some(cpu) => cpu.install(f),
+            None => f(),
+        }
     }
 
     /// `work` on `0..len`, cut into parts of `size` (the last may be shorter): several at the same time, each with
@@ -69,36 +90,21 @@ impl Device {
         work: &(impl Fn(Range<usize>) -> R + Sync),
         join: &(impl Fn(R, R) -> R + Sync),
     ) -> R {
-        fn run<R: Send>(
-            range: Range<usize>,
-            size: usize,
-            work: &(impl Fn(Range<usize>) -> R + Sync),
-            join: &(impl Fn(R, R) -> R + Sync),
-        ) -> R {
-            let parts = range.len().div_ceil(size);
-            if parts <= 1 {
-                return work(range);
-            }
-            let middle = range.start + parts / 2 * size;
-            let (first, second) = (range.start..middle, middle..range.end);
-            let halves =
-                rayon::join(|| run(first, size, work, join), || run(second, size, work, join));
-            join(halves.0, halves.1)
-        }
         assert!(size > 0, "parts of nothing");
+        let Some(cpu) = self.as_cpu() else { return in_tree(0..len, size, work, join, false) };
         let unfinished = Unfinished::new(len.div_ceil(size));
         let work = |range| unfinished.portion(|| work(range));
-        self.install(|| run(0..len, size, &work, join))
+        cpu.install(|| in_tree(0..len, size, &work, join, true))
     }
 
-    /// How many buffers were newly allocated, rather than recycled, since the device was made.
-    pub fn fresh_allocations(&self) -> usize {
-        self.0.recycler.fresh()
+    /// What the device has allocated since it was made.
+    pub fn memory(&self) -> Memory {
+        self.kernels().memory()
     }
 
-    /// Bytes of all buffers, in use and waiting to be used again.
-    pub fn allocated_bytes(&self) -> usize {
-        self.0.recycler.bytes()
+    /// The number format that the device multiplies fastest.
+    pub fn fastest(&self) -> DType {
+        self.kernels().fastest()
     }
 
     /// Floating-point operations of all products since the device was made: two per multiplication that
@@ -112,13 +118,38 @@ impl Device {
         self.0.flops.fetch_add(2 * multiplications as u64, Ordering::Relaxed);
     }
 
-    pub(crate) fn recycler(&self) -> &Arc<Recycler> {
-        &self.0.recycler
+    /// What computes.
+    pub fn kernels(&self) -> &dyn Kernels {
+        &*self.0.kernels
     }
+
+    /// The kernels of a CPU, if it is one.
+    pub(crate) fn as_cpu(&self) -> Option<&Cpu> {
+        (self.kernels() as &dyn Any).downcast_ref()
+    }
+}
+
+/// `work` on all parts, joined in a tree of neighbours.
+fn in_tree<R: Send>(
+    range: Range<usize>,
+    size: usize,
+    work: &(impl Fn(Range<usize>) -> R + Sync),
+    join: &(impl Fn(R, R) -> R + Sync),
+    parallel: bool,
+) -> R {
+    let parts = range.len().div_ceil(size);
+    if parts <= 1 {
+        return work(range);
+    }
+    let middle = range.start + parts / 2 * size;
+    let first = || in_tree(range.start..middle, size, work, join, parallel);
+    let second = || in_tree(middle..range.end, size, work, join, parallel);
+    let (first, second) = if parallel { rayon::join(first, second) } else { (first(), second()) };
+    join(first, second)
 }
 
 impl fmt::Debug for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cpu({} threads)", self.threads())
+        f.write_str(&self.kernels().name())
     }
 }

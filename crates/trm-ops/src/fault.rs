@@ -31,7 +31,8 @@ impl FaultFinder {
         results: impl IntoIterator<Item = &'t Tensor>,
     ) {
         let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if first.is_none() && results.into_iter().any(|result| !result.is_finite()) {
+        if first.is_none() && results.into_iter().any(|result| !result.is_finite().unwrap_or(true))
+        {
             *first = Some(operation());
         }
     }

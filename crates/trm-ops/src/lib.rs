@@ -13,11 +13,12 @@
 //!
 //! let tape = Tape::recording(&device);
 //! let y = tape.linear(&x, &weight, None); // x · Wᵀ
-//! assert_eq!(y.to_f32_vec(), [11.0]);
+//! assert_eq!(y.to_f32_vec()?, [11.0]);
 //!
 //! let seed = Tensor::from_f32(&device, &[1, 1], &[1.0]);
 //! let gradients = tape.backward(&[(&y, &seed)]);
-//! assert_eq!(gradients.parameter(&weight).unwrap().to_f32_vec(), [1.0, 2.0]);
+//! assert_eq!(gradients.parameter(&weight).unwrap().to_f32_vec()?, [1.0, 2.0]);
+//! # Ok::<(), trm_ops::DeviceError>(())
 //! ```
 //!
 //! # Panics
@@ -28,38 +29,38 @@
 //! Work is split over outputs: every sum is taken by one thread in one order, and a row's result does
 //! not depend on its neighbours. Results are equal bit for bit for any number of threads.
 
-mod ceiling;
 mod cpu;
 mod device;
 mod dtype;
 mod fault;
-mod math;
+mod kernels;
 mod ops;
-mod panels;
 mod parameter;
-mod rows;
-mod shared;
+mod plain;
 mod stop;
-mod storage;
 mod tape;
-mod tasks;
 mod tensor;
 mod update;
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 #[cfg(test)]
 mod testing;
 
-pub use ceiling::ceiling;
-pub use cpu::{CpuCap, CpuLevel, checked_level, level};
+pub use cpu::ceiling::ceiling;
+pub use cpu::level::{CpuCap, CpuLevel, checked_level, level};
 pub use device::Device;
 pub use dtype::DType;
 pub use fault::FaultFinder;
-pub use ops::attention::{KvCache, Rope};
-pub use ops::cross_entropy::Likelihood;
+pub use kernels::{DeviceError, Gated, Kernels, Keys, Memory, Sum};
+pub use ops::attention::{Extent, KvCache, Rope};
+pub use ops::cross_entropy::{Likelihood, Targets};
+pub use ops::embed::Embedding;
+pub use ops::neighbours::{CELLS, Grid};
 pub use ops::residual_norm::{Axis, NORM_EPS};
-pub use ops::units::Units;
+pub use ops::units::{KINDS, Units};
 pub use parameter::Parameter;
 pub use stop::Stop;
 pub use tape::{Gradients, Tape};
 pub use tensor::Tensor;
-pub use update::{Adam, adam_atan2, adamw, lerp, orthogonalize, sgd, sign_sgd_row};
+pub use update::{Adam, AdamRule, adam, lerp, orthogonalize, sgd, sign_sgd_rows};

@@ -1,12 +1,9 @@
 use crate::device::Device;
-use crate::dtype::Element;
 use crate::fault::FaultFinder;
-use crate::math::vectorized;
+use crate::kernels::{Kernels, Sum};
 use crate::parameter::Parameter;
 use crate::stop::Stop;
-use crate::tasks::Tasks;
-use crate::tensor::{Tensor, dispatch};
-use rayon::prelude::*;
+use crate::tensor::Tensor;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -103,6 +100,11 @@ impl Tape {
     /// The device that operations run on.
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// What computes there.
+    pub(crate) fn kernels(&self) -> &dyn Kernels {
+        self.device.kernels()
     }
 
     /// Whether operations are remembered.
@@ -236,9 +238,8 @@ impl Gradients {
         self.index_of(input).is_some()
     }
 
-    /// The buffer that a parameter's gradient is summed in, and whether it holds a sum already
-    /// (otherwise its contents are arbitrary and must be overwritten).
-    pub(crate) fn parameter_sum(&mut self, parameter: &Parameter) -> (&mut Tensor, bool) {
+    /// Where a parameter's gradient is summed.
+    pub(crate) fn sum_of(&mut self, parameter: &Parameter) -> Sum<'_> {
         let index = parameter.index();
         if self.parameters.len() <= index {
             self.parameters.resize_with(index + 1, || None);
@@ -246,9 +247,9 @@ impl Gradients {
         let slot = &mut self.parameters[index];
         let started = slot.is_some();
         let value = parameter.value();
-        let sum = slot
+        let tensor = slot
             .get_or_insert_with(|| Tensor::uninit(value.device(), value.shape(), value.dtype()));
-        (sum, started)
+        Sum { tensor, started }
     }
 
     fn index_of(&self, input: Option<Var>) -> Option<usize> {
@@ -263,19 +264,8 @@ fn short_name<T>() -> &'static str {
 
 /// `sum += term`, in the dtype of `sum`.
 pub(crate) fn accumulate(sum: &mut Tensor, term: &Tensor) {
-    const BLOCK: usize = 1 << 14;
-    fn run<T: Element>(sum: &mut Tensor, term: &Tensor) {
-        let blocks = sum.slice_mut::<T>().par_chunks_mut(BLOCK);
-        blocks.zip(term.slice::<T>().par_chunks(BLOCK)).tasks().for_each(|(s, t)| {
-            vectorized!({
-                for (s, t) in s.iter_mut().zip(t) {
-                    *s = T::from_f32(s.to_f32() + t.to_f32());
-                }
-            });
-        });
-    }
     assert_eq!((sum.shape(), sum.dtype()), (term.shape(), term.dtype()), "gradients of one tensor");
-    dispatch!(sum.dtype(), T => run::<T>(sum, term));
+    term.device().kernels().accumulate(sum, term);
 }
 
 #[cfg(test)]
@@ -311,7 +301,7 @@ mod tests {
         let second = probe(&first, saved.clone(), false);
         let y = probe(&second, saved, false);
         let gradients = tape.backward(&[(&y, &Tensor::from_f32(&device, &[1], &[3.0]))]);
-        assert_eq!(gradients.of(&x).unwrap().to_f32_vec(), [3.0]);
+        assert_eq!(gradients.of(&x).unwrap().to_f32_vec().unwrap(), [3.0]);
     }
 
     #[test]
@@ -329,8 +319,8 @@ mod tests {
         let mut sum = gradients([1.0, 10.0], &one);
         sum.merge(gradients([0.5, 5.0], &two));
         sum.merge(gradients([2.0, 20.0], &one));
-        assert_eq!(sum.parameter(&one).unwrap().to_f32_vec(), [3.0, 30.0]);
-        assert_eq!(sum.parameter(&two).unwrap().to_f32_vec(), [0.5, 5.0]);
+        assert_eq!(sum.parameter(&one).unwrap().to_f32_vec().unwrap(), [3.0, 30.0]);
+        assert_eq!(sum.parameter(&two).unwrap().to_f32_vec().unwrap(), [0.5, 5.0]);
     }
 
     #[test]

@@ -1,12 +1,7 @@
-//! Updates of parameters in place, element by element, on all threads. Schedules and state belong
-//! to the caller; these are the equations.
+//! Updates of parameters in place. Schedules and state belong to the caller; these are the equations.
 
-use crate::math::{atan2_right, vectorized};
-use crate::panels::{F32, PackedRhs, add_transposed_product, product};
-use crate::{DType, Parameter, Tensor};
-use rayon::prelude::*;
-
-const BLOCK: usize = 1 << 14;
+use crate::{Parameter, Tensor};
+use std::collections::BTreeMap;
 
 /// Coefficients of one Adam-like update.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,78 +18,42 @@ pub struct Adam {
     pub step: u64,
 }
 
+/// What becomes of Adam's moments, with `m̂ = m/(1 − β₁ᵗ)` and `v̂ = v/(1 − β₂ᵗ)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdamRule {
+    /// AdamATan2: `p ← p·(1 − lr·wd) − lr/(1 − β₁ᵗ) · atan2(m, sqrt(v̂))`.
+    Atan2,
+    /// AdamW with ε = 1e-8: `p ← p·(1 − lr·wd) − lr · m̂ / (sqrt(v̂) + ε)`.
+    W,
+}
+
 impl Adam {
-    fn corrections(&self) -> (f32, f32) {
+    pub(crate) fn corrections(&self) -> (f32, f32) {
         let step = self.step as f64;
         let correction = |beta: f32| (1.0 - (beta as f64).powf(step)) as f32;
         (correction(self.beta1), correction(self.beta2))
     }
 
     #[inline(always)]
-    fn moments(&self, g: f32, m: &mut f32, v: &mut f32) {
+    pub(crate) fn moments(&self, g: f32, m: &mut f32, v: &mut f32) {
         *m = self.beta1 * *m + (1.0 - self.beta1) * g;
         *v = self.beta2 * *v + (1.0 - self.beta2) * g * g;
     }
 }
 
-/// AdamATan2: `p ← p·(1 − lr·wd) − lr/(1 − β₁ᵗ) · atan2(m, sqrt(v) / sqrt(1 − β₂ᵗ))`.
+/// One update of a parameter and its moments, `[m, v]`.
 ///
 /// # Panics
 /// If the shapes of parameter, gradient and moments differ.
-pub fn adam_atan2(
+pub fn adam(
     p: &mut Parameter,
     gradient: &Tensor,
-    m: &mut Tensor,
-    v: &mut Tensor,
-    adam: &Adam,
-) {
-    let (c1, c2) = adam.corrections();
-    let (rate, root) = (adam.lr / c1, 1.0 / c2.sqrt());
-    let keep = 1.0 - adam.lr * adam.weight_decay;
-    for_each(p, gradient, m, v, |p, g, m, v| {
-        adam.moments(g, m, v);
-        *p = *p * keep - rate * atan2_right(*m, v.sqrt() * root);
-    });
-}
-
-/// AdamW with ε = 1e-8: `p ← p·(1 − lr·wd) − lr · (m/(1 − β₁ᵗ)) / (sqrt(v/(1 − β₂ᵗ)) + ε)`.
-///
-/// # Panics
-/// If the shapes of parameter, gradient and moments differ.
-pub fn adamw(p: &mut Parameter, gradient: &Tensor, m: &mut Tensor, v: &mut Tensor, adam: &Adam) {
-    let (c1, c2) = adam.corrections();
-    let (rate, root) = (adam.lr / c1, 1.0 / c2.sqrt());
-    let keep = 1.0 - adam.lr * adam.weight_decay;
-    for_each(p, gradient, m, v, |p, g, m, v| {
-        adam.moments(g, m, v);
-        *p = *p * keep - rate * *m / (v.sqrt() * root + 1e-8);
-    });
-}
-
-#[inline(always)]
-fn for_each(
-    p: &mut Parameter,
-    gradient: &Tensor,
-    m: &mut Tensor,
-    v: &mut Tensor,
-    f: impl Fn(&mut f32, f32, &mut f32, &mut f32) + Sync,
+    [m, v]: [&mut Tensor; 2],
+    (adam, rule): (&Adam, AdamRule),
 ) {
     let shape = p.value().shape();
     assert!([gradient.shape(), m.shape(), v.shape()].iter().all(|s| *s == shape), "{}", p.name());
-    let device = gradient.device().clone();
-    device.install(|| {
-        let ps = p.value_mut().slice_mut::<f32>().par_chunks_mut(BLOCK);
-        let gs = gradient.slice::<f32>().par_chunks(BLOCK);
-        let ms = m.slice_mut::<f32>().par_chunks_mut(BLOCK);
-        let vs = v.slice_mut::<f32>().par_chunks_mut(BLOCK);
-        ps.zip(gs).zip(ms.zip(vs)).for_each(|((p, g), (m, v))| {
-            vectorized!({
-                for (((p, g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
-                    f(p, *g, m, v);
-                }
-            });
-        });
-    });
+    gradient.device().kernels().adam(p.value_mut(), gradient, [m, v], (adam, rule));
 }
 
 /// `p ← p·decay − rate · direction`.
@@ -103,22 +62,27 @@ fn for_each(
 /// If the shapes differ.
 pub fn sgd(p: &mut Parameter, direction: &Tensor, rate: f32, decay: f32) {
     assert_eq!(p.value().shape(), direction.shape(), "{}", p.name());
-    let ps = p.value_mut().slice_mut::<f32>().iter_mut();
-    ps.zip(direction.slice::<f32>()).for_each(|(p, d)| *p = *p * decay - rate * d);
+    direction.device().kernels().sgd(p.value_mut(), direction, rate, decay);
 }
 
-/// Updates one row of a table by the signs of a gradient: `p ← p·decay − rate · sign(g)`.
+/// Updates some rows of a table by the signs of a gradient: `p ← p·decay − rate · sign(g)`, for a row that is
+/// there several times by the sign of its sum.
+///
+/// # Shapes
+/// p `[R, E]`, rows `[B]`, gradient `[B, E]` f32.
 ///
 /// # Panics
-/// If the row does not exist or has another length.
-pub fn sign_sgd_row(p: &mut Parameter, row: usize, gradient: &[f32], rate: f32, decay: f32) {
-    let width = p.value().last_dim();
-    assert_eq!(gradient.len(), width, "{}", p.name());
-    let values = &mut p.value_mut().slice_mut::<f32>()[row * width..(row + 1) * width];
-    for (p, g) in values.iter_mut().zip(gradient) {
-        let sign = if *g == 0.0 { 0.0 } else { g.signum() };
-        *p = *p * decay - rate * sign;
+/// If a row does not exist or the shapes do not fit.
+pub fn sign_sgd_rows(p: &mut Parameter, rows: &[u32], gradient: &Tensor, rate: f32, decay: f32) {
+    let [len, width] = *p.value().shape() else { panic!("{} is not a table", p.name()) };
+    assert_eq!(gradient.shape(), [rows.len(), width], "{}", p.name());
+    assert!(rows.iter().all(|row| (*row as usize) < len), "a row beyond {}", p.name());
+    let mut places = BTreeMap::<usize, Vec<usize>>::new();
+    for (place, row) in rows.iter().enumerate() {
+        places.entry(*row as usize).or_default().push(place);
     }
+    let rows: Vec<_> = places.into_iter().collect();
+    gradient.device().kernels().sign_sgd_rows(p.value_mut(), &rows, gradient, [rate, decay]);
 }
 
 /// `average ← rate · average + (1 − rate) · value`.
@@ -127,18 +91,11 @@ pub fn sign_sgd_row(p: &mut Parameter, row: usize, gradient: &[f32], rate: f32, 
 /// If the shapes differ.
 pub fn lerp(average: &mut Tensor, value: &Tensor, rate: f32) {
     assert_eq!(average.shape(), value.shape(), "an average and its value");
-    let device = value.device().clone();
-    device.install(|| {
-        let averages = average.slice_mut::<f32>().par_chunks_mut(BLOCK);
-        averages.zip(value.slice::<f32>().par_chunks(BLOCK)).for_each(|(average, value)| {
-            vectorized!({
-                for (a, v) in average.iter_mut().zip(value) {
-                    *a = rate * *a + (1.0 - rate) * v;
-                }
-            });
-        });
-    });
+    value.device().kernels().lerp(average, value, rate);
 }
+
+/// Muon's coefficients of the quintic.
+pub(crate) const QUINTIC: [f32; 3] = [3.4445, -4.775, 2.0315];
 
 /// The nearly orthogonal factor of a matrix by `steps` Newton–Schulz iterations of the quintic
 /// `X ← aX + (bA + cA²)X`, `A = X Xᵀ`, with Muon's coefficients: singular values end near 1.
@@ -146,59 +103,8 @@ pub fn lerp(average: &mut Tensor, value: &Tensor, rate: f32) {
 /// # Shapes
 /// matrix `[N, K]` f32, output the same.
 pub fn orthogonalize(matrix: &Tensor, steps: usize) -> Tensor {
-    const A: f32 = 3.4445;
-    const B: f32 = -4.775;
-    const C: f32 = 2.0315;
-    let [n, k] = *matrix.shape() else { panic!("{:?} is not a matrix", matrix.shape()) };
-    let device = matrix.device().clone();
-    let norm = matrix.slice::<f32>().iter().map(|x| (*x as f64).powi(2)).sum::<f64>().sqrt();
-    let scale = (1.0 / norm.max(1e-30)) as f32;
-    let values: Vec<f32> = matrix.slice::<f32>().iter().map(|x| x * scale).collect();
-    let mut x = Tensor::from_f32(&device, &[n, k], &values);
-    device.install(|| {
-        for _ in 0..steps {
-            // the smaller Gram matrix: X Xᵀ from the left, or Xᵀ X from the right
-            let (side, wide, m) = (n.min(k), n <= k, x.slice::<f32>());
-            let gram = match wide {
-                true => product(m, k, &PackedRhs::from_columns(&device, m, n, k), n),
-                false => {
-                    let mut gram = vec![0.0; k * k];
-                    add_transposed_product::<F32>(&device, &mut gram, (m, k), (m, k), false);
-                    gram
-                }
-            };
-            let packed = |matrix: &[f32], cols| {
-                PackedRhs::<F32>::from_rows(&device, matrix, matrix.len() / cols, cols)
-            };
-            let mut polynomial = product(&gram, side, &packed(&gram, side), side);
-            polynomial.iter_mut().zip(&gram).for_each(|(p, g)| *p = B * g + C * *p);
-            let mut next = match wide {
-                true => product(&polynomial, n, &packed(m, k), k),
-                false => product(m, k, &packed(&polynomial, k), k),
-            };
-            next.iter_mut().zip(x.slice::<f32>()).for_each(|(n, x)| *n += A * x);
-            x = Tensor::from_f32(&device, &[n, k], &next);
-        }
-    });
-    x
-}
-
-impl Tensor {
-    /// Sum of squares, in f64.
-    pub fn square_sum(&self) -> f64 {
-        let (blocks, rest) = self.slice::<f32>().as_chunks::<8>();
-        let mut sums = [0.0f64; 8]; // independent sums, so that they run side by side
-        for block in blocks {
-            sums.iter_mut().zip(block).for_each(|(sum, x)| *sum += f64::from(*x).powi(2));
-        }
-        sums.into_iter().chain(rest.iter().map(|x| f64::from(*x).powi(2))).sum()
-    }
-
-    /// Multiplies an f32 tensor in place.
-    pub fn scale(&mut self, factor: f32) {
-        assert_eq!(self.dtype(), DType::F32, "scaled in f32");
-        self.slice_mut::<f32>().iter_mut().for_each(|x| *x *= factor);
-    }
+    assert_eq!(matrix.shape().len(), 2, "{:?} is not a matrix", matrix.shape());
+    matrix.device().kernels().orthogonalize(matrix, steps)
 }
 
 #[cfg(test)]
@@ -209,35 +115,34 @@ mod tests {
 
     const ADAM: Adam = Adam { lr: 0.1, beta1: 0.9, beta2: 0.95, weight_decay: 0.5, step: 1 };
 
-    fn first_step(
-        update: fn(&mut Parameter, &Tensor, &mut Tensor, &mut Tensor, &Adam),
-    ) -> Vec<f32> {
+    fn first_step(rule: AdamRule) -> Vec<f32> {
         let device = Device::cpu(1);
         let mut p = Parameter::new(0, "p", Tensor::from_f32(&device, &[3], &[1.0, 1.0, 1.0]));
         let g = Tensor::from_f32(&device, &[3], &[2.0, -1e-3, 0.0]);
         let (mut m, mut v) = (g.zeros_like(), g.zeros_like());
-        update(&mut p, &g, &mut m, &mut v, &ADAM);
-        p.value().to_f32_vec()
+        adam(&mut p, &g, [&mut m, &mut v], (&ADAM, rule));
+        p.value().to_f32_vec().unwrap()
     }
 
     #[test]
     fn adamw_moves_by_the_rate_at_first() {
-        close(&first_step(adamw), &[0.95 - 0.1, 0.95 + 0.1, 0.95], 1e-4);
+        close(&first_step(AdamRule::W), &[0.95 - 0.1, 0.95 + 0.1, 0.95], 1e-4);
     }
 
     #[test]
     fn adam_atan2_moves_by_a_quarter_turn_at_first() {
         // m = 0.1 g and sqrt(v / (1 − β₂)) = |g|, so the angle is atan2(0.1, 1)
         let angle = 0.1 / 0.1 * 0.1f32.atan2(1.0);
-        close(&first_step(adam_atan2), &[0.95 - angle, 0.95 + angle, 0.95], 1e-4);
+        close(&first_step(AdamRule::Atan2), &[0.95 - angle, 0.95 + angle, 0.95], 1e-4);
     }
 
     #[test]
-    fn sign_updates_touch_their_row_only() {
+    fn sign_updates_touch_their_rows_only_and_sum_what_is_there_twice() {
         let device = Device::cpu(1);
-        let mut p = Parameter::new(0, "p", Tensor::from_f32(&device, &[2, 2], &[1.0; 4]));
-        sign_sgd_row(&mut p, 1, &[7.0, 0.0], 0.25, 0.5);
-        assert_eq!(p.value().to_f32_vec(), [1.0, 1.0, 0.25, 0.5]);
+        let mut p = Parameter::new(0, "p", Tensor::from_f32(&device, &[3, 2], &[1.0; 6]));
+        let gradient = Tensor::from_f32(&device, &[3, 2], &[7.0, 0.0, 1.0, 5.0, -9.0, -5.0]);
+        sign_sgd_rows(&mut p, &[1, 2, 1], &gradient, 0.25, 0.5);
+        assert_eq!(p.value().to_f32_vec().unwrap(), [1.0, 1.0, 0.75, 0.75, 0.25, 0.25]);
     }
 
     /// Orthonormal rows: random ones, each without what it has of those before.
@@ -266,7 +171,9 @@ mod tests {
                 (0..side).map(|s| singular(s) * left[s][i] * right[s][j]).sum()
             };
             let values: Vec<f32> = (0..n * k).map(|at| value(at / k, at % k)).collect();
-            let x = orthogonalize(&Tensor::from_f32(&device, &[n, k], &values), 8).to_f32_vec();
+            let x = orthogonalize(&Tensor::from_f32(&device, &[n, k], &values), 8)
+                .to_f32_vec()
+                .unwrap();
             for s in 0..side {
                 for t in 0..side {
                     let found: f32 =

@@ -99,8 +99,8 @@ impl AutoregressiveTrainer {
     fn forward(&self, tape: &Tape, lesson: &Lesson) -> Pass {
         let Core { model, config, .. } = &self.core;
         let places = lesson.first..model.config().sequence() - 1;
-        let form = (config.batch, config.precision.into());
         let device = model.device();
+        let form = (config.batch, config.precision.on(device));
         let logits = device.install(|| model.logits(tape, &lesson.tokens, places, form));
         let TrainConfig { likelihood, label_smoothing, .. } = *config;
         let labels = &lesson.labels;
@@ -119,11 +119,11 @@ impl AutoregressiveTrainer {
     }
 
     /// Rows and tokens that are right when every earlier token is.
-    fn count(&self, logits: &Tensor, lesson: &Lesson) -> StepMetrics {
+    fn count(&self, logits: &Tensor, lesson: &Lesson) -> Result<StepMetrics, Error> {
         let batch = self.core.config.batch as u32;
         let (step, halted, steps) = (self.core.step, batch, batch);
         let mut metrics = StepMetrics { step, halted, steps, ..StepMetrics::default() };
-        let (logits, config) = (logits.to_f32_vec(), self.core.model.config());
+        let (logits, config) = (logits.to_f32_vec()?, self.core.model.config());
         let labelled = lesson.labels.len() / batch as usize;
         let rows = logits.chunks_exact(labelled * config.tokens());
         for (row, labels) in rows.zip(lesson.labels.chunks_exact(labelled)) {
@@ -140,7 +140,7 @@ impl AutoregressiveTrainer {
                 right.iter().filter(|r| **r).count() as f32 / right.len().max(1) as f32;
             metrics.exact += u32::from(!right.is_empty() && right.iter().all(|r| *r));
         }
-        metrics
+        Ok(metrics)
     }
 }
 
@@ -166,7 +166,7 @@ impl Learner for AutoregressiveTrainer {
         let lesson = self.lesson(&examples);
         let tape = self.core.tape();
         let Pass { logits, loss } = self.forward(&tape, &lesson);
-        let lm_loss = mean(&loss.to_f32_vec());
+        let lm_loss = mean(&loss)?;
         if !lm_loss.is_finite() && !self.core.stop.is_requested() {
             return Err(self.fault("loss", &lesson));
         }
@@ -174,10 +174,10 @@ impl Learner for AutoregressiveTrainer {
         if self.core.stop.is_requested() {
             return Err(Error::Stopped);
         }
-        let update = self.core.update(&mut gradients);
+        let update = self.core.update(&mut gradients)?;
         let update = update.map_err(|what| self.fault(what, &lesson))?;
         let (lr, grad_norm, weight_norm) = (update.lr, update.grad_norm, update.weight_norm);
-        let counts = self.count(&logits, &lesson);
+        let counts = self.count(&logits, &lesson)?;
         Ok(StepMetrics { lr, loss: lm_loss, lm_loss, grad_norm, weight_norm, ..counts })
     }
 
@@ -225,7 +225,8 @@ impl Learner for AutoregressiveTrainer {
     }
 
     fn training_bytes(&self) -> u64 {
-        autoregressive_bytes(self.core.model.config(), &self.core.config)
+        let model = &self.core.model;
+        autoregressive_bytes(model.config(), &self.core.config, model.device())
     }
 }
 
@@ -323,7 +324,7 @@ pub(crate) fn write_some(
             first + i as u64
         )));
     }
-    let written = generate(model, &prompts, (sampling, first));
+    let written = generate(model, &prompts, (sampling, first))?;
     let answers = questions.iter().zip(written);
     Ok(answers.map(|(question, w)| (config.read(question, &w.tokens), w)).collect())
 }

@@ -1,3 +1,4 @@
+use crate::Error;
 use rand::{Rng, RngExt};
 use trm::{Model, Question, State, Step};
 use trm_ops::DType;
@@ -74,15 +75,24 @@ impl Carry {
     }
 
     /// Takes over the state of a supervision step and decides which rows halt.
-    pub fn advance(&mut self, step: &Step, halting: Halting, rng: &mut impl Rng) {
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn advance(
+        &mut self,
+        step: &Step,
+        halting: Halting,
+        rng: &mut impl Rng,
+    ) -> Result<(), Error> {
         self.state = step.state.clone();
         let Halting { max_steps, exploration } = halting;
-        for (row, logit) in step.halt_logits().into_iter().enumerate() {
+        for (row, logit) in step.halt_logits()?.into_iter().enumerate() {
             self.steps[row] += 1;
             let explore = max_steps > 1 && rng.random_bool(exploration as f64);
             let minimum = if explore { rng.random_range(2..=max_steps) } else { 0 };
             let done = self.steps[row] >= max_steps || (max_steps > 1 && logit > 0.0);
             self.halted[row] = done && self.steps[row] >= minimum;
         }
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
+use trm_ops::DeviceError;
 
 /// Anything that training, evaluation or their files can refuse.
 #[derive(Debug, Error)]
@@ -32,6 +33,9 @@ pub enum Error {
     /// The model refused.
     #[error(transparent)]
     Model(#[from] trm::Error),
+    /// The device cannot go on.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// Somebody asked to stop.
     #[error("stopped before the end")]
     Stopped,
@@ -80,7 +84,7 @@ impl Error {
     /// having failed (exit code 1).
     pub fn is_misuse(&self) -> bool {
         match self {
-            Error::Io { .. } | Error::NotFinite { .. } | Error::Stopped => false,
+            Error::Io { .. } | Error::NotFinite { .. } | Error::Device(_) | Error::Stopped => false,
             Error::File { .. } | Error::Recipe(_) | Error::Mismatch(_) | Error::Model(_) => true,
         }
     }

@@ -51,7 +51,7 @@ pub fn first_errors(
     let mut later = Later::default();
     for some in corrected.chunks(batch.max(1)) {
         let prompts: Vec<Vec<u8>> = some.iter().map(|(.., right)| right.clone()).collect();
-        let rests = generate(model, &prompts, (Sampling::Greedy, 0));
+        let rests = generate(model, &prompts, (Sampling::Greedy, 0))?;
         for ((puzzle, first, prompt, right), rest) in some.iter().zip(rests) {
             let writer = Pen::new(config, data, *puzzle);
             let tokens = [&right[*prompt..], &rest.tokens].concat();

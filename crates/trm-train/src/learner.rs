@@ -95,7 +95,7 @@ pub(crate) fn first_weights<N: Network>(
         return Ok(network);
     }
     let unfit = |error: String| Error::file(&recipe.init, format!("unfit to begin with: {error}"));
-    let mut tensors = named(&load(&recipe.init, device)?);
+    let mut tensors = named(&load(&recipe.init, device)?)?;
     let embedding = |name: &str| name == PUZZLE_EMBEDDING;
     if let Some((_, fresh)) = network.tensors().into_iter().find(|(name, _)| embedding(name))
         && let Some(trained) = tensors.iter_mut().find(|tensor| embedding(&tensor.name))
@@ -145,10 +145,16 @@ impl<N: Network> Core<N> {
     }
 
     /// Clips the gradient and takes a step: optimiser, average. Says what is not finite, if anything.
-    pub(crate) fn update(&mut self, gradients: &mut Gradients) -> Result<Update, &'static str> {
-        let grad_norm = clip(gradients, self.config.grad_clip);
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub(crate) fn update(
+        &mut self,
+        gradients: &mut Gradients,
+    ) -> Result<Result<Update, &'static str>, Error> {
+        let grad_norm = clip(gradients, self.config.grad_clip)?;
         if !grad_norm.is_finite() {
-            return Err("gradient");
+            return Ok(Err("gradient"));
         }
         self.step += 1;
         let factor = self.factor();
@@ -157,12 +163,12 @@ impl<N: Network> Core<N> {
         for (average, parameter) in self.average.iter_mut().zip(self.model.parameters()) {
             lerp(average, parameter.value(), self.config.ema);
         }
-        let weight_norm = norm(self.model.parameters().into_iter().map(|p| p.value()));
+        let weight_norm = norm(self.model.parameters().into_iter().map(|p| p.value()))?;
         if !weight_norm.is_finite() {
             self.step -= 1; // it has failed, not been taken
-            return Err("size of the weights");
+            return Ok(Err("size of the weights"));
         }
-        Ok(Update { lr: self.config.lr * factor, grad_norm, weight_norm })
+        Ok(Ok(Update { lr: self.config.lr * factor, grad_norm, weight_norm }))
     }
 
     /// What the schedule multiplies learning rates with at this step.
@@ -178,7 +184,7 @@ impl<N: Network> Core<N> {
         again: impl FnOnce(&(dyn Fn() -> Tape + Sync)),
     ) -> Error {
         let mut parameters = self.model.parameters().into_iter();
-        let broken = parameters.find(|p| !p.value().is_finite());
+        let broken = parameters.find(|p| p.value().is_finite() == Ok(false));
         let operation = broken.map(|p| format!("the weights {}", p.name())).or_else(|| {
             let finder = FaultFinder::default();
             again(&|| Tape::recording(self.model.device()).checked(&finder));
@@ -206,21 +212,23 @@ pub(crate) fn mean_of_rows(device: &Device, rows: usize, (batch, weight): (usize
     Tensor::from_f32(device, &[rows], &vec![weight / batch as f32; rows])
 }
 
-pub(crate) fn mean(values: &[f32]) -> f32 {
-    values.iter().sum::<f32>() / values.len().max(1) as f32
+/// The mean of the losses of some rows.
+pub(crate) fn mean(losses: &Tensor) -> Result<f32, Error> {
+    Ok(losses.to_f32_vec()?.iter().sum::<f32>() / losses.len().max(1) as f32)
 }
 
 /// The common norm of some tensors.
-fn norm<'t>(tensors: impl Iterator<Item = &'t Tensor>) -> f32 {
-    tensors.map(Tensor::square_sum).sum::<f64>().sqrt() as f32
+fn norm<'t>(tensors: impl Iterator<Item = &'t Tensor>) -> Result<f32, Error> {
+    let sums = tensors.map(Tensor::square_sum);
+    Ok(sums.sum::<Result<f64, _>>()?.sqrt() as f32)
 }
 
 /// Scales all gradients so that their common norm is at most `limit` (0: no limit); returns the
 /// norm before.
-fn clip(gradients: &mut Gradients, limit: f32) -> f32 {
-    let norm = norm(gradients.parameters_mut().map(|g| &*g));
+fn clip(gradients: &mut Gradients, limit: f32) -> Result<f32, Error> {
+    let norm = norm(gradients.parameters_mut().map(|g| &*g))?;
     if limit > 0.0 && norm > limit {
         gradients.parameters_mut().for_each(|g| g.scale(limit / norm));
     }
-    norm
+    Ok(norm)
 }

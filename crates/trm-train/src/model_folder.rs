@@ -45,6 +45,9 @@ fn write_arrays(path: &Path, arrays: &Arrays) -> io::Result<()> {
         SafeTensorError::IoError(error) => error,
         error => io::Error::other(error),
     })?;
+    if let Some(lost) = arrays.iter().find_map(|(_, stored)| stored.lost()) {
+        return Err(io::Error::other(lost.clone()));
+    }
     fs::set_permissions(path, permissions)
 }
 
@@ -75,13 +78,13 @@ pub fn export_model<N: Network>(
     folder: &Path,
 ) -> Result<(), Error> {
     let config = serde_json::to_vec_pretty(model.config()).expect("a configuration is JSON");
-    let weights = model.to_safetensors(dtype);
+    let weights = model.to_safetensors(dtype)?;
     let stored = N::from_safetensors(model.config(), model.device(), &weights)
         .map_err(|error| Error::Mismatch(error.to_string()))?;
     let (config, weights) = (Content::Bytes(config), Content::Bytes(weights));
     let mut files = vec![("config.json", config), ("model.safetensors", weights)];
     if let Some(provenance) = Provenance::load(source)? {
-        let provenance = Provenance { weights: weight_digest(&stored), ..provenance };
+        let provenance = Provenance { weights: weight_digest(&stored)?, ..provenance };
         let json = serde_json::to_vec_pretty(&provenance).expect("provenance is JSON");
         let recipe = read(&resolve(source)?.join("recipe.toml"))?;
         files.push((Provenance::FILE, Content::Bytes(json)));
@@ -163,7 +166,7 @@ fn load<N: Network>(
     let model = N::from_safetensors(&config, device, &read(&path)?)
         .map_err(|error| Error::file(&path, error.to_string()))?;
     match Provenance::load(&folder)? {
-        Some(provenance) if provenance.weights != weight_digest(&model) => {
+        Some(provenance) if provenance.weights != weight_digest(&model)? => {
             let message =
                 "not the weights that provenance.json was written for: damaged or replaced";
             Err(Error::file(&path, message))
@@ -260,7 +263,7 @@ mod tests {
         save_model(folder.path(), &model).unwrap();
         let [weights, config] =
             ["model.safetensors", "config.json"].map(|name| folder.path().join(name));
-        assert!(fs::read(&weights).unwrap() == model.to_safetensors(DType::F32));
+        assert!(fs::read(&weights).unwrap() == model.to_safetensors(DType::F32).unwrap());
         let permissions = |path| fs::metadata(path).unwrap().permissions();
         assert_eq!(permissions(weights), permissions(config));
     }

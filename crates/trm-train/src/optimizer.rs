@@ -1,6 +1,6 @@
 use crate::recipe::{OptimizerKind, TrainConfig};
 use trm_ops::{
-    Adam, Gradients, Parameter, Tensor, adam_atan2, adamw, lerp, orthogonalize, sgd, sign_sgd_row,
+    Adam, AdamRule, Gradients, Parameter, Tensor, adam, lerp, orthogonalize, sgd, sign_sgd_rows,
 };
 
 /// Moments of every trained parameter, and the update that uses them.
@@ -17,8 +17,7 @@ pub(crate) struct Slot {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Update {
-    AdamAtan2,
-    AdamW,
+    Adam(AdamRule),
     Muon,
 }
 
@@ -28,9 +27,9 @@ impl Optimizer {
     pub fn new(parameters: &[&Parameter], kind: OptimizerKind) -> Optimizer {
         let slot = |p: &&Parameter| {
             let update = match kind {
-                OptimizerKind::AdamAtan2 => Update::AdamAtan2,
+                OptimizerKind::AdamAtan2 => Update::Adam(AdamRule::Atan2),
                 OptimizerKind::Muon if p.name().starts_with("net.") => Update::Muon,
-                OptimizerKind::AdamW | OptimizerKind::Muon => Update::AdamW,
+                OptimizerKind::AdamW | OptimizerKind::Muon => Update::Adam(AdamRule::W),
             };
             let count = if update == Update::Muon { 1 } else { 2 };
             Slot { update, moments: (0..count).map(|_| p.value().zeros_like()).collect() }
@@ -48,12 +47,11 @@ impl Optimizer {
         (step, factor): (u64, f32),
     ) {
         let TrainConfig { beta1, beta2, weight_decay, .. } = *config;
-        let adam = Adam { lr: config.lr * factor, beta1, beta2, weight_decay, step };
+        let rates = Adam { lr: config.lr * factor, beta1, beta2, weight_decay, step };
         for (parameter, slot) in parameters.into_iter().zip(&mut self.slots) {
             let Some(gradient) = gradients.parameter(parameter) else { continue };
             match (slot.update, slot.moments.as_mut_slice()) {
-                (Update::AdamAtan2, [m, v]) => adam_atan2(parameter, gradient, m, v, &adam),
-                (Update::AdamW, [m, v]) => adamw(parameter, gradient, m, v, &adam),
+                (Update::Adam(rule), [m, v]) => adam(parameter, gradient, [m, v], (&rates, rule)),
                 (Update::Muon, [m]) => muon(parameter, gradient, m, config, factor),
                 _ => unreachable!("a slot has the moments of its update"),
             }
@@ -89,14 +87,5 @@ pub fn update_puzzle_embedding(
     gradient: &Tensor,
     (lr, weight_decay): (f32, f32),
 ) {
-    let width = table.value().shape()[1];
-    let mut sums = std::collections::BTreeMap::<u32, Vec<f32>>::new();
-    let rows = gradient.to_f32_vec();
-    for (puzzle, row) in puzzles.iter().zip(rows.chunks_exact(width)) {
-        let sum = sums.entry(*puzzle).or_insert_with(|| vec![0.0; width]);
-        sum.iter_mut().zip(row).for_each(|(s, g)| *s += g);
-    }
-    for (puzzle, sum) in sums {
-        sign_sgd_row(table, puzzle as usize, &sum, lr, 1.0 - lr * weight_decay);
-    }
+    sign_sgd_rows(table, puzzles, gradient, lr, 1.0 - lr * weight_decay);
 }

@@ -91,9 +91,9 @@ pub(crate) fn is_cache(public: &str) -> bool {
 /// The tensors of a model under the public code's names.
 ///
 /// # Errors
-/// If the public code has no such model.
+/// If the public code has no such model, or the device is lost.
 pub fn public_tensors(model: &Model) -> Result<Vec<NamedTensor>, Error> {
-    let tensors = named(model).into_iter().map(|tensor| {
+    let tensors = named(model)?.into_iter().map(|tensor| {
         let name = public_name(&tensor.name).ok_or_else(|| {
             let mix = format!("{:?}", model.config().mix).to_lowercase();
             let ours = &tensor.name;
@@ -153,11 +153,10 @@ fn same(a: &Value, b: &Value) -> bool {
 }
 
 /// All tensors of a network under our names.
-pub(crate) fn named<N: Network>(network: &N) -> Vec<NamedTensor> {
-    let named = |(name, tensor): (&str, &trm_ops::Tensor)| NamedTensor {
-        name: name.to_owned(),
-        shape: tensor.shape().to_vec(),
-        values: tensor.to_f32_vec(),
+pub(crate) fn named<N: Network>(network: &N) -> Result<Vec<NamedTensor>, Error> {
+    let named = |(name, tensor): (&str, &trm_ops::Tensor)| {
+        let (name, shape) = (name.to_owned(), tensor.shape().to_vec());
+        Ok(NamedTensor { name, shape, values: tensor.to_f32_vec()? })
     };
     network.tensors().into_iter().map(named).collect()
 }

@@ -24,14 +24,6 @@ impl Score {
         }
         score
     }
-
-    /// These puzzles, then those of `other`.
-    pub(crate) fn join(mut self, other: Score) -> Score {
-        self.cells.extend(other.cells);
-        self.exact.extend(other.exact);
-        self.counted.extend(other.counted);
-        self
-    }
 }
 
 #[cfg(test)]

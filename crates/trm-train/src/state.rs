@@ -4,8 +4,9 @@ use crate::learner::{Core, Learner};
 use crate::train::Trainer;
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use std::borrow::Cow;
+use std::sync::OnceLock;
 use trm::Network;
-use trm_ops::{DType, Device, Tensor};
+use trm_ops::{DType, Device, DeviceError, Tensor};
 
 /// Arrays of a safetensors file, by name. Cheap to take: tensors share their storage until training overwrites it.
 pub(crate) type Arrays = Vec<(String, Stored)>;
@@ -14,6 +15,8 @@ pub(crate) type Arrays = Vec<(String, Stored)>;
 pub struct Stored {
     shape: Vec<usize>,
     values: Values,
+    /// Why the values could not be read, once that was tried; zeros were written in their place.
+    lost: OnceLock<DeviceError>,
 }
 
 enum Values {
@@ -35,7 +38,10 @@ impl View for &Stored {
     }
     fn data(&self) -> Cow<'_, [u8]> {
         match &self.values {
-            Values::Floats(tensor) => tensor.f32_bytes(),
+            Values::Floats(tensor) => tensor.f32_bytes().unwrap_or_else(|error| {
+                self.lost.get_or_init(|| error);
+                Cow::Owned(vec![0; self.data_len()])
+            }),
             Values::Bytes(values) => Cow::Borrowed(values),
             Values::Integers(values) => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
         }
@@ -46,16 +52,25 @@ impl View for &Stored {
 }
 
 impl Stored {
+    fn new(shape: &[usize], values: Values) -> Stored {
+        Stored { shape: shape.to_vec(), values, lost: OnceLock::new() }
+    }
+
     pub(crate) fn floats(tensor: &Tensor) -> Stored {
-        Stored { shape: tensor.shape().to_vec(), values: Values::Floats(tensor.clone()) }
+        Stored::new(tensor.shape(), Values::Floats(tensor.clone()))
     }
 
     fn bytes(values: &[u8]) -> Stored {
-        Stored { shape: vec![values.len()], values: Values::Bytes(values.to_vec()) }
+        Stored::new(&[values.len()], Values::Bytes(values.to_vec()))
     }
 
     fn integers(values: &[u32]) -> Stored {
-        Stored { shape: vec![values.len()], values: Values::Integers(values.to_vec()) }
+        Stored::new(&[values.len()], Values::Integers(values.to_vec()))
+    }
+
+    /// Why what was written is not what the tensor holds, if so.
+    pub(crate) fn lost(&self) -> Option<&DeviceError> {
+        self.lost.get()
     }
 }
 

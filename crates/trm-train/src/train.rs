@@ -58,7 +58,8 @@ pub struct StepMetrics {
 impl Trainer {
     /// A model about to take its first step.
     pub fn new(model: Model, config: &TrainConfig, seed: u64, ignore_label: u8) -> Trainer {
-        let carry = Carry::new(&model, config.batch, config.precision.into());
+        let dtype = config.precision.on(model.device());
+        let carry = Carry::new(&model, config.batch, dtype);
         Trainer { carry, core: Core::new(model, config, seed), ignore_label }
     }
 
@@ -76,12 +77,12 @@ impl Trainer {
             self.carry.halted = waiting; // for the same examples once more
             return Err(Error::Stopped);
         }
-        let [lm_loss, halt_loss] = pass.losses.each_ref().map(|losses| mean(losses));
+        let [lm_loss, halt_loss] = [mean(&pass.losses[0])?, mean(&pass.losses[1])?];
         let loss = lm_loss + self.core.config.halt_weight * halt_loss;
         if !loss.is_finite() {
             return Err(self.fault("loss"));
         }
-        let update = self.core.update(&mut pass.gradients).map_err(|what| self.fault(what))?;
+        let update = self.core.update(&mut pass.gradients)?.map_err(|what| self.fault(what))?;
         self.update_puzzles(pass.d_vectors.as_ref());
 
         let halting = Halting {
@@ -89,9 +90,9 @@ impl Trainer {
             exploration: self.core.config.exploration,
         };
         let mut rng = stream(self.core.seed, Purpose::Exploration, self.core.step);
-        self.carry.advance(&pass.out, halting, &mut rng);
+        self.carry.advance(&pass.out, halting, &mut rng)?;
         let (lr, grad_norm, weight_norm) = (update.lr, update.grad_norm, update.weight_norm);
-        let counts = self.count(&pass.out, &pass.score);
+        let counts = self.count(&pass.out)?;
         Ok(StepMetrics { lr, loss, lm_loss, halt_loss, grad_norm, weight_norm, ..counts })
     }
 
@@ -109,16 +110,14 @@ impl Trainer {
         let answers = &self.carry.answers[rows.start * cells..rows.end * cells];
         let question = self.carry.question().rows(rows.clone());
         let out = model.supervision_step(&tape, question, self.carry.state.rows(rows.clone()));
-        let score = Score::new(&out.answers(), answers, rows.len(), self.ignore_label);
         let (ignore, likelihood) = (self.ignore_label, config.likelihood.into());
         let smoothing = config.label_smoothing;
         let lm = tape.cross_entropy(&out.logits, answers, ignore, likelihood, smoothing);
-        let halt = tape.halt_loss(&out.q, &score.exact);
-        let losses = [&lm, &halt].map(Tensor::to_f32_vec);
+        let halt = tape.halt_loss(&out.q, &out.logits.exact_rows(answers, ignore));
         let seed = |weight: f32| mean_of_rows(model.device(), rows.len(), (config.batch, weight));
         let gradients = tape.backward(&[(&lm, &seed(1.0)), (&halt, &seed(config.halt_weight))]);
         let d_vectors = out.puzzle_vectors.as_ref().and_then(|v| gradients.of(v)).cloned();
-        Pass { out, score, losses, gradients, d_vectors }
+        Pass { out, losses: [lm.detach(), halt.detach()], gradients, d_vectors }
     }
 
     /// Takes the step that has just failed once more, portion after portion, looking at every result.
@@ -133,10 +132,11 @@ impl Trainer {
     }
 
     /// Sums over the rows that have just halted.
-    fn count(&self, out: &Step, score: &Score) -> StepMetrics {
+    fn count(&self, out: &Step) -> Result<StepMetrics, Error> {
         let mut metrics = StepMetrics { step: self.core.step, ..StepMetrics::default() };
-        let logits = out.halt_logits();
-        let rows = 0..self.core.config.batch;
+        let (logits, batch) = (out.halt_logits()?, self.core.config.batch);
+        let score = Score::new(&out.answers()?, &self.carry.answers, batch, self.ignore_label);
+        let rows = 0..batch;
         for row in rows.filter(|r| self.carry.halted[*r] && score.counted[*r]) {
             metrics.halted += 1;
             metrics.accuracy += score.cells[row];
@@ -144,7 +144,7 @@ impl Trainer {
             metrics.halt_accuracy += u32::from((logits[row] >= 0.0) == score.exact[row]);
             metrics.steps += self.carry.steps[row];
         }
-        metrics
+        Ok(metrics)
     }
 
     /// Updates the embeddings of the batch's puzzles, if there are any.
@@ -239,9 +239,8 @@ impl Learner for Trainer {
 /// What some rows give.
 struct Pass {
     out: Step,
-    score: Score,
     /// Cross-entropy and halting loss of every row.
-    losses: [Vec<f32>; 2],
+    losses: [Tensor; 2],
     /// Of the parameters.
     gradients: Gradients,
     /// Of the puzzle vectors, if there are any.
@@ -252,15 +251,13 @@ impl Pass {
     /// These rows, then those of `other`.
     fn join(mut self, other: Pass) -> Pass {
         self.gradients.merge(other.gradients);
-        for (losses, more) in self.losses.iter_mut().zip(other.losses) {
-            losses.extend(more);
-        }
+        let ([lm, halt], [more_lm, more_halt]) = (self.losses, other.losses);
         let vectors = self.d_vectors.zip(other.d_vectors);
         Pass {
             out: self.out.join(other.out),
-            score: self.score.join(other.score),
+            losses: [lm.append_rows(&more_lm), halt.append_rows(&more_halt)],
+            gradients: self.gradients,
             d_vectors: vectors.map(|(a, b)| a.append_rows(&b)),
-            ..self
         }
     }
 }
@@ -297,11 +294,11 @@ mod tests {
         trainer.carry.refill(&trainer.core.model, example);
         let (portions, whole) = (trainer.pass(), trainer.pass_of(0..7, trainer.core.tape()));
         assert_eq!(config.portion(), 2);
-        assert_eq!(portions.losses, whole.losses);
-        assert_eq!(portions.score, whole.score);
-        assert_eq!(portions.out.answers(), whole.out.answers());
+        let losses = |pass: &Pass| pass.losses.each_ref().map(|l| l.to_f32_vec().unwrap());
+        assert_eq!(losses(&portions), losses(&whole));
+        assert_eq!(portions.out.answers().unwrap(), whole.out.answers().unwrap());
         let close = |a: &Tensor, b: &Tensor| {
-            let (a, b) = (a.to_f32_vec(), b.to_f32_vec());
+            let (a, b) = (a.to_f32_vec().unwrap(), b.to_f32_vec().unwrap());
             let largest = b.iter().fold(0.0f32, |m, x| m.max(x.abs()));
             assert!(largest > 0.0 && a.len() == b.len());
             assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() <= 1e-5 * largest));

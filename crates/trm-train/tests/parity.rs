@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use trm::{Config, Limits, Mix, Model, Network, Positions, Question, Solver};
 use trm_ops::{DType, Device, Likelihood, Tape, Tensor};
-use trm_train::{Carry, Example, Precision, Score, TrainConfig, Trainer, public_name};
+use trm_train::{Carry, Example, Precision, TrainConfig, Trainer, public_name};
 
 const NAMES: [&str; 3] = ["mlp", "attention", "attention-learned-positions"];
 
@@ -178,22 +178,22 @@ fn compare_step(
     let (device, rows) = (model.device(), carry.steps.len());
     let tape = Tape::recording(device);
     let out = model.supervision_step(&tape, carry.question(), carry.state.clone());
-    check("logits", &out.logits.to_f32_vec());
-    check("q_halt_logits", &out.halt_logits());
-    check("z_H", &out.state.y.to_f32_vec());
-    check("z_L", &out.state.z.to_f32_vec());
+    check("logits", &out.logits.to_f32_vec().unwrap());
+    check("q_halt_logits", &out.halt_logits().unwrap());
+    check("z_H", &out.state.y.to_f32_vec().unwrap());
+    check("z_L", &out.state.z.to_f32_vec().unwrap());
 
-    let score = Score::new(&out.answers(), &carry.answers, rows, 0);
+    let exact = out.logits.exact_rows(&carry.answers, 0);
     let lm = tape.cross_entropy(&out.logits, &carry.answers, 0, Likelihood::Stablemax, 0.0);
-    let halt = tape.halt_loss(&out.q, &score.exact);
+    let halt = tape.halt_loss(&out.q, &exact);
     let seed = |w: f32| Tensor::from_f32(device, &[rows], &vec![w / rows as f32; rows]);
     let gradients = tape.backward(&[(&lm, &seed(1.0)), (&halt, &seed(0.5))]);
     for parameter in model.parameters() {
-        let got = gradients.parameter(parameter).unwrap().to_f32_vec();
+        let got = gradients.parameter(parameter).unwrap().to_f32_vec().unwrap();
         check(&format!("grad.{}", recorded_name(parameter.name())), &got);
     }
     let vectors = gradients.of(out.puzzle_vectors.as_ref().unwrap()).unwrap();
-    check("grad.inner.puzzle_emb.local_weights", &vectors.to_f32_vec());
+    check("grad.inner.puzzle_emb.local_weights", &vectors.to_f32_vec().unwrap());
 }
 
 /// Everything that a ten-step run shows, as (what, values).
@@ -207,7 +207,7 @@ fn trace(golden: &Golden, nudge: u64) -> Trace {
         let mut rng = trm_train::stream(nudge, trm_train::Purpose::Weights, 0);
         for parameter in model.parameters_mut() {
             let shape = parameter.value().shape().to_vec();
-            let values = parameter.value().to_f32_vec();
+            let values = parameter.value().to_f32_vec().unwrap();
             let moved: Vec<f32> =
                 values.iter().map(|x| x * (1.0 + rng.random_range(-6e-8..6e-8f32))).collect();
             parameter.set(Tensor::from_f32(parameter.value().device(), &shape, &moved));
@@ -227,13 +227,16 @@ fn trace(golden: &Golden, nudge: u64) -> Trace {
         trace.push((format!("step {step} lm_loss"), vec![m.lm_loss]));
         trace.push((format!("step {step} halt_loss"), vec![m.halt_loss]));
         trace.push((format!("step {step} loss"), vec![m.loss]));
-        trace.push((format!("step {step} y"), trainer.carry().state.y.to_f32_vec()));
+        trace.push((format!("step {step} y"), trainer.carry().state.y.to_f32_vec().unwrap()));
     }
     for (name, tensor) in trainer.model().tensors() {
-        trace.push((format!("final {name}"), tensor.to_f32_vec()));
+        trace.push((format!("final {name}"), tensor.to_f32_vec().unwrap()));
     }
     for parameter in trainer.averaged_model().parameters() {
-        trace.push((format!("average {}", parameter.name()), parameter.value().to_f32_vec()));
+        trace.push((
+            format!("average {}", parameter.name()),
+            parameter.value().to_f32_vec().unwrap(),
+        ));
     }
     trace
 }

@@ -43,8 +43,8 @@ fn recipe(settings: &[&str]) -> Recipe {
 
 /// Digest of the weights, averaged and not.
 fn digest(run: &Run) -> String {
-    let averaged = run.trainer().averaged_model().to_safetensors(DType::F32);
-    let latest = run.trainer().model().to_safetensors(DType::F32);
+    let averaged = run.trainer().averaged_model().to_safetensors(DType::F32).unwrap();
+    let latest = run.trainer().model().to_safetensors(DType::F32).unwrap();
     blake3::hash(&[averaged, latest].concat()).to_string()
 }
 
@@ -96,7 +96,7 @@ fn a_run_can_begin_with_the_model_of_another() {
     let first = folder.path().join("first");
     let mut run: Run = Run::create(&first, recipe(&[]), data.clone(), &device).unwrap();
     run.train(&Stop::default(), &mut |_| ()).unwrap();
-    let weights = |model: &trm::Model| model.to_safetensors(DType::F32);
+    let weights = |model: &trm::Model| model.to_safetensors(DType::F32).unwrap();
     let trained = weights(&trm_train::load_model(&first, &device).unwrap());
 
     let init = format!("init={:?}", first.to_str().unwrap());
@@ -191,7 +191,7 @@ fn training_steps_recycle_their_buffers() {
     let mut allocations = Vec::new();
     run.train(&Stop::default(), &mut |event| {
         if let Event::Step(_) = event {
-            allocations.push(device.fresh_allocations());
+            allocations.push(device.memory().allocations);
         }
     })
     .unwrap();
@@ -218,7 +218,7 @@ fn the_memory_announced_is_the_memory_used() {
             Run::create(&folder.path().join("run"), recipe, data(), &device).unwrap();
         let announced = training_bytes(run.trainer().model(), &run.recipe.train) as f64;
         run.train(&Stop::default(), &mut |_| ()).unwrap();
-        let ratio = device.allocated_bytes() as f64 / announced;
+        let ratio = device.memory().bytes as f64 / announced;
         println!("{settings:?}: {ratio}");
         assert!((0.7..1.35).contains(&ratio), "{settings:?}: {ratio} times what was announced");
     }

@@ -11,7 +11,8 @@ fn without_cache(model: &Autoregressive, prompt: &[u8], len: usize, tokens: usiz
     let mut sequence = prompt.to_vec();
     while sequence.len() < len {
         let last = sequence.len() - 1;
-        let logits = model.logits(&tape, &sequence, last..last + 1, (1, DType::F32)).to_f32_vec();
+        let logits =
+            model.logits(&tape, &sequence, last..last + 1, (1, DType::F32)).to_f32_vec().unwrap();
         let best = (0..tokens).rev().max_by(|a, b| logits[*a].total_cmp(&logits[*b]));
         sequence.push(best.unwrap_or(0) as u8);
     }
@@ -26,7 +27,7 @@ fn main() -> Result<(), trm::Error> {
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for _ in 0..7 {
         let started = Instant::now();
-        let written = generate(&model, std::slice::from_ref(&prompt), (Sampling::Greedy, 0));
+        let written = generate(&model, std::slice::from_ref(&prompt), (Sampling::Greedy, 0))?;
         with.push(started.elapsed().as_secs_f64() * 1e3);
         let started = Instant::now();
         let (len, tokens) = (config.sequence(), config.tokens());

@@ -1,5 +1,6 @@
 use crate::config::Config;
 use thiserror::Error;
+use trm_ops::DeviceError;
 
 /// Anything that this crate refuses.
 #[derive(Debug, Error)]
@@ -24,6 +25,9 @@ pub enum Error {
         /// Numbers of these puzzles in their session.
         puzzles: Vec<usize>,
     },
+    /// The device cannot go on.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// Somebody asked to stop.
     #[error("stopped before the end")]
     Stopped,

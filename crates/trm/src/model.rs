@@ -4,6 +4,7 @@
 //! features, V tokens.
 
 use crate::config::Config;
+use crate::error::Error;
 use crate::mix::Mixing;
 use trm_ops::{DType, Device, Parameter, Tape, Tensor};
 
@@ -67,16 +68,19 @@ pub struct Step {
 
 impl Step {
     /// `[B · S]`: the likeliest token of every cell, the lowest on ties.
-    pub fn answers(&self) -> Vec<u8> {
-        let vocab = self.logits.shape()[2];
-        let best = |row: &[f32]| (0..vocab).rev().max_by(|a, b| row[*a].total_cmp(&row[*b]));
-        let logits = self.logits.to_f32_vec();
-        logits.chunks_exact(vocab).map(|row| best(row).unwrap_or(0) as u8).collect()
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn answers(&self) -> Result<Vec<u8>, Error> {
+        Ok(self.logits.argmax()?)
     }
 
     /// `[B]`: above 0 the model holds its answer to be right.
-    pub fn halt_logits(&self) -> Vec<f32> {
-        self.q.to_f32_vec().chunks_exact(2).map(|q| q[0]).collect()
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn halt_logits(&self) -> Result<Vec<f32>, Error> {
+        Ok(self.q.to_f32_vec()?.chunks_exact(2).map(|q| q[0]).collect())
     }
 }
 

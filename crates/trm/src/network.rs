@@ -33,10 +33,14 @@ pub trait Network: Clone + Send + Sync + 'static {
     }
 
     /// The bytes of a `model.safetensors` file with the values stored as `dtype`.
-    fn to_safetensors(&self, dtype: DType) -> Vec<u8> {
-        let tensors =
-            self.tensors().into_iter().map(|(name, tensor)| (name, Stored { tensor, dtype }));
-        safetensors::serialize(tensors, None).expect("names are unique and sizes are right")
+    ///
+    /// # Errors
+    /// If the device is lost.
+    fn to_safetensors(&self, dtype: DType) -> Result<Vec<u8>, Error> {
+        let tensors = self.tensors().into_iter();
+        let tensors = tensors.map(|(name, tensor)| Ok((name, Stored::new(tensor, dtype)?)));
+        let tensors = tensors.collect::<Result<Vec<_>, Error>>()?;
+        Ok(safetensors::serialize(tensors, None).expect("names are unique and sizes are right"))
     }
 
     /// A network from its configuration and the bytes of its `model.safetensors`.
@@ -123,9 +127,24 @@ pub(crate) fn from_file<N>(
     }
 }
 
+/// A tensor as it lies in a file.
 struct Stored<'a> {
-    tensor: &'a Tensor,
+    shape: &'a [usize],
     dtype: DType,
+    bytes: Cow<'a, [u8]>,
+}
+
+impl<'a> Stored<'a> {
+    fn new(tensor: &'a Tensor, dtype: DType) -> Result<Stored<'a>, Error> {
+        let bytes = match dtype {
+            DType::F32 => tensor.f32_bytes()?,
+            DType::Bf16 => {
+                let values = tensor.to_f32_vec()?;
+                values.iter().flat_map(|x| bf16::from_f32(*x).to_le_bytes()).collect()
+            }
+        };
+        Ok(Stored { shape: tensor.shape(), dtype, bytes })
+    }
 }
 
 impl View for Stored<'_> {
@@ -137,21 +156,15 @@ impl View for Stored<'_> {
     }
 
     fn shape(&self) -> &[usize] {
-        self.tensor.shape()
+        self.shape
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        match self.dtype {
-            DType::F32 => self.tensor.f32_bytes(),
-            DType::Bf16 => {
-                let values = self.tensor.to_f32_vec();
-                values.iter().flat_map(|x| bf16::from_f32(*x).to_le_bytes()).collect()
-            }
-        }
+        Cow::Borrowed(&self.bytes)
     }
 
     fn data_len(&self) -> usize {
-        self.tensor.len() * self.dtype.size()
+        self.bytes.len()
     }
 }
 

@@ -17,6 +17,22 @@ pub use session::{Limits, Session, Thought};
 use batch::Batch;
 
 /// A model, and how to run it. Cloning is cheap and shares the weights.
+///
+/// ```
+/// # use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+/// # use trm::{Config, Model};
+/// # let config = Config { vocab_size: 6, seq_len: 16, hidden: 32, heads: 2, ..Config::default() };
+/// # let mut rng = ChaCha8Rng::seed_from_u64(1);
+/// use trm_ops::{DType, Device, Stop};
+/// # let model = Model::new(&config, &Device::cpu(1), &mut rng)?;
+///
+/// let stop = Stop::default(); // for whoever may end the work
+/// let solver = trm::Solver::new(model, DType::F32).batch(64).until(&stop);
+/// let session = solver.session();
+/// let other = std::thread::spawn(move || solver.session().len()); // the same weights, another thread
+/// assert_eq!((session.len(), other.join().unwrap()), (0, 0));
+/// # Ok::<(), trm::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Solver {
     model: Arc<Model>,

@@ -40,7 +40,9 @@ fn writing_with_a_cache_equals_writing_without() {
         let model = model(order, 3);
         for batch in [1, 3] {
             let prompts: Vec<Vec<u8>> = (0..batch).map(|i| prompt(&model, i)).collect();
-            for (prompt, written) in prompts.iter().zip(generate(&model, &prompts, (sampling, 0))) {
+            for (prompt, written) in
+                prompts.iter().zip(generate(&model, &prompts, (sampling, 0)).unwrap())
+            {
                 assert_eq!(prompt.len() + written.tokens.len(), model.config().sequence());
                 check_without_cache(&model, prompt, &written, sampling);
             }
@@ -59,7 +61,7 @@ fn check_without_cache(
     let lesson = Lesson::new(&[(prompt.to_vec(), written.tokens.clone())]);
     let places = lesson.first..config.sequence() - 1;
     let tape = Tape::off(model.device());
-    let logits = model.logits(&tape, &lesson.tokens, places, (1, DType::F32)).to_f32_vec();
+    let logits = model.logits(&tape, &lesson.tokens, places, (1, DType::F32)).to_f32_vec().unwrap();
     let mut log_probability = 0.0f32;
     for (i, row) in logits.chunks_exact(config.tokens()).enumerate() {
         let allowed = config.allowed(prompt.len() + i);
@@ -78,10 +80,10 @@ fn logits_depend_on_nothing_that_comes_later() {
     let tape = Tape::off(model.device());
     let mut tokens = [question(1), question(2)[..15].to_vec()].concat();
     for dtype in [DType::F32, DType::Bf16] {
-        let before = model.logits(&tape, &tokens, 0..31, (1, dtype)).to_f32_vec();
+        let before = model.logits(&tape, &tokens, 0..31, (1, dtype)).to_f32_vec().unwrap();
         for place in [0, 5, 15, 16, 30] {
             let token = std::mem::replace(&mut tokens[place], 0);
-            let after = model.logits(&tape, &tokens, 0..31, (1, dtype)).to_f32_vec();
+            let after = model.logits(&tape, &tokens, 0..31, (1, dtype)).to_f32_vec().unwrap();
             tokens[place] = token;
             assert_eq!(before[..place * 6], after[..place * 6], "a change of token {place}");
             assert_ne!(before[place * 6..], after[place * 6..]);
@@ -112,9 +114,9 @@ fn the_loss_is_of_answer_tokens_only() {
         let loss = loss_of(&tape, pairs);
         let seed = Tensor::from_f32(device, &[weights.len()], weights);
         let gradients = tape.backward(&[(&loss, &seed)]);
-        let of = |p: &Parameter| gradients.parameter(p).unwrap().to_f32_vec();
+        let of = |p: &Parameter| gradients.parameter(p).unwrap().to_f32_vec().unwrap();
         let all: Vec<Vec<f32>> = model.parameters().into_iter().map(of).collect();
-        (loss.to_f32_vec()[0], all)
+        (loss.to_f32_vec().unwrap()[0], all)
     };
     let (loss, alone) = trained(std::slice::from_ref(&long), &[1.0]);
     let (beside, gradients) = trained(&[long.clone(), short], &[1.0, 0.0]);
@@ -128,8 +130,8 @@ fn the_loss_is_of_answer_tokens_only() {
 #[test]
 fn a_model_survives_its_file() {
     let model = model(Order::Solver, 2);
-    let bytes = model.to_safetensors(DType::F32);
+    let bytes = model.to_safetensors(DType::F32).unwrap();
     let again = Autoregressive::from_safetensors(model.config(), model.device(), &bytes).unwrap();
-    let write = |m: &Autoregressive| generate(m, &[prompt(m, 3)], (Sampling::Greedy, 0));
+    let write = |m: &Autoregressive| generate(m, &[prompt(m, 3)], (Sampling::Greedy, 0)).unwrap();
     assert_eq!(write(&model), write(&again));
 }

@@ -52,7 +52,7 @@ fn the_formula_of_the_recursive_model_is_what_the_engine_does() {
         let tape = Tape::recording(&device);
         let step = model.supervision_step(&tape, question, model.initial_state(batch, dtype));
         let loss = tape.cross_entropy(&step.logits, &[2; 48], 0, Likelihood::Softmax, 0.0);
-        let halt = tape.halt_loss(&step.q, &[true; 3]);
+        let halt = tape.halt_loss(&step.q, &Tensor::from_f32(&device, &[3], &[1.0; 3]));
         let ones = Tensor::from_f32(&device, &[3], &[1.0; 3]);
         tape.backward(&[(&loss, &ones), (&halt, &ones)]);
         let training = device.flops() - before - forward;
@@ -82,7 +82,7 @@ fn the_formula_of_the_autoregressive_model_is_what_the_engine_does() {
         let question: Vec<u8> = (0..16).map(|cell| if cell < 10 { 1 } else { 3 }).collect();
         let prompt = config.prompt(&question, |token| token == 1);
         let before = device.flops();
-        generate(&model, &[prompt.clone(), prompt.clone()], (Sampling::Greedy, 0));
+        generate(&model, &[prompt.clone(), prompt.clone()], (Sampling::Greedy, 0)).unwrap();
         let generation = device.flops() - before;
         let answer = config.answer_len(cells.len());
         close(

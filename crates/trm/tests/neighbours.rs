@@ -77,7 +77,7 @@ fn in_one_pass_news_go_one_cell_far_but_for_the_mean() {
 #[test]
 fn weights_are_saved_and_read_back() {
     let model = model(&config());
-    let bytes = model.to_safetensors(DType::F32);
+    let bytes = model.to_safetensors(DType::F32).unwrap();
     let again = Model::from_safetensors(&config(), &Device::cpu(1), &bytes).unwrap();
     assert_eq!(again.parameters().len(), 3 + 4);
     assert_eq!(

@@ -101,7 +101,7 @@ fn both_number_formats_agree() {
 #[test]
 fn weights_survive_the_file() {
     let model = model();
-    let bytes = model.to_safetensors(DType::F32);
+    let bytes = model.to_safetensors(DType::F32).unwrap();
     let loaded = Model::from_safetensors(&config(), model.device(), &bytes).unwrap();
     let tokens = questions(1);
     assert_eq!(logits(&model, DType::F32, &tokens), logits(&loaded.into(), DType::F32, &tokens));

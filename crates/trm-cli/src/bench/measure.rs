@@ -24,6 +24,7 @@ pub(super) struct Case {
     pub(super) subject: Subject,
     pub(super) work: Work,
     pub(super) precision: Precision,
+    pub(super) dtype: DType,
     pub(super) threads: usize,
     pub(super) batch: usize,
 }
@@ -65,10 +66,6 @@ pub(super) struct Measurement {
 }
 
 impl Case {
-    pub(super) fn dtype(&self) -> DType {
-        self.precision.into()
-    }
-
     /// Floating-point operations of one run.
     fn flops(&self) -> f64 {
         let config = &self.subject.config;
@@ -84,7 +81,7 @@ impl Case {
 /// For a person who waits.
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, work, format) = (&self.subject.name, self.work.name(), self.dtype());
+        let (name, work, format) = (&self.subject.name, self.work.name(), self.dtype);
         write!(f, "{name}, {work}, {format}, batch {}", self.batch)
     }
 }
@@ -121,7 +118,7 @@ pub(super) fn measure(case: &Case, duration: Duration, ceiling: f64) -> Result<M
         gflops,
         ceiling_gflops: ceiling,
         share_of_ceiling: gflops / ceiling,
-        allocated_bytes: device.allocated_bytes(),
+        allocated_bytes: device.memory().bytes,
     })
 }
 
@@ -133,7 +130,7 @@ fn session(model: Model, case: &Case) -> (Session, impl Fn(&mut Session, usize) 
         session.push(question, Limits { steps, halt: None })?;
         Ok(())
     };
-    (Solver::new(model, case.dtype()).batch(case.batch).session(), push)
+    (Solver::new(model, case.dtype).batch(case.batch).session(), push)
 }
 
 /// Supervision steps of one batch, each from the state that the one before left.

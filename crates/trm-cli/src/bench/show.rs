@@ -1,6 +1,5 @@
 use super::measure::Measurement;
 use crate::output::out;
-use trm_ops::DType;
 use trm_train::Machine;
 use trm_train::report::{Chart, Scale, Series};
 
@@ -18,7 +17,7 @@ pub(super) fn row(m: &Measurement) {
          {:>8} {:>6} | {:>7}",
         m.preset,
         m.work.name(),
-        DType::from(m.precision).to_string(),
+        m.precision.to_string(),
         m.threads,
         m.tokens,
         m.batch,
@@ -70,7 +69,7 @@ pub(super) fn chart(all: &[Measurement], over_tokens: bool, machine: &Machine) -
 }
 
 fn series_name(m: &Measurement, over_tokens: bool) -> String {
-    let (precision, threads) = (DType::from(m.precision), m.threads);
+    let (precision, threads) = (m.precision, m.threads);
     let fixed =
         if over_tokens { format!("batch {}", m.batch) } else { format!("{} tokens", m.tokens) };
     let plural = if threads == 1 { "" } else { "s" };

@@ -103,7 +103,7 @@ fn written(config: &AutoregressiveConfig, domain: Domain, device: &Device) -> Re
         (0..config.seq_len).map(|cell| if cell < open { 1 } else { 2 }).collect();
     let prompt = [config.prompt(&question, |token| token == 1)];
     let milliseconds = time(|| {
-        generate(&model, &prompt, (Sampling::Greedy, 0));
+        generate(&model, &prompt, (Sampling::Greedy, 0))?;
         Ok(())
     })?;
     Ok(Some((config.parameters(), config.forward_flops(config.answer_len(open)), milliseconds)))

@@ -166,7 +166,7 @@ fn recursive(
         curves,
         cost: Cost { flops: own as f64 * flops, counted: counted / flops, milliseconds, bytes },
         first_errors: None,
-        weights: weight_digest(&**model),
+        weights: weight_digest(&**model)?,
     })
 }
 
@@ -208,7 +208,7 @@ fn written(
         curves,
         cost: Cost { flops, counted: counted / flops, milliseconds, bytes },
         first_errors: Some(first_errors(model, test, BATCH)?),
-        weights: weight_digest(&**model),
+        weights: weight_digest(&**model)?,
     })
 }
 
@@ -220,7 +220,7 @@ fn time<N: Network>(
 ) -> Result<(f64, usize)> {
     // a device of its own, so that nothing but this model is in its memory
     let device = Device::cpu(model.device().threads());
-    let weights = model.to_safetensors(DType::F32);
+    let weights = model.to_safetensors(DType::F32)?;
     let model = Arc::new(N::from_safetensors(model.config(), &device, &weights)?);
     let mut times = Vec::new();
     for puzzle in 0..TIMED.min(test.groups()) {
@@ -229,5 +229,5 @@ fn time<N: Network>(
         answer(&model, &one)?;
         times.push(started.elapsed().as_secs_f64() * 1e3);
     }
-    Ok((median(times), device.allocated_bytes()))
+    Ok((median(times), device.memory().bytes))
 }

@@ -9,7 +9,7 @@ use crate::progress::Progress;
 use anyhow::{Result, bail};
 use std::sync::Arc;
 use trm::{Limits, Model};
-use trm_train::{Dataset, Precision, VoteOptions, files::write_atomic, vote};
+use trm_train::{Dataset, VoteOptions, files::write_atomic, vote};
 
 pub(super) fn run(
     arguments: &Arguments,
@@ -29,7 +29,7 @@ pub(super) fn run(
         votes: arguments.votes.unwrap_or(usize::MAX),
         limits: Limits { steps, halt: arguments.halt },
         batch: arguments.batch,
-        dtype: Precision::from(arguments.precision).into(),
+        dtype: arguments.precision.on(model.device()),
         blank_identifiers: arguments.blank_identifiers,
     };
     let mut bar = Progress::new("voting", data.len() as u64);
@@ -48,7 +48,8 @@ pub(super) fn run(
         write_atomic(path, &serde_json::to_vec(&report.submission)?)?;
     }
     if arguments.json {
-        let mut json = identity(arguments, (data, &**model), arguments.precision.into());
+        let precision = arguments.precision.chosen(model.device());
+        let mut json = identity(arguments, (data, &**model), precision)?;
         json["report"] = serde_json::to_value(&report)?;
         out!("{}", serde_json::to_string_pretty(&json)?);
         return Ok(outcome);
@@ -66,6 +67,6 @@ pub(super) fn run(
         report.votes,
         duration(report.seconds)
     );
-    print_digests(data, &**model);
+    print_digests(data, &**model)?;
     Ok(outcome)
 }

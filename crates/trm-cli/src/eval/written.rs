@@ -66,7 +66,7 @@ fn greedy(
     let score = &evaluation.steps[0];
     let (low, high) = wilson(score.exact, evaluation.puzzles);
     if arguments.json {
-        let mut json = identity(arguments, (data, model), Precision::F32);
+        let mut json = identity(arguments, (data, model), Precision::F32)?;
         json["puzzles"] = evaluation.puzzles.into();
         json["exact_accuracy"] = evaluation.exact().into();
         json["interval_95"] = json!([low, high]);
@@ -86,7 +86,7 @@ fn greedy(
     );
     print_speed(evaluation.puzzles, evaluation.seconds);
     out!("written greedily, calibration error {}", percent(evaluation.calibration_error()));
-    print_digests(data, model);
+    print_digests(data, model)?;
     Ok(outcome)
 }
 
@@ -110,7 +110,7 @@ fn best(
     let seconds = started.elapsed().as_secs_f64();
     let SampleOptions { samples, temperature, seed, .. } = options;
     if arguments.json {
-        let mut json = identity(arguments, (data, model), Precision::F32);
+        let mut json = identity(arguments, (data, model), Precision::F32)?;
         json["puzzles"] = puzzles.into();
         json["best_of"] = json!(scores);
         json["temperature"] = temperature.into();
@@ -123,7 +123,7 @@ fn best(
     print_scores(&scores, puzzles);
     print_speed(puzzles, seconds);
     out!("best of {samples}: one greedy, the others at temperature {temperature}, seed {seed}");
-    print_digests(data, model);
+    print_digests(data, model)?;
     Ok(outcome)
 }
 

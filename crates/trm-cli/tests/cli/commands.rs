@@ -120,7 +120,7 @@ fn a_run_keeps_the_number_format_that_was_chosen_for_it() {
     let more = ["--out", "auto", "--precision", "auto", "--set", "train.steps=2"];
     session.succeed(&[&["train", "recipe.toml"], &more[..]].concat());
     let recipe = std::fs::read_to_string(session.path("auto/recipe.toml")).unwrap();
-    let fastest = trm_ops::DType::fastest();
+    let fastest = trm_ops::Device::cpu(1).fastest();
     assert!(recipe.contains(&format!("precision = \"{fastest}\"")), "{recipe}");
     let eval = ["eval", "auto", "--data", "data", "--limit", "2", "--json"];
     let json: serde_json::Value = serde_json::from_str(&session.succeed(&eval)).unwrap();

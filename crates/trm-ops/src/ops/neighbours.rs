@@ -1,13 +1,8 @@
-use crate::dtype::Element;
-use crate::storage::with_scratch;
-use crate::tape::{Backward, Gradients};
-use crate::tasks::Tasks;
-use crate::tensor::dispatch;
+use crate::tape::{Backward, Gradients, Var};
 use crate::{Tape, Tensor};
-use rayon::prelude::*;
 
 /// From a cell to the cells that it hears, in rows and columns: itself, above, below, left, right.
-const CELLS: [(isize, isize); 5] = [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)];
+pub const CELLS: [(isize, isize); 5] = [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)];
 
 impl Tape {
     /// What every token can hear: its own features; those of the cells above, below, left and right of a cell
@@ -16,40 +11,44 @@ impl Tape {
     /// # Shapes
     /// h `[B, P + S, D]` with the S cells in rows of `columns`, output `[B, P + S, 6D]`, or 7D with a prefix.
     pub fn neighbours(&self, h: &Tensor, prefix: usize, columns: usize) -> Tensor {
-        let [batch, len, d] = *h.shape() else { panic!("{:?} is not [B, L, D]", h.shape()) };
+        let [_, len, _] = *h.shape() else { panic!("{:?} is not [B, L, D]", h.shape()) };
         let grid = Grid { prefix, cells: len - prefix, columns };
         assert!(grid.cells.is_multiple_of(columns), "{} cells in rows of {columns}", grid.cells);
-        let mut out = Tensor::uninit(self.device(), &[batch, len, grid.parts() * d], h.dtype());
-        self.device().install(|| dispatch!(h.dtype(), T => gather::<T>(h, grid, &mut out)));
-        self.record(out, || Neighbours { h: h.clone(), grid })
+        let out = self.kernels().neighbours(h, grid);
+        self.record(out, || Neighbours { h: h.var(), grid })
     }
 }
 
 /// How the tokens of a puzzle lie: the prefix, then cells in rows.
 #[derive(Clone, Copy)]
-struct Grid {
-    prefix: usize,
-    cells: usize,
-    columns: usize,
+pub struct Grid {
+    /// Tokens before the cells.
+    pub prefix: usize,
+    /// S.
+    pub cells: usize,
+    /// Cells of a row.
+    pub columns: usize,
 }
 
 impl Grid {
-    fn len(self) -> usize {
+    /// Tokens of a puzzle.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(self) -> usize {
         self.prefix + self.cells
     }
 
     /// How many tokens and means a token hears.
-    fn parts(self) -> usize {
+    pub fn parts(self) -> usize {
         CELLS.len() + self.kinds()
     }
 
     /// Kinds of tokens, cells and the prefix, which have a mean each.
-    fn kinds(self) -> usize {
+    pub fn kinds(self) -> usize {
         1 + usize::from(self.prefix > 0)
     }
 
     /// The token in a direction from a token, if both are on the grid.
-    fn beside(self, token: usize, to: (isize, isize)) -> Option<usize> {
+    pub fn beside(self, token: usize, to: (isize, isize)) -> Option<usize> {
         if to == (0, 0) {
             return Some(token);
         }
@@ -62,7 +61,7 @@ impl Grid {
     }
 
     /// Whether a token is of the prefix, and how many of its kind there are.
-    fn kind(self, token: usize) -> (usize, f32) {
+    pub fn kind(self, token: usize) -> (usize, f32) {
         match token < self.prefix {
             true => (1, self.prefix as f32),
             false => (0, self.cells as f32),
@@ -70,75 +69,15 @@ impl Grid {
     }
 }
 
-fn gather<T: Element>(h: &Tensor, grid: Grid, out: &mut Tensor) {
-    let (len, d, all) = (grid.len(), h.last_dim(), grid.parts() * h.last_dim());
-    let puzzles = h.slice::<T>().par_chunks_exact(len * d);
-    out.slice_mut::<T>().par_chunks_exact_mut(len * all).zip(puzzles).tasks().for_each(
-        |(out, h)| {
-            with_scratch(grid.kinds() * d, |means| {
-                means.fill(0.0);
-                for (token, h) in h.chunks_exact(d).enumerate() {
-                    let (kind, count) = grid.kind(token);
-                    let mean = &mut means[kind * d..][..d];
-                    mean.iter_mut().zip(h).for_each(|(sum, x)| *sum += x.to_f32() / count);
-                }
-                for (token, heard) in out.chunks_exact_mut(all).enumerate() {
-                    let (beside_it, of_all) = heard.split_at_mut(CELLS.len() * d);
-                    for (to, part) in CELLS.into_iter().zip(beside_it.chunks_exact_mut(d)) {
-                        match grid.beside(token, to) {
-                            Some(other) => part.copy_from_slice(&h[other * d..][..d]),
-                            None => part.fill(T::from_f32(0.0)),
-                        }
-                    }
-                    of_all
-                        .iter_mut()
-                        .zip(&*means)
-                        .for_each(|(part, mean)| *part = T::from_f32(*mean));
-                }
-            });
-        },
-    );
-}
-
 struct Neighbours {
-    h: Tensor,
+    h: Option<Var>,
     grid: Grid,
 }
 
 impl Backward for Neighbours {
     fn backward(self: Box<Self>, d_out: Tensor, gradients: &mut Gradients) {
-        let mut d_h = Tensor::uninit(d_out.device(), self.h.shape(), d_out.dtype());
-        dispatch!(d_out.dtype(), T => scatter::<T>(&d_out, self.grid, &mut d_h));
-        gradients.add(self.h.var(), d_h);
+        gradients.add(self.h, d_out.device().kernels().neighbours_backward(&d_out, self.grid));
     }
-}
-
-/// Every token gets what those that heard it owe it.
-fn scatter<T: Element>(d_out: &Tensor, grid: Grid, d_h: &mut Tensor) {
-    let (len, d, all) = (grid.len(), d_h.last_dim(), grid.parts() * d_h.last_dim());
-    let puzzles = d_out.slice::<T>().par_chunks_exact(len * all);
-    d_h.slice_mut::<T>().par_chunks_exact_mut(len * d).zip(puzzles).tasks().for_each(
-        |(d_h, d_out)| {
-            with_scratch((1 + grid.kinds()) * d, |scratch| {
-                let (sum, means) = scratch.split_at_mut(d);
-                means.fill(0.0);
-                for heard in d_out.chunks_exact(all) {
-                    let of_all = &heard[CELLS.len() * d..];
-                    means.iter_mut().zip(of_all).for_each(|(m, x)| *m += x.to_f32());
-                }
-                for (token, d_h) in d_h.chunks_exact_mut(d).enumerate() {
-                    let (kind, count) = grid.kind(token);
-                    sum.iter_mut().zip(&means[kind * d..]).for_each(|(s, m)| *s = m / count);
-                    for (part, (row, column)) in CELLS.into_iter().enumerate() {
-                        let Some(hearer) = grid.beside(token, (-row, -column)) else { continue };
-                        let owed = &d_out[hearer * all + part * d..][..d];
-                        sum.iter_mut().zip(owed).for_each(|(s, x)| *s += x.to_f32());
-                    }
-                    d_h.iter_mut().zip(&*sum).for_each(|(to, s)| *to = T::from_f32(*s));
-                }
-            });
-        },
-    );
 }
 
 #[cfg(test)]
@@ -162,7 +101,7 @@ mod tests {
             let h = Tensor::from_f32(&device, &[1, values.len(), 1], values);
             let heard = Tape::off(&device).neighbours(&h, prefix, columns);
             let parts = heard.last_dim();
-            heard.to_f32_vec().chunks(parts).map(<[f32]>::to_vec).collect::<Vec<_>>()
+            heard.to_f32_vec().unwrap().chunks(parts).map(<[f32]>::to_vec).collect::<Vec<_>>()
         };
         let wide = heard(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 0, 3);
         assert_eq!(wide[0], [1.0, 0.0, 4.0, 0.0, 2.0, 3.5]); // the corner

@@ -2,7 +2,8 @@
 
 use crate::Error;
 use serde::{Deserialize, Serialize};
-use trm_ops::{DType, Likelihood};
+use std::fmt;
+use trm_ops::{DType, Device, Likelihood};
 
 /// Settings of training. Defaults are the public recipe for Sudoku (docs/REFERENCE.md section 3).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -114,23 +115,32 @@ pub enum LikelihoodKind {
     Softmax,
 }
 
-impl From<Precision> for DType {
-    fn from(precision: Precision) -> DType {
-        match precision {
-            Precision::Auto => DType::fastest(),
+impl Precision {
+    /// The number format that is meant on a device.
+    pub fn on(self, device: &Device) -> DType {
+        match self {
+            Precision::Auto => device.fastest(),
             Precision::F32 => DType::F32,
             Precision::Bf16 => DType::Bf16,
         }
     }
-}
 
-impl Precision {
-    /// What this machine takes: a format, not [`Auto`](Precision::Auto).
-    pub fn chosen(self) -> Precision {
-        match DType::from(self) {
+    /// What a device takes: a format, not [`Auto`](Precision::Auto).
+    pub fn chosen(self, device: &Device) -> Precision {
+        match self.on(device) {
             DType::F32 => Precision::F32,
             DType::Bf16 => Precision::Bf16,
         }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Precision::Auto => "auto",
+            Precision::F32 => "f32",
+            Precision::Bf16 => "bf16",
+        })
     }
 }
 

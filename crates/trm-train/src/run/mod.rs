@@ -205,7 +205,7 @@ impl<L: Learner> Run<L> {
         data: Arc<Dataset>,
         device: &Device,
     ) -> Result<Self, Error> {
-        recipe.train.precision = recipe.train.precision.chosen();
+        recipe.train.precision = recipe.train.precision.chosen(device);
         recipe.check()?;
         check_blank_identifier(&recipe, &data)?;
         let images = match recipe.train.symmetries {
@@ -215,7 +215,7 @@ impl<L: Learner> Run<L> {
             false => Images::None,
         };
         let writer = recipe.autoregressive_for(&data);
-        check_memory(&recipe.model_for(&data), writer.as_ref(), &recipe.train, device.threads())?;
+        check_memory(&recipe.model_for(&data), writer.as_ref(), &recipe.train, device)?;
         let (trained_on, validation) = split(&data, recipe.train.validation, recipe.seed)?;
         let trainer = L::start(&recipe, &data, device)?;
         let (folder, progress) = (folder.to_owned(), Progress::start(&data.digest()));
@@ -246,7 +246,7 @@ impl<L: Learner> Run<L> {
             steps: self.trainer.supervision_steps(),
             batch: self.recipe.train.batch.min(128),
             halt: None,
-            dtype: self.recipe.train.precision.into(),
+            dtype: self.recipe.train.precision.on(self.trainer.core().model.device()),
             keep_outputs: false,
         }
     }

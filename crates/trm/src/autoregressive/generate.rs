@@ -1,6 +1,7 @@
 //! Writing answers, token by token, with a cache of keys and values.
 
 use super::{Autoregressive, AutoregressiveConfig};
+use crate::error::Error;
 use crate::network::Network;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -63,13 +64,16 @@ impl<'m> Session<'m> {
 /// Goes on from every prompt of a batch to a whole sequence. Activations are f32. `first` is the place of the
 /// batch's first sequence among all, for its random numbers.
 ///
+/// # Errors
+/// If the device is lost.
+///
 /// # Panics
 /// If a prompt is empty or its tokens do not fit the model.
 pub fn generate(
     model: &Autoregressive,
     prompts: &[Vec<u8>],
     (sampling, first): (Sampling, u64),
-) -> Vec<Written> {
+) -> Result<Vec<Written>, Error> {
     // once around all tokens: each is too little work to change threads for
     model.device().install(|| write(model, prompts, (sampling, first)))
 }
@@ -78,7 +82,7 @@ fn write(
     model: &Autoregressive,
     prompts: &[Vec<u8>],
     (sampling, first): (Sampling, u64),
-) -> Vec<Written> {
+) -> Result<Vec<Written>, Error> {
     let config = model.config();
     let mut rngs: Vec<ChaCha8Rng> =
         (0..prompts.len() as u64).map(|i| rng(sampling, first + i)).collect();
@@ -88,7 +92,7 @@ fn write(
     let shortest = prompts.iter().map(Vec::len).min().unwrap_or(config.sequence());
     let mut next: Vec<u8> = prompts.iter().flat_map(|p| &p[..shortest]).copied().collect();
     for place in shortest..config.sequence() {
-        let logits = session.read(&next).to_f32_vec();
+        let logits = session.read(&next).to_f32_vec()?;
         next.clear();
         let rows = logits.chunks_exact(config.tokens()).zip(&mut written);
         for ((row, written), (prompt, rng)) in rows.zip(prompts.iter().zip(&mut rngs)) {
@@ -103,7 +107,7 @@ fn write(
             written.log_probability += log_probability;
         }
     }
-    written
+    Ok(written)
 }
 
 fn rng(sampling: Sampling, sequence: u64) -> ChaCha8Rng {

@@ -35,6 +35,6 @@ impl Model {
         }
         let (domain, seq_len) = (domain.to_owned(), rows * columns);
         let config = Config { domain, seq_len, ..self.config.clone() }.with_columns(columns);
-        Model::from_safetensors(&config, &self.device, &self.to_safetensors(DType::F32)).map(Some)
+        Model::from_safetensors(&config, &self.device, &self.to_safetensors(DType::F32)?).map(Some)
     }
 }

@@ -18,8 +18,8 @@ impl Model {
 
     /// Puts one row of a state back to the start.
     pub fn reset(&self, state: &mut State, row: usize) {
-        state.y.fill_row(row, &self.initial_y.to_f32_vec());
-        state.z.fill_row(row, &self.initial_z.to_f32_vec());
+        state.y.fill_row(row, &self.initial_y);
+        state.z.fill_row(row, &self.initial_z);
     }
 
     /// Sizes and choices.

@@ -90,7 +90,7 @@ impl Batch {
     /// One more supervision step for all rows, of which there is at least one.
     ///
     /// # Errors
-    /// [`Error::Stopped`]; the rows are as before then.
+    /// [`Error::Stopped`], or if the device is lost; the rows are as before then.
     pub(super) fn step(&mut self) -> Result<Drafts, Error> {
         let Solver { model, stop, .. } = &self.solver;
         let question = Question { tokens: &self.tokens, puzzles: &self.puzzles };
@@ -99,9 +99,10 @@ impl Batch {
         if stop.is_requested() {
             return Err(Error::Stopped); // what has been computed means nothing
         }
-        let (answers, q) = (step.answers(), step.q.to_f32_vec());
+        let (answers, q) = (step.answers()?, step.q.to_f32_vec()?);
+        let logits = step.logits.to_f32_vec()?;
         self.state = step.state;
-        Ok(Drafts { answers, q, logits: step.logits.to_f32_vec() })
+        Ok(Drafts { answers, q, logits })
     }
 
     /// `[S]`: the question of a row.

@@ -232,7 +232,7 @@ impl SearchSession {
     ///
     /// # Errors
     /// [`Error::NotFinite`] names puzzles for which the network computes a NaN or an infinity: they have left the
-    /// session, the others have had their step. After [`Error::Stopped`] no puzzle is left.
+    /// session, the others have had their step. After [`Error::Stopped`], or if the device is lost, no puzzle is left.
     pub fn step(&mut self) -> Result<(), Error> {
         self.news.retain(|news| matches!(news, News::Found(_)));
         self.begin_chains();

@@ -171,7 +171,7 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::NotFinite`] names puzzles for which the network computes a NaN or an infinity: they have left the
-    /// session, the others have had their step. After [`Error::Stopped`] no puzzle is left.
+    /// session, the others have had their step. After [`Error::Stopped`], or if the device is lost, no puzzle is left.
     pub fn step(&mut self) -> Result<(), Error> {
         self.ready.retain(|thought| thought.last);
         self.refill();

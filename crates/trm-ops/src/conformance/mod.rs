@@ -1,0 +1,52 @@
+//! What a device has to pass: every operation, forward and backward, in every number format, against
+//! [`Device::plain`] on odd sizes. With the feature `conformance` other crates can ask it of theirs.
+
+mod case;
+mod table;
+mod values;
+
+pub(crate) use case::{Case, Operation, random_tensor, random_vec, seed_values, values as read};
+
+use crate::{DType, Device};
+
+/// Checks a device.
+///
+/// # Panics
+/// At the first operation that differs from the plain one, with its name and by how much.
+///
+/// ```
+/// trm_ops::conformance::check(&trm_ops::Device::cpu(2));
+/// ```
+pub fn check(device: &Device) {
+    values::check(device);
+    for (name, case, operation) in table::cases() {
+        agree(name, device, &case, &*operation);
+    }
+}
+
+/// Compares an operation and its gradients with the plain device's.
+pub(crate) fn agree(name: &str, device: &Device, case: &Case, operation: Operation) {
+    let formats: &[(DType, f64)] = match case.f32_only {
+        true => &[(DType::F32, 1e-5)],
+        false => &[(DType::F32, 1e-5), (DType::Bf16, 2e-2)],
+    };
+    for (dtype, tolerance) in formats {
+        let plain = case.run(&Device::plain(), operation, *dtype);
+        let got = case.run(device, operation, *dtype);
+        for (i, (got, want)) in got.iter().zip(&plain).enumerate() {
+            let off = distance(got, want);
+            assert!(off < *tolerance, "{name}, {dtype}, {device:?}: result {i} is off by {off:e}");
+        }
+    }
+}
+
+/// Norm of the difference over the norm of what is wanted; infinite where a value is not finite.
+pub(crate) fn distance(got: &[f32], want: &[f32]) -> f64 {
+    assert_eq!(got.len(), want.len(), "number of values");
+    let norm = |values: &mut dyn Iterator<Item = f32>| {
+        values.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt()
+    };
+    let difference = norm(&mut got.iter().zip(want).map(|(g, w)| g - w));
+    let distance = difference / norm(&mut want.iter().copied()).max(1e-6);
+    if distance.is_nan() { f64::INFINITY } else { distance }
+}
