@@ -84,7 +84,7 @@ impl Recycler {
 
 /// A tensor of arbitrary contents.
 pub(crate) fn uninit(device: &Device, shape: &[usize], dtype: DType) -> Tensor {
-    let recycler = device.as_cpu().expect("a tensor of a CPU").recycler();
+    let recycler = &device.as_cpu().expect("a tensor of a CPU").recycler;
     let bytes = shape.iter().product::<usize>() * dtype.size();
     Tensor::new(device, shape, dtype, Arc::new(Buffer::new(recycler, bytes)))
 }

@@ -40,7 +40,7 @@ use std::sync::Arc;
 /// A pool of threads and a recycler of buffers; [`Device::cpu`] makes one.
 pub(crate) struct Cpu {
     threads: rayon::ThreadPool,
-    recycler: Arc<Recycler>,
+    pub(crate) recycler: Arc<Recycler>,
 }
 
 impl Cpu {
@@ -59,10 +59,6 @@ impl Cpu {
 
     pub(crate) fn install<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
         self.threads.install(f)
-    }
-
-    pub(crate) fn recycler(&self) -> &Arc<Recycler> {
-        &self.recycler
     }
 }
 

@@ -4,6 +4,7 @@
 mod attention;
 mod losses;
 mod network;
+mod updates;
 mod values;
 
 use crate::kernels::{DeviceError, Gated, Kernels, Keys, Memory, Sum};
@@ -13,7 +14,6 @@ use crate::ops::embed::Embedding;
 use crate::ops::heads::NO_SYMBOL;
 use crate::ops::neighbours::Grid;
 use crate::ops::units::{KINDS, Units};
-use crate::update::QUINTIC;
 use crate::{Adam, AdamRule, Axis, DType, Device, Parameter, Tensor};
 use std::ops::Range;
 use values::{change, like, product, tensor, turned, values};
@@ -112,24 +112,7 @@ impl Kernels for Plain {
     }
 
     fn embed(&self, device: &Device, embedding: &Embedding, form: (usize, DType)) -> Tensor {
-        let Embedding { tokens, prefix_len, prefix, table, positions } = embedding;
-        let ((batch, dtype), d) = (form, table.value().last_dim());
-        let (cells, len) = (tokens.len() / batch.max(1), prefix_len + tokens.len() / batch.max(1));
-        let value = |at: usize| {
-            let (i, token, puzzle) = (at % d, at / d % len, at / (d * len));
-            let value = match token.checked_sub(*prefix_len) {
-                Some(cell) => values(table.value())[tokens[puzzle * cells + cell] as usize * d + i],
-                None => prefix.as_ref().map_or(0.0, |prefix| {
-                    let row = &values(prefix)[puzzle * prefix.last_dim()..][..prefix.last_dim()];
-                    row.get(token * d + i).copied().unwrap_or(0.0)
-                }),
-            };
-            let place = |(table, first): &(Parameter, usize)| {
-                values(table.value())[(first + token) * d + i]
-            };
-            embedding.scale() * (value + positions.as_ref().map_or(0.0, place))
-        };
-        tensor(device, &[batch, len, d], dtype, (0..batch * len * d).map(value).collect())
+        network::embed(device, embedding, form)
     }
 
     fn embed_tokens_backward(&self, sum: Sum<'_>, embedding: &Embedding, d_out: &Tensor) {
@@ -375,32 +358,8 @@ impl Kernels for Plain {
         })
     }
 
-    fn adam(
-        &self,
-        p: &mut Tensor,
-        g: &Tensor,
-        [m, v]: [&mut Tensor; 2],
-        (adam, rule): (&Adam, AdamRule),
-    ) {
-        let (c1, c2) = adam.corrections();
-        let mean = |beta: f32, old: f32, new: f32| beta * old + (1.0 - beta) * new;
-        let g = values(g);
-        let place = |x: &mut [f32], f: &dyn Fn(usize, f32) -> f32| {
-            x.iter_mut().enumerate().for_each(|(at, x)| *x = f(at, *x));
-        };
-        change(m, |m| place(m, &|at, m| mean(adam.beta1, m, g[at])));
-        change(v, |v| place(v, &|at, v| mean(adam.beta2, v, g[at] * g[at])));
-        let (m, v) = (values(m), values(v));
-        change(p, |p| {
-            place(p, &|at, p| {
-                let (mean, root) = (m[at] / c1, (v[at] / c2).sqrt());
-                let step = match rule {
-                    AdamRule::Atan2 => m[at].atan2(root) / c1,
-                    AdamRule::W => mean / (root + 1e-8),
-                };
-                p * (1.0 - adam.lr * adam.weight_decay) - adam.lr * step
-            });
-        });
+    fn adam(&self, p: &mut Tensor, g: &Tensor, moments: [&mut Tensor; 2], adam: (&Adam, AdamRule)) {
+        updates::adam(p, g, moments, adam);
     }
 
     fn sgd(&self, p: &mut Tensor, direction: &Tensor, rate: f32, decay: f32) {
@@ -413,17 +372,9 @@ impl Kernels for Plain {
         p: &mut Tensor,
         rows: &[(usize, Vec<usize>)],
         g: &Tensor,
-        [rate, decay]: [f32; 2],
+        rate: [f32; 2],
     ) {
-        let (width, g) = (g.last_dim(), values(g));
-        change(p, |p| {
-            for ((row, places), i) in rows.iter().flat_map(|r| (0..width).map(move |i| (r, i))) {
-                let sum: f32 = places.iter().map(|place| g[place * width + i]).sum();
-                let sign = if sum == 0.0 { 0.0 } else { sum.signum() };
-                let p = &mut p[row * width + i];
-                *p = *p * decay - rate * sign;
-            }
-        });
+        updates::sign_sgd_rows(p, rows, g, rate);
     }
 
     fn lerp(&self, average: &mut Tensor, value: &Tensor, rate: f32) {
@@ -434,18 +385,6 @@ impl Kernels for Plain {
     }
 
     fn orthogonalize(&self, matrix: &Tensor, steps: usize) -> Tensor {
-        let [n, k] = *matrix.shape() else { panic!("a matrix") };
-        let [a, b, c] = QUINTIC;
-        let norm = values(matrix).iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
-        let mut x: Vec<f32> =
-            values(matrix).iter().map(|x| x * (1.0 / norm.max(1e-30)) as f32).collect();
-        for _ in 0..steps {
-            let gram = product([n, n, k], |i, l| x[i * k + l], |l, j| x[j * k + l]);
-            let square = product([n, n, n], |i, l| gram[i * n + l], |l, j| gram[l * n + j]);
-            let polynomial = |i: usize, j: usize| b * gram[i * n + j] + c * square[i * n + j];
-            let more = product([n, k, n], polynomial, |l, j| x[l * k + j]);
-            x.iter_mut().zip(more).for_each(|(x, more)| *x = a * *x + more);
-        }
-        tensor(matrix.device(), &[n, k], DType::F32, x)
+        updates::orthogonalize(matrix, steps)
     }
 }

@@ -2,10 +2,11 @@
 
 use super::values::{like, product, tensor, values};
 use crate::kernels::Gated;
+use crate::ops::embed::Embedding;
 use crate::ops::neighbours::{CELLS, Grid};
 use crate::ops::residual_norm::NORM_EPS;
 use crate::ops::units::{KINDS, Units};
-use crate::{Axis, Parameter, Tensor};
+use crate::{Axis, DType, Device, Parameter, Tensor};
 
 /// The weights of a parameter as products in the dtype of x read them.
 fn weights(weight: &Parameter, x: &Tensor) -> Vec<f32> {
@@ -17,6 +18,26 @@ fn with_last(x: &Tensor, n: usize, out: Vec<f32>) -> Tensor {
     let mut shape = x.shape().to_vec();
     *shape.last_mut().expect("a dimension") = n;
     tensor(x.device(), &shape, x.dtype(), out)
+}
+
+pub(super) fn embed(device: &Device, embedding: &Embedding, form: (usize, DType)) -> Tensor {
+    let Embedding { tokens, prefix_len, prefix, table, positions } = embedding;
+    let ((batch, dtype), d) = (form, table.value().last_dim());
+    let (cells, len) = (tokens.len() / batch.max(1), prefix_len + tokens.len() / batch.max(1));
+    let value = |at: usize| {
+        let (i, token, puzzle) = (at % d, at / d % len, at / (d * len));
+        let value = match token.checked_sub(*prefix_len) {
+            Some(cell) => values(table.value())[tokens[puzzle * cells + cell] as usize * d + i],
+            None => prefix.as_ref().map_or(0.0, |prefix| {
+                let row = &values(prefix)[puzzle * prefix.last_dim()..][..prefix.last_dim()];
+                row.get(token * d + i).copied().unwrap_or(0.0)
+            }),
+        };
+        let place =
+            |(table, first): &(Parameter, usize)| values(table.value())[(first + token) * d + i];
+        embedding.scale() * (value + positions.as_ref().map_or(0.0, place))
+    };
+    tensor(device, &[batch, len, d], dtype, (0..batch * len * d).map(value).collect())
 }
 
 pub(super) fn linear(x: &Tensor, weight: &Parameter, bias: Option<&Parameter>) -> Tensor {
