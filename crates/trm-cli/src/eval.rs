@@ -17,6 +17,7 @@ use clap::Args;
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use trm::{Model, Network, Solver};
 use trm_train::report::{Chart, render_chart};
 use trm_train::{
@@ -116,13 +117,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     }
     match model {
         AnyModel::Recursive(model) => {
-            recursive(arguments, &fit(*model, &data.metadata.domain), data)
+            recursive(arguments, &fit(model, &data.metadata.domain), data)
         }
         AnyModel::Autoregressive(model) => written::run(arguments, &model, &data),
     }
 }
 
-fn recursive(arguments: &Arguments, model: &Model, mut data: Dataset) -> Result<Outcome> {
+fn recursive(arguments: &Arguments, model: &Arc<Model>, mut data: Dataset) -> Result<Outcome> {
     arguments.writing.refuse()?;
     let usual = match arguments.search {
         true => chain_steps(model),
@@ -146,12 +147,13 @@ fn recursive(arguments: &Arguments, model: &Model, mut data: Dataset) -> Result<
         data.puzzle_identifiers.fill(data.metadata.blank_identifier_id);
     }
     if arguments.search {
-        let options = arguments.searching.options(steps, arguments.batch)?;
+        let options = arguments.searching.options(steps)?;
         if arguments.halt.is_some() || arguments.save_outputs.is_some() {
             bail!("--search goes without --halt and --save-outputs: the rules end a search");
         }
         warn_without_rules(&model.config().domain, &options);
-        return search(arguments, Solver::new(model, dtype), &data, &options);
+        let solver = Solver::new(model.clone(), dtype).batch(arguments.batch);
+        return search(arguments, &solver, &data, &options);
     }
     let options = EvalOptions {
         steps,
@@ -200,7 +202,7 @@ fn ended(done: usize, all: usize, what: &str) -> Outcome {
 
 fn search(
     arguments: &Arguments,
-    solver: Solver<'_>,
+    solver: &Solver,
     data: &Dataset,
     options: &SearchOptions,
 ) -> Result<Outcome> {
@@ -213,7 +215,7 @@ fn search(
     if report.puzzles == 0 {
         return Ok(outcome);
     }
-    let model = solver.model();
+    let model = &**solver.model();
     if arguments.json {
         let options = json!({
             "steps": options.search.steps,
@@ -233,7 +235,7 @@ fn search(
         out!("{}", serde_json::to_string_pretty(&json)?);
     } else {
         print_heading(arguments, data);
-        print_report(&report, options);
+        print_report(&report, options, arguments.batch);
         print_digests(data, model)?;
     }
     draw(arguments, || compute::of_search(model.config(), &report))?;

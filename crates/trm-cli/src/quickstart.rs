@@ -9,6 +9,7 @@ use crate::{eval, report};
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 use trm_puzzles::Domain;
 use trm_puzzles::sudoku::{Givens, Shape};
@@ -59,7 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         return Ok(Outcome::Interrupted);
     }
     heading(&format!("3. Measurement on {} puzzles it has never seen", test.len()));
-    let model = load_model(&folder, run.trainer().model().device())?;
+    let model = Arc::new(load_model(&folder, run.trainer().model().device())?);
     let evaluation = evaluate(&model, &test, run.eval_options(), &mut |_| ())?;
     eval::print_steps(&evaluation);
     heading("4. Thinking");

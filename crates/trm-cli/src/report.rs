@@ -7,6 +7,7 @@ use crate::display::{duration, percent};
 use anyhow::{Context, Result};
 use std::cmp::Ordering;
 use std::path::PathBuf;
+use std::sync::Arc;
 use trm::{Config, Network};
 use trm_puzzles::Domain;
 use trm_train::report::{Chart, Headline, Report, Series, Table, render};
@@ -62,7 +63,7 @@ impl Reported for AutoregressiveTrainer {
 
 /// The report of a run that has just ended, on its held-out puzzles.
 fn write_for_run(run: &Run, command: &str) -> Result<PathBuf> {
-    let model = load_model(&run.folder, run.trainer().model().device())?;
+    let model = Arc::new(load_model(&run.folder, run.trainer().model().device())?);
     let seconds = run.progress().seconds;
     let held_out = run.validation();
     let domain: Option<Domain> = model.config().domain.parse().ok();

@@ -51,12 +51,11 @@ impl SearchArguments {
         given.iter().find(|(_, given)| *given).map(|(name, _)| *name)
     }
 
-    /// The search that the options describe, of so many steps a chain, with so many chains at a time.
-    pub(crate) fn options(&self, steps: usize, batch: usize) -> Result<SearchOptions> {
+    /// The search that the options describe, of so many steps a chain.
+    pub(crate) fn options(&self, steps: usize) -> Result<SearchOptions> {
         let usual = Search::default();
         let search = Search {
             steps,
-            batch,
             rollouts: self.rollouts.unwrap_or(usual.rollouts),
             noise: self.noise.unwrap_or(usual.noise),
             restart: self.restart.unwrap_or(usual.restart),
@@ -105,8 +104,8 @@ pub(crate) fn origin(found: &Found) -> String {
     }
 }
 
-/// Prints what a search found on a data set.
-pub(crate) fn print_report(report: &SearchReport, options: &SearchOptions) {
+/// Prints what a search found on a data set, with `batch` chains at a time.
+pub(crate) fn print_report(report: &SearchReport, options: &SearchOptions, batch: usize) {
     let share = |count: usize| percent(count as f64 / report.puzzles.max(1) as f64);
     let (low, high) = wilson(report.verified, report.puzzles);
     out!("steps spent   verified");
@@ -131,8 +130,7 @@ pub(crate) fn print_report(report: &SearchReport, options: &SearchOptions) {
         report.mean_steps,
         report.mean_rollouts
     );
-    let Search { steps, rollouts, noise, restart, symmetries, patience, seed, batch, .. } =
-        options.search;
+    let Search { steps, rollouts, noise, restart, symmetries, patience, seed, .. } = options.search;
     let images = if symmetries { "images" } else { "no images" };
     out!(
         "at most {rollouts} chains of {steps} steps, patience {patience}, noise {noise}, restart \

@@ -1,6 +1,7 @@
 //! The model that comes with the program: it solves 9×9 Sudoku (`models/sudoku-extreme`).
 
 use anyhow::{Context, Result};
+use std::sync::Arc;
 use trm::{Model, Network};
 use trm_ops::Device;
 use trm_train::parse_config;
@@ -8,8 +9,9 @@ use trm_train::parse_config;
 const CONFIG: &[u8] = include_bytes!("../../../models/sudoku-extreme/config.json");
 const WEIGHTS: &[u8] = include_bytes!("../../../models/sudoku-extreme/model.safetensors");
 
-pub(crate) fn model(device: &Device) -> Result<Model> {
+pub(crate) fn model(device: &Device) -> Result<Arc<Model>> {
     let config = parse_config(CONFIG).map_err(anyhow::Error::msg);
     let config = config.context("the configuration of the shipped model")?;
-    Model::from_safetensors(&config, device, WEIGHTS).context("the weights of the shipped model")
+    let model = Model::from_safetensors(&config, device, WEIGHTS);
+    model.map(Arc::new).context("the weights of the shipped model")
 }

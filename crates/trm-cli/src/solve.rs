@@ -14,6 +14,7 @@ use serde_json::Value;
 use show::Show;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use trm::{Limits, Model, Question, Solver};
 use trm_puzzles::{Domain, QuestionError};
 use trm_train::{AnyModel, Dataset, Effort, check_fit, fit, load_any, think};
@@ -81,7 +82,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         });
     };
     match load_any(folder, &device)? {
-        AnyModel::Recursive(model) => recursive(arguments, puzzle, *model),
+        AnyModel::Recursive(model) => recursive(arguments, puzzle, model),
         AnyModel::Autoregressive(model) => written::run(arguments, (folder, puzzle), &model),
     }
 }
@@ -98,7 +99,7 @@ fn with_sizes(error: anyhow::Error, text: &str, own: &Domain) -> anyhow::Error {
     )
 }
 
-fn recursive(arguments: &Arguments, puzzle: Option<&str>, model: Model) -> Result<Outcome> {
+fn recursive(arguments: &Arguments, puzzle: Option<&str>, model: Arc<Model>) -> Result<Outcome> {
     arguments.writing.refuse()?;
     let (model, asked) = match &arguments.data {
         Some(folder) => {
@@ -115,15 +116,16 @@ fn recursive(arguments: &Arguments, puzzle: Option<&str>, model: Model) -> Resul
     };
     let domain: Domain = model.config().domain.parse()?;
     let effort = effort(arguments, &model, &domain)?;
-    let solver = Solver::new(&model, arguments.precision.on(model.device()));
+    let dtype = arguments.precision.on(model.device());
+    let solver = Solver::new(model, dtype).batch(arguments.batch);
     let mut show = Show::new(&domain, &asked, effort, arguments.json);
-    think(solver, &domain, asked.question(), effort, &mut |_, told| show.hear(told))?;
+    think(&solver, &domain, asked.question(), effort, &mut |_, told| show.hear(told))?;
     Ok(show.outcome())
 }
 
 /// The puzzles of a text for a model; if they are of another size the model with that size, where its weights are
 /// those of any.
-fn of_text(model: Model, place: &str, text: &str) -> Result<(Model, Asked)> {
+fn of_text(model: Arc<Model>, place: &str, text: &str) -> Result<(Arc<Model>, Asked)> {
     let own: Domain = model.config().domain.parse()?;
     let refused = match questions(&own, place, text) {
         Ok(questions) => return Ok((model, Asked::of_text(questions))),
@@ -140,12 +142,12 @@ fn effort(arguments: &Arguments, model: &Model, domain: &Domain) -> Result<Effor
     let alone = arguments.one_pass || arguments.halt.is_some();
     let searches = !alone && (domain.has_rules() || arguments.search);
     let usual = if searches { chain_steps(model) } else { model.config().supervision_steps };
-    let (steps, batch) = (arguments.steps.unwrap_or(usual), arguments.batch);
-    if steps == 0 || batch == 0 {
+    let steps = arguments.steps.unwrap_or(usual);
+    if steps == 0 || arguments.batch == 0 {
         bail!("--steps and --batch must be at least 1");
     }
     if searches {
-        let options = arguments.searching.options(steps, batch)?;
+        let options = arguments.searching.options(steps)?;
         warn_without_rules(&domain.name(), &options);
         return Ok(Effort::Judged(options));
     }
@@ -155,7 +157,7 @@ fn effort(arguments: &Arguments, model: &Model, domain: &Domain) -> Result<Effor
         None => {}
     }
     let halt = Some(arguments.halt.unwrap_or(Limits::CAREFUL_HALT));
-    Ok(Effort::OnePass(Limits { steps, batch, halt }))
+    Ok(Effort::OnePass(Limits { steps, halt }))
 }
 
 /// Puzzles, who they are, and their answers where a data set has them.

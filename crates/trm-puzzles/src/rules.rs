@@ -10,7 +10,7 @@ use rand::Rng;
 pub type Paint<'a> = &'a dyn Fn(usize, char) -> String;
 
 /// Turns an answer to the image of a puzzle into one to the puzzle ([`Rules::disguise`]).
-pub type Undo = Box<dyn Fn(&mut [u8])>;
+pub type Undo = Box<dyn Fn(&mut [u8]) + Send>;
 
 /// The tokens of a question and of its answer.
 pub type Pair = [Vec<u8>; 2];

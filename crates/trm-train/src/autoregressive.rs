@@ -12,6 +12,7 @@ use crate::state::{Reader, Stored};
 use crate::tally::Tally;
 use crate::train::StepMetrics;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 use trm::{
     Autoregressive, AutoregressiveConfig, Lesson, Network, Order, Sampling, Thought, UNLABELLED,
@@ -199,7 +200,7 @@ impl Learner for AutoregressiveTrainer {
     }
 
     fn evaluate(
-        model: &Autoregressive,
+        model: &Arc<Autoregressive>,
         data: &Dataset,
         options: EvalOptions,
         stop: &Stop,

@@ -3,6 +3,7 @@ use crate::dataset::Dataset;
 use crate::metadata::Metadata;
 use crate::tally::Tally;
 use serde::{Serialize, Serializer};
+use std::sync::Arc;
 use std::time::Instant;
 use trm::{Limits, Model, Question, Solver};
 use trm_ops::{DType, Stop};
@@ -147,12 +148,12 @@ pub fn check_fit(model: &Model, data: &Dataset) -> Result<(), Error> {
 
 /// The model for a domain that is its own, or the same puzzle in another size where its weights are those of any
 /// ([`Model::on_grid`]); else as it is, for [`check_fit`] to say what differs.
-pub fn fit(model: Model, domain: &str) -> Model {
+pub fn fit(model: Arc<Model>, domain: &str) -> Arc<Model> {
     match [&model.config().domain[..], domain].map(|name| name.parse::<Domain>()) {
         [Ok(own), Ok(wanted)] if own != wanted && own.kind() == wanted.kind() => {
             let columns = wanted.layout().columns;
             let sized = model.on_grid(domain, [wanted.seq_len() / columns, columns]);
-            sized.ok().flatten().unwrap_or(model)
+            sized.ok().flatten().map_or(model, Arc::new)
         }
         _ => model,
     }
@@ -187,7 +188,7 @@ fn differs(what: &str, of_model: String, of_data: String) -> Error {
 /// # Errors
 /// If the data do not fit the model, or `options.halt` is no probability above 0.
 pub fn evaluate(
-    model: &Model,
+    model: &Arc<Model>,
     data: &Dataset,
     options: EvalOptions,
     progress: &mut dyn FnMut(usize),
@@ -200,25 +201,26 @@ pub fn evaluate(
 /// # Errors
 /// As [`evaluate`].
 pub fn evaluate_until(
-    model: &Model,
+    model: &Arc<Model>,
     data: &Dataset,
     options: EvalOptions,
     stop: &Stop,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Evaluation, Error> {
     check_fit(model, data)?;
-    let EvalOptions { steps, batch, halt, .. } = options;
+    let EvalOptions { steps, batch, halt, dtype, .. } = options;
     let identifiers = data.example_identifiers();
     let question = Question { tokens: &data.inputs, puzzles: &identifiers };
     let mut tally = Tally::new(options, data);
     let mut done = 0;
     let started = Instant::now();
-    let solver = Solver::new(model, options.dtype).until(stop);
-    for thought in solver.solve_all(question, Limits { steps, batch, halt })? {
-        if stop.is_requested() {
-            break; // this one means nothing
-        }
-        let thought = thought?;
+    let mut session = Solver::new(model.clone(), dtype).batch(batch).until(stop).session();
+    session.push(question, Limits { steps, halt })?;
+    for thought in session.thoughts() {
+        let thought = match thought {
+            Err(trm::Error::Stopped) => break,
+            thought => thought?,
+        };
         tally.add(&thought);
         if thought.last {
             done += 1;

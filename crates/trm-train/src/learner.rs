@@ -14,6 +14,7 @@ use crate::torch::to_safetensors;
 use crate::train::StepMetrics;
 use rand_chacha::ChaCha8Rng;
 use std::path::Path;
+use std::sync::Arc;
 use trm::Network;
 use trm_ops::{Device, FaultFinder, Gradients, Stop, Tape, Tensor, lerp};
 
@@ -58,7 +59,7 @@ pub trait Learner: Sized {
     /// # Errors
     /// If the data do not fit it, or [`Error::Stopped`].
     fn evaluate(
-        network: &Self::Network,
+        network: &Arc<Self::Network>,
         data: &Dataset,
         options: EvalOptions,
         stop: &Stop,

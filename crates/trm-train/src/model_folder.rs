@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use toml::Table;
 use trm::{Autoregressive, AutoregressiveConfig, Config, Model, Network};
 use trm_ops::{DType, Device};
@@ -131,7 +132,7 @@ pub fn load_autoregressive(folder: &Path, device: &Device) -> Result<Autoregress
 /// A model of either kind.
 pub enum AnyModel {
     /// Revises a draft.
-    Recursive(Box<Model>),
+    Recursive(Arc<Model>),
     /// Writes an answer token by token.
     Autoregressive(Box<Autoregressive>),
 }
@@ -144,7 +145,7 @@ pub fn load_any(folder: &Path, device: &Device) -> Result<AnyModel, Error> {
     let config = read(&resolve(folder)?.join("config.json"))?;
     match has_order(&config) {
         true => Ok(AnyModel::Autoregressive(Box::new(load_autoregressive(folder, device)?))),
-        false => Ok(AnyModel::Recursive(Box::new(load_model(folder, device)?))),
+        false => Ok(AnyModel::Recursive(Arc::new(load_model(folder, device)?))),
     }
 }
 

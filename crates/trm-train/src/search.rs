@@ -7,7 +7,7 @@ use crate::score::Score;
 use rand::Rng;
 use serde::Serialize;
 use std::time::{Duration, Instant};
-use trm::{Found, Judgement, News, Question, Referee, Search, Solver, Undo};
+use trm::{Found, Judgement, News, Question, Referee, Search, SearchSession, Solver, Undo};
 use trm_ops::Stop;
 use trm_puzzles::Domain;
 
@@ -16,16 +16,12 @@ use trm_puzzles::Domain;
 pub struct DomainReferee(pub Option<Domain>);
 
 impl Referee for DomainReferee {
-    fn judge(&self, question: &[u8], draft: &[u8]) -> Judgement {
+    fn judge(&mut self, question: &[u8], draft: &[u8]) -> Judgement {
         match self.0.as_ref().and_then(|domain| domain.verify(question, draft).decision()) {
             None => Judgement::Unknown,
             Some(true) => Judgement::Right,
             Some(false) => Judgement::Wrong,
         }
-    }
-
-    fn can_approve(&self) -> bool {
-        self.0.as_ref().is_some_and(|domain| domain.has_rules())
     }
 
     fn restore_givens(&self, question: &[u8], draft: &mut [u8]) {
@@ -34,7 +30,7 @@ impl Referee for DomainReferee {
         }
     }
 
-    fn disguise(&self, question: &mut [u8], rng: &mut dyn Rng) -> Option<Undo> {
+    fn disguise(&mut self, question: &mut [u8], rng: &mut dyn Rng) -> Option<Undo> {
         self.0.as_ref().map(|domain| domain.disguise(question, rng))
     }
 
@@ -53,12 +49,28 @@ pub struct SearchOptions {
 }
 
 impl SearchOptions {
-    /// A clock that starts now and says when the time of so many puzzles is up.
-    pub fn clock(&self, puzzles: usize) -> impl FnMut() -> bool + use<> {
+    /// Searches for the answers to a question until all searches have ended, or their time is up; `hear` gets the
+    /// news as they come.
+    pub(crate) fn run(
+        &self,
+        mut session: SearchSession,
+        question: Question<'_>,
+        hear: &mut dyn FnMut(News),
+    ) -> Result<(), Error> {
+        let puzzles = session.push(question, self.search)?;
         let started = Instant::now();
-        let puzzles = u32::try_from(puzzles).unwrap_or(u32::MAX);
-        let limit = self.time.map(|time| time.saturating_mul(puzzles));
-        move || limit.is_some_and(|limit| started.elapsed() > limit)
+        let count = u32::try_from(puzzles.len()).unwrap_or(u32::MAX);
+        let limit = self.time.map(|time| time.saturating_mul(count));
+        while !session.is_empty() {
+            session.step()?;
+            if limit.is_some_and(|limit| started.elapsed() > limit) {
+                puzzles.clone().for_each(|puzzle| session.give_up(puzzle));
+            }
+            while let Some(news) = session.take() {
+                hear(news);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -91,7 +103,7 @@ pub struct SearchReport {
 /// # Errors
 /// If the data do not fit the model, or the options are out of range.
 pub fn search(
-    solver: Solver<'_>,
+    solver: &Solver,
     data: &Dataset,
     options: &SearchOptions,
     stop: &Stop,
@@ -102,21 +114,17 @@ pub fn search(
     let identifiers = data.example_identifiers();
     let question = Question { tokens: &data.inputs, puzzles: &identifiers };
     let referee = DomainReferee(model.config().domain.parse().ok());
+    let session = solver.clone().until(stop).search(Box::new(referee));
     let started = Instant::now();
-    let mut clock = options.clock(data.len());
-    let mut ends = || stop.is_requested() || clock();
     let mut found = Vec::new();
-    let mut hear = |news| match news {
-        News::Found(outcome) if !stop.is_requested() => {
+    let mut hear = |news| {
+        if let News::Found(outcome) = news {
             found.push(outcome);
             progress(found.len());
         }
-        _ => (), // what is found after a stop means nothing
     };
-    let searched =
-        solver.until(stop).search(question, &referee, &options.search, &mut ends, &mut hear);
-    match searched {
-        Err(_) if stop.is_requested() => {}
+    match options.run(session, question, &mut hear) {
+        Err(Error::Model(trm::Error::Stopped)) => {}
         searched => searched?,
     }
     Ok(SearchReport { seconds: started.elapsed().as_secs_f64(), ..report(&found, data) })

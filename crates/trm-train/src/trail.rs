@@ -1,8 +1,7 @@
 use crate::Error;
 use crate::in_order::InOrder;
 use crate::search::{DomainReferee, SearchOptions};
-use trm::{Found, Limits, Model, News, Question, Search, Solver};
-use trm_ops::DType;
+use trm::{Found, Limits, News, Question, Search, Solver};
 use trm_puzzles::{Domain, Verdict};
 
 /// How a model thought its way through one puzzle.
@@ -57,7 +56,7 @@ pub enum Told {
 /// # Errors
 /// If the model does not read questions of this domain, or a threshold is no probability above 0.
 pub fn think(
-    solver: Solver<'_>,
+    solver: &Solver,
     domain: &Domain,
     question: Question<'_>,
     effort: Effort,
@@ -67,7 +66,9 @@ pub fn think(
     let mut teller = Teller { domain, question, drafts, order: InOrder::new(), tell };
     match effort {
         Effort::OnePass(limits) => {
-            for thought in solver.solve_all(question, limits)? {
+            let mut session = solver.session();
+            session.push(question, limits)?;
+            for thought in session.thoughts() {
                 let thought = thought?;
                 let (puzzle, sure) = (thought.puzzle, thought.halt_probability());
                 teller.step(puzzle, (1, thought.step), thought.answer, sure);
@@ -77,15 +78,14 @@ pub fn think(
             }
         }
         Effort::Judged(options) => {
-            let mut stop = options.clock(question.puzzles.len());
             let mut hear = |news| match news {
                 News::Draft { puzzle, step, answer, halt_logit } => {
                     teller.step(puzzle, (1, step), answer, probability(halt_logit));
                 }
                 News::Found(found) => teller.found(found),
             };
-            let referee = DomainReferee(Some(domain.clone()));
-            solver.search(question, &referee, &options.search, &mut stop, &mut hear)?;
+            let session = solver.search(Box::new(DomainReferee(Some(domain.clone()))));
+            options.run(session, question, &mut hear)?;
         }
     }
     Ok(())
@@ -147,16 +147,15 @@ impl Trail {
     /// # Errors
     /// If the model does not read questions of this domain.
     pub fn follow(
-        model: &Model,
-        dtype: DType,
+        solver: &Solver,
         domain: &Domain,
         question: &[u8],
         max_steps: usize,
     ) -> Result<Trail, Error> {
         let question = Question { tokens: question, puzzles: &[0] };
-        let search = Search { steps: max_steps, rollouts: 1, batch: 1, ..Search::default() };
+        let search = Search { steps: max_steps, rollouts: 1, ..Search::default() };
         let effort = Effort::Judged(SearchOptions { search, time: None });
-        let trails = Trail::follow_all(Solver::new(model, dtype), domain, question, effort)?;
+        let trails = Trail::follow_all(solver, domain, question, effort)?;
         Ok(trails.into_iter().next().expect("one trail per puzzle"))
     }
 
@@ -165,7 +164,7 @@ impl Trail {
     /// # Errors
     /// Those of [`think`].
     pub fn follow_all(
-        solver: Solver<'_>,
+        solver: &Solver,
         domain: &Domain,
         question: Question<'_>,
         effort: Effort,

@@ -15,6 +15,7 @@ use crate::state::{Reader, Stored};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 use trm::{Model, Step};
 use trm_ops::{Device, Gradients, Stop, Tape, Tensor};
 
@@ -207,7 +208,7 @@ impl Learner for Trainer {
     }
 
     fn evaluate(
-        model: &Model,
+        model: &Arc<Model>,
         data: &Dataset,
         options: EvalOptions,
         stop: &Stop,

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Instant;
 use trm::{Limits, Model, Question, Solver};
 use trm_ops::{DType, Stop};
@@ -22,8 +23,10 @@ pub const ATTEMPTS: [usize; 6] = [1, 2, 5, 10, 100, 1000];
 pub struct VoteOptions {
     /// Images of a task that vote at most, the task itself first.
     pub votes: usize,
-    /// Supervision steps, puzzles at a time, halting.
+    /// Supervision steps, halting.
     pub limits: Limits,
+    /// Puzzles at a time; no number but the speed depends on it.
+    pub batch: usize,
     /// Number format of activations.
     pub dtype: DType,
     /// Ask without saying which puzzle it is, to see what its embedding is worth.
@@ -57,7 +60,7 @@ pub struct VoteReport {
 /// # Errors
 /// If the data do not fit the model, or are not of ARC.
 pub fn vote(
-    model: &Model,
+    model: &Arc<Model>,
     data: &Dataset,
     options: VoteOptions,
     stop: &Stop,
@@ -73,8 +76,9 @@ pub fn vote(
     let mut report = VoteReport { asked: tasks.len(), ..VoteReport::default() };
     let (mut known, mut votes) = (Vec::new(), 0);
     let mut submission = Vec::new();
+    let solver = Solver::new(model.clone(), options.dtype).batch(options.batch).until(stop);
+    let voters = Voters { solver, data, augmented, options };
     for task in tasks {
-        let voters = Voters { model, data, augmented, options, stop };
         let Some(ballot) = voters.ask(&task, &mut |n| progress(report.inputs.0 + n, all))? else {
             break;
         };
@@ -106,11 +110,10 @@ fn solved(tasks: &[Vec<Option<usize>>], most: usize) -> f64 {
 
 /// Images of tasks, and who asks them.
 struct Voters<'a> {
-    model: &'a Model,
+    solver: Solver,
     data: &'a Dataset,
     augmented: &'a Augmented,
     options: VoteOptions,
-    stop: &'a Stop,
 }
 
 /// What was predicted for the test inputs of a task.
@@ -126,7 +129,7 @@ struct Ballot {
 impl Voters<'_> {
     /// Lets the images of a task vote on its test inputs; nothing if that was stopped.
     fn ask(&self, task: &Asked, progress: &mut dyn FnMut(usize)) -> Result<Option<Ballot>, Error> {
-        let Voters { data, augmented, options, .. } = *self;
+        let Voters { data, augmented, options, .. } = self;
         let voting = augmented.of_task(task.id);
         let voting = &voting[..voting.len().min(options.votes.max(1))];
         let undo = augmented.image(task.id).inverse();
@@ -151,18 +154,19 @@ impl Voters<'_> {
 
     /// What the images of a task make of a test input, turned back; with the halting logits.
     fn predictions(&self, input: &Grid, ids: &[u32]) -> Result<Option<Vec<(Grid, f32)>>, Error> {
-        let Voters { model, data, augmented, options, stop } = *self;
+        let Voters { solver, data, augmented, options } = self;
         let tokens: Vec<u8> =
             ids.iter().flat_map(|id| encode(&augmented.image(*id).apply(input), (0, 0))).collect();
         let blank = vec![data.metadata.blank_identifier_id; ids.len()];
         let puzzles = if options.blank_identifiers { &blank[..] } else { ids };
         let mut found = Vec::new();
-        let solver = Solver::new(model, options.dtype).until(stop);
-        for thought in solver.solve_all(Question { tokens: &tokens, puzzles }, options.limits)? {
-            if stop.is_requested() {
-                return Ok(None); // this thought means nothing
-            }
-            let thought = thought?;
+        let mut session = solver.session();
+        session.push(Question { tokens: &tokens, puzzles }, options.limits)?;
+        for thought in session.thoughts() {
+            let thought = match thought {
+                Err(trm::Error::Stopped) => return Ok(None),
+                thought => thought?,
+            };
             if thought.last
                 && let Some(grid) = decode(&thought.answer)
             {

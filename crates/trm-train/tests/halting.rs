@@ -3,6 +3,7 @@
 
 use rand::RngExt;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use std::sync::Arc;
 use trm::{Config, Limits, Mix, Model, Network, Positions, Question, Search, Solver};
 use trm_ops::{DType, Device, Tensor};
 use trm_puzzles::Domain;
@@ -37,7 +38,7 @@ fn model(mix: Mix) -> Model {
     let mut model = Model::new(&config, &Device::cpu(2), &mut rng).unwrap();
     let weights: Vec<f32> = (0..64).map(|_| rng.random_range(-1.0..1.0)).collect();
     set_halting_head(&mut model, &weights, 0.0);
-    let drafts = Drafts::new(Solver::new(&model, DType::F32), &puzzles());
+    let drafts = Drafts::new(&Solver::new(model.clone(), DType::F32), &puzzles());
     let mut logits = drafts.halt_logits.concat();
     logits.sort_by(f32::total_cmp);
     set_halting_head(&mut model, &weights, -logits[logits.len() * 3 / 4]);
@@ -66,15 +67,21 @@ struct Drafts {
 }
 
 impl Drafts {
-    fn new(solver: Solver<'_>, data: &Dataset) -> Drafts {
-        let mut session = solver.start(&data.inputs, &data.example_identifiers()).unwrap();
-        let mut drafts =
-            Drafts { answers: Vec::new(), halt_logits: Vec::new(), logits: Vec::new() };
-        for _ in 0..STEPS {
-            let draft = session.step().unwrap();
-            drafts.logits.push(draft.logits.to_f32_vec().unwrap());
-            drafts.answers.push(draft.answers);
-            drafts.halt_logits.push(draft.halt_logits);
+    fn new(solver: &Solver, data: &Dataset) -> Drafts {
+        let mut session = solver.clone().batch(PUZZLES).session();
+        let question = Question { tokens: &data.inputs, puzzles: &data.example_identifiers() };
+        session.push(question, Limits { steps: STEPS, halt: None }).unwrap();
+        let mut drafts = Drafts {
+            answers: vec![Vec::new(); STEPS],
+            halt_logits: vec![Vec::new(); STEPS],
+            logits: vec![Vec::new(); STEPS],
+        };
+        for thought in session.thoughts() {
+            let thought = thought.unwrap();
+            let step = thought.step - 1;
+            drafts.logits[step].extend(thought.logits);
+            drafts.answers[step].extend(thought.answer);
+            drafts.halt_logits[step].push(thought.halt_logit);
         }
         drafts
     }
@@ -97,7 +104,7 @@ impl Drafts {
 }
 
 /// The puzzles, half of them with labels that the model drafts at some step, so that it is right.
-fn data(solver: Solver<'_>) -> Dataset {
+fn data(solver: &Solver) -> Dataset {
     let mut data = puzzles();
     let drafts = Drafts::new(solver, &data);
     for puzzle in (0..PUZZLES).step_by(2) {
@@ -107,11 +114,11 @@ fn data(solver: Solver<'_>) -> Dataset {
     data
 }
 
-fn all(test: impl Fn(Solver<'_>, &Model, DType)) {
+fn all(test: impl Fn(&Solver, DType)) {
     for mix in [Mix::Mixer, Mix::Attention] {
-        let model = model(mix);
+        let model = Arc::new(model(mix));
         for dtype in [DType::F32, DType::Bf16] {
-            test(Solver::new(&model, dtype), &model, dtype);
+            test(&Solver::new(model.clone(), dtype), dtype);
         }
     }
 }
@@ -154,7 +161,7 @@ fn assert_is(evaluation: &Evaluation, drafts: &Drafts, data: &Dataset, halt: Opt
 
 #[test]
 fn evaluation_on_a_refilled_batch_equals_that_on_a_whole_one() {
-    all(|solver, model, dtype| {
+    all(|solver, dtype| {
         let data = data(solver);
         let drafts = Drafts::new(solver, &data);
         for halt in [None, Some(0.4), Some(0.5), Some(0.6), Some(1.0)] {
@@ -167,7 +174,8 @@ fn evaluation_on_a_refilled_batch_equals_that_on_a_whole_one() {
             for batch in [1, 4, PUZZLES, PUZZLES + 5] {
                 let options = EvalOptions { steps: STEPS, batch, halt, dtype, keep_outputs: true };
                 let mut done = Vec::new();
-                let mut found = evaluate(model, &data, options, &mut |n| done.push(n)).unwrap();
+                let mut found =
+                    evaluate(solver.model(), &data, options, &mut |n| done.push(n)).unwrap();
                 assert_eq!(done, (1..=PUZZLES).collect::<Vec<_>>());
                 assert_is(&found, &drafts, &data, halt);
                 assert!(found.steps.iter().any(|step| (1..PUZZLES).contains(&step.exact)));
@@ -184,17 +192,16 @@ fn evaluation_on_a_refilled_batch_equals_that_on_a_whole_one() {
 #[test]
 fn trails_of_many_puzzles_are_those_of_each_in_their_order() {
     let domain: Domain = "sudoku4".parse().unwrap();
-    all(|solver, _, dtype| {
+    all(|solver, dtype| {
         let data = data(solver);
         let question = Question { tokens: &data.inputs, puzzles: &[0; PUZZLES] };
-        let efforts = |batch| {
-            let limits = Limits { steps: STEPS, batch, halt: Some(Limits::CAREFUL_HALT) };
-            let search = Search { steps: STEPS, batch, rollouts: 1, ..Search::default() };
-            [Effort::OnePass(limits), Effort::Judged(SearchOptions { search, time: None })]
-        };
-        for kind in [0, 1] {
+        let limits = Limits { steps: STEPS, halt: Some(Limits::CAREFUL_HALT) };
+        let search = Search { steps: STEPS, rollouts: 1, ..Search::default() };
+        let judged = Effort::Judged(SearchOptions { search, time: None });
+        for effort in [Effort::OnePass(limits), judged] {
             let follow = |question, batch| {
-                Trail::follow_all(solver, &domain, question, efforts(batch)[kind]).unwrap()
+                let solver = solver.clone().batch(batch);
+                Trail::follow_all(&solver, &domain, question, effort).unwrap()
             };
             let alone = |puzzle| {
                 follow(Question { tokens: data.input(puzzle), puzzles: &[0] }, 1).remove(0)
@@ -206,18 +213,18 @@ fn trails_of_many_puzzles_are_those_of_each_in_their_order() {
             }
         }
         let short = Question { tokens: &data.inputs[1..], ..question };
-        assert!(Trail::follow_all(solver, &domain, short, efforts(4)[0]).is_err());
+        assert!(Trail::follow_all(solver, &domain, short, judged).is_err());
     });
 }
 
 #[test]
 fn judged_thinking_keeps_givens_and_ends_where_the_rules_approve() {
     let domain: Domain = "sudoku4".parse().unwrap();
-    let model = model(Mix::Mixer);
+    let solver = Solver::new(model(Mix::Mixer), DType::F32);
     for blanks in [0, 1, 16] {
         let mut question = domain.parse("1324423124133142").unwrap();
         question[..blanks].fill(1);
-        let trail = Trail::follow(&model, DType::F32, &domain, &question, STEPS).unwrap();
+        let trail = Trail::follow(&solver, &domain, &question, STEPS).unwrap();
         for step in &trail.steps {
             assert_eq!(step.answer[blanks..], question[blanks..]);
         }
@@ -229,8 +236,7 @@ fn judged_thinking_keeps_givens_and_ends_where_the_rules_approve() {
 
 #[test]
 fn thresholds_that_are_no_probability_are_refused() {
-    let model = model(Mix::Mixer);
-    let dtype = DType::F32;
+    let (model, dtype) = (Arc::new(model(Mix::Mixer)), DType::F32);
     for halt in [0.0, -1.0, 1.5, f32::NAN].map(Some) {
         let options = EvalOptions { steps: STEPS, batch: 4, halt, dtype, keep_outputs: false };
         let error = evaluate(&model, &puzzles(), options, &mut |_| ()).unwrap_err();

@@ -3,7 +3,7 @@
 use safetensors::SafeTensors;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use trm::{Model, Network, Solver};
+use trm::{Limits, Model, Network, Question, Solver};
 use trm_ops::{DType, Device};
 use trm_train::torch::{NamedTensor, decode, encode};
 use trm_train::{Known, import_tensors, public_tensors};
@@ -73,9 +73,13 @@ fn recorded_checkpoints_give_the_recorded_logits() {
         let tokens: Vec<u8> = integers("step10.batch.inputs").map(|t| t as u8).collect();
         let puzzles: Vec<u32> =
             integers("step10.batch.puzzle_identifiers").map(|p| p as u32).collect();
-        let mut session = Solver::new(&model, DType::F32).start(&tokens, &puzzles).unwrap();
-        for step in 1..=settings["eval_steps"].as_u64().unwrap() {
-            let logits = session.step().unwrap().logits.to_f32_vec().unwrap();
+        let steps = settings["eval_steps"].as_u64().unwrap() as usize;
+        let mut session = Solver::new(model, DType::F32).batch(puzzles.len()).session();
+        let question = Question { tokens: &tokens, puzzles: &puzzles };
+        session.push(question, Limits { steps, halt: None }).unwrap();
+        for step in 1..=steps {
+            let drafts = session.thoughts().take(puzzles.len());
+            let logits: Vec<f32> = drafts.flat_map(|draft| draft.unwrap().logits).collect();
             let wanted = words(&format!("eval{step}.logits")).into_iter().map(f32::from_le_bytes);
             let wanted: Vec<f32> = wanted.collect();
             let scale = wanted.iter().fold(0f32, |most, x| most.max(x.abs()));

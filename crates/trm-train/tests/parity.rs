@@ -5,7 +5,8 @@ use rand::RngExt;
 use safetensors::SafeTensors;
 use serde_json::Value;
 use std::path::Path;
-use trm::{Config, Mix, Model, Network, Positions, Solver};
+use std::sync::Arc;
+use trm::{Config, Limits, Mix, Model, Network, Positions, Question, Solver};
 use trm_ops::{DType, Device, Likelihood, Tape, Tensor};
 use trm_train::{Carry, Example, Precision, TrainConfig, Trainer, public_name};
 
@@ -310,20 +311,28 @@ fn ten_training_steps_follow_the_recorded_trajectory() {
 fn evaluation_gives_the_recorded_logits() {
     for name in NAMES {
         let golden = Golden::load(name);
-        let model = golden.model("final.", &Device::cpu(1));
+        let model = Arc::new(golden.model("final.", &Device::cpu(1)));
         let examples = golden.batch(10);
         let tokens: Vec<u8> = examples.iter().flat_map(|e| e.question.clone()).collect();
         let puzzles: Vec<u32> = examples.iter().map(|e| e.puzzle).collect();
-        let mut session = Solver::new(&model, DType::F32).start(&tokens, &puzzles).unwrap();
-        let mut rounded = Solver::new(&model, DType::Bf16).start(&tokens, &puzzles).unwrap();
-        for step in 1..=golden.settings["eval_steps"].as_u64().unwrap() {
-            let (draft, rounded) = (session.step().unwrap(), rounded.step().unwrap());
-            let logits = golden.f32(&format!("eval{step}.logits"));
-            agree("logits", &draft.logits.to_f32_vec().unwrap(), &logits, 1e-4);
-            let q = golden.f32(&format!("eval{step}.q_halt_logits"));
-            agree("q", &draft.halt_logits, &q, 1e-4);
+        let question = Question { tokens: &tokens, puzzles: &puzzles };
+        let steps = golden.settings["eval_steps"].as_u64().unwrap() as usize;
+        let [mut exact, mut rounded] = [DType::F32, DType::Bf16].map(|dtype| {
+            let mut session = Solver::new(model.clone(), dtype).batch(puzzles.len()).session();
+            session.push(question, Limits { steps, halt: None }).unwrap();
+            session
+        });
+        for step in 1..=steps {
+            let [drafts, rounded] = [&mut exact, &mut rounded].map(|session| {
+                session.thoughts().take(puzzles.len()).map(Result::unwrap).collect::<Vec<_>>()
+            });
+            let logits: Vec<f32> = drafts.iter().flat_map(|draft| draft.logits.clone()).collect();
+            agree("logits", &logits, &golden.f32(&format!("eval{step}.logits")), 1e-4);
+            let q: Vec<f32> = drafts.iter().map(|draft| draft.halt_logit).collect();
+            agree("q", &q, &golden.f32(&format!("eval{step}.q_halt_logits")), 1e-4);
             // of later drafts, weights after ten steps at a high rate decide too little to compare
-            let differ = draft.answers.iter().zip(&rounded.answers).filter(|(a, b)| a != b).count();
+            let [answers, rounded] = [&drafts, &rounded].map(|d| d.iter().flat_map(|d| &d.answer));
+            let differ = answers.zip(rounded).filter(|(a, b)| a != b).count();
             assert!(step > 1 || differ <= 1, "{name}: bf16 changes {differ} cells of 64");
         }
     }

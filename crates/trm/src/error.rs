@@ -17,14 +17,20 @@ pub enum Error {
     /// A threshold of [`Limits::halt`](crate::Limits::halt) that is no probability, or 0.
     #[error("halt = {0}: must be a probability above 0 and at most 1")]
     Halt(f32),
-    /// A step that gave something else than numbers: the weights are finite, what they make is not.
+    /// A step that gave something else than numbers: the weights are finite, what they make of some puzzles is not.
     #[error(
         "the network computes no numbers (NaN or infinity): its weights are too large or damaged"
     )]
-    NotFinite,
+    NotFinite {
+        /// Numbers of these puzzles in their session.
+        puzzles: Vec<usize>,
+    },
     /// The device cannot go on.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// Somebody asked to stop.
+    #[error("stopped before the end")]
+    Stopped,
 }
 
 /// Why a [`Config`] describes no network.

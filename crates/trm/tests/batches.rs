@@ -3,7 +3,8 @@
 
 use rand::RngExt;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
-use trm::{Config, Draft, Limits, Mix, Model, Network, Positions, Question, Solver, Thought};
+use std::sync::Arc;
+use trm::{Config, Limits, Mix, Model, Network, Positions, Question, Session, Solver, Thought};
 use trm_ops::{DType, Device, Tensor};
 
 const CELLS: usize = 17;
@@ -39,11 +40,11 @@ fn model(mix: Mix, positions: Positions) -> Model {
 }
 
 /// Every variant of the network in both number formats.
-fn all(test: impl Fn(Solver<'_>, &str)) {
+fn all(test: impl Fn(Solver, &str)) {
     for (mix, positions) in [(Mix::Mixer, Positions::Learned), (Mix::Attention, Positions::Rope)] {
-        let model = model(mix, positions);
+        let model = Arc::new(model(mix, positions));
         for dtype in [DType::F32, DType::Bf16] {
-            test(Solver::new(&model, dtype), &format!("{mix:?} {dtype}"));
+            test(Solver::new(model.clone(), dtype), &format!("{mix:?} {dtype}"));
         }
     }
 }
@@ -58,22 +59,20 @@ fn question() -> (Vec<u8>, Vec<u32>) {
 /// Answer, halting logit and logits of a puzzle, to be compared bit for bit.
 type Bits = (Vec<u8>, u32, Vec<u32>);
 
-fn row(draft: &Draft, row: usize) -> Bits {
-    let logits = draft.logits.to_f32_vec().unwrap();
-    let len = logits.len() / draft.halt_logits.len();
-    (
-        draft.answers[row * CELLS..][..CELLS].to_vec(),
-        draft.halt_logits[row].to_bits(),
-        logits[row * len..][..len].iter().map(|x| x.to_bits()).collect(),
-    )
+fn bits(thought: &Thought) -> Bits {
+    let logits = thought.logits.iter().map(|x| x.to_bits()).collect();
+    (thought.answer.clone(), thought.halt_logit.to_bits(), logits)
 }
 
-/// All drafts of every puzzle, each alone in its batch: `[PUZZLES][STEPS]`.
-fn alone(solver: Solver<'_>) -> Vec<Vec<Bits>> {
+const ALL_STEPS: Limits = Limits { steps: STEPS, halt: None };
+
+/// All drafts of every puzzle, each alone in its session: `[PUZZLES][STEPS]`.
+fn alone(solver: &Solver) -> Vec<Vec<Bits>> {
     let (tokens, puzzles) = question();
     let drafts = |(tokens, puzzle): (&[u8], &u32)| {
-        let mut session = solver.start(tokens, &[*puzzle]).unwrap();
-        (0..STEPS).map(|_| row(&session.step().unwrap(), 0)).collect()
+        let mut session = solver.session();
+        session.push(Question { tokens, puzzles: &[*puzzle] }, ALL_STEPS).unwrap();
+        session.thoughts().map(|thought| bits(&thought.unwrap())).collect()
     };
     tokens.chunks(CELLS).zip(&puzzles).map(drafts).collect()
 }
@@ -82,7 +81,7 @@ fn alone(solver: Solver<'_>) -> Vec<Vec<Bits>> {
 fn a_puzzle_gets_the_same_alone_and_anywhere_in_any_batch() {
     let (tokens, puzzles) = question();
     all(|solver, what| {
-        let alone = alone(solver);
+        let alone = alone(&solver);
         for size in [2, 3, 8, 9, 13, 14, PUZZLES] {
             for turn in 0..size.min(3) {
                 // every batch turned, so that a puzzle stands at several places
@@ -91,13 +90,14 @@ fn a_puzzle_gets_the_same_alone_and_anywhere_in_any_batch() {
                 let tokens: Vec<u8> =
                     order.iter().flat_map(|p| &tokens[p * CELLS..][..CELLS]).copied().collect();
                 let puzzles: Vec<u32> = order.iter().map(|p| puzzles[*p]).collect();
-                let mut session = solver.start(&tokens, &puzzles).unwrap();
-                for step in 0..STEPS {
-                    let draft = session.step().unwrap();
-                    for (place, puzzle) in order.iter().enumerate() {
-                        let same = row(&draft, place) == alone[*puzzle][step];
-                        assert!(same, "{what}: puzzle {puzzle} at {place} of {size}, step {step}");
-                    }
+                let mut session = solver.clone().batch(size).session();
+                session.push(Question { tokens: &tokens, puzzles: &puzzles }, ALL_STEPS).unwrap();
+                for (i, thought) in session.thoughts().enumerate() {
+                    let (step, place, thought) = (i / size, i % size, thought.unwrap());
+                    assert_eq!((thought.puzzle, thought.step), (place, step + 1));
+                    let puzzle = order[place];
+                    let same = bits(&thought) == alone[puzzle][step];
+                    assert!(same, "{what}: puzzle {puzzle} at {place} of {size}, step {step}");
                 }
             }
         }
@@ -112,30 +112,36 @@ fn puzzles_leave_and_join_without_a_trace() {
         puzzles: &puzzles[from..to],
     };
     all(|solver, what| {
-        let alone = alone(solver);
-        let expect = |draft: &Draft, rows: &[(usize, usize)]| {
-            assert_eq!(draft.halt_logits.len(), rows.len());
-            for (place, (puzzle, step)) in rows.iter().enumerate() {
-                let same = row(draft, place) == alone[*puzzle][step - 1];
+        let alone = alone(&solver);
+        let expect = |session: &mut Session, rows: &[(usize, usize)]| {
+            session.step().unwrap();
+            for (puzzle, step) in rows {
+                let thought = session.take().unwrap();
+                assert_eq!((thought.puzzle, thought.step), (*puzzle, *step), "{what}");
+                let same = bits(&thought) == alone[*puzzle][step - 1];
                 assert!(same, "{what}: puzzle {puzzle}, step {step}");
             }
+            assert_eq!(session.take(), None);
         };
-        let first = part(0, 4);
-        let mut session = solver.start(first.tokens, first.puzzles).unwrap();
-        expect(&session.step().unwrap(), &[(0, 1), (1, 1), (2, 1), (3, 1)]);
-        session.retain(&[false, true, false, true]);
-        expect(&session.step().unwrap(), &[(1, 2), (3, 2)]);
-        session.push(part(4, 7)).unwrap();
-        expect(&session.step().unwrap(), &[(1, 3), (3, 3), (4, 1), (5, 1), (6, 1)]);
-        session.retain(&[true, false, false, false, true]);
-        session.push(part(8, 9)).unwrap();
-        expect(&session.step().unwrap(), &[(1, 4), (6, 2), (8, 1)]);
-        assert!(session.push(Question { tokens: &[0; CELLS], puzzles: &[3] }).is_err());
-        expect(&session.step().unwrap(), &[(1, 5), (6, 3), (8, 2)]);
-        session.retain(&[false; 3]);
-        assert!(session.is_empty() && session.step().unwrap().answers.is_empty());
-        session.push(part(9, 11)).unwrap();
-        expect(&session.step().unwrap(), &[(9, 1), (10, 1)]);
+        let mut session = solver.batch(5).session();
+        assert_eq!(session.push(part(0, 4), ALL_STEPS).unwrap(), 0..4);
+        expect(&mut session, &[(0, 1), (1, 1), (2, 1), (3, 1)]);
+        assert!(session.withdraw(0) && session.withdraw(2) && !session.withdraw(0));
+        expect(&mut session, &[(1, 2), (3, 2)]);
+        assert_eq!(session.push(part(4, 9), ALL_STEPS).unwrap(), 4..9);
+        expect(&mut session, &[(1, 3), (3, 3), (4, 1), (5, 1), (6, 1)]);
+        assert!(session.withdraw(7), "it waits");
+        assert!([3, 4, 5].into_iter().all(|puzzle| session.withdraw(puzzle)));
+        expect(&mut session, &[(1, 4), (6, 2), (8, 1)]);
+        let unfit = Question { tokens: &[0; CELLS], puzzles: &[3] };
+        assert!(session.push(unfit, ALL_STEPS).is_err());
+        expect(&mut session, &[(1, 5), (6, 3), (8, 2)]);
+        assert!(!session.withdraw(1), "it is done");
+        assert!(session.withdraw(6) && session.withdraw(8));
+        assert!(session.is_empty());
+        expect(&mut session, &[]);
+        assert_eq!(session.push(part(9, 11), ALL_STEPS).unwrap(), 9..11);
+        expect(&mut session, &[(9, 1), (10, 1)]);
     });
 }
 
@@ -157,12 +163,13 @@ fn until_sure(alone: &[Vec<Bits>], threshold: f32, steps: usize) -> Vec<Vec<Bits
     drafts
 }
 
-/// Runs the queue and sorts what it gives by puzzle.
-fn by_puzzle(solver: Solver<'_>, limits: Limits) -> Vec<Vec<Thought>> {
+/// Thinks about all puzzles and sorts the drafts by puzzle.
+fn by_puzzle(solver: &Solver, batch: usize, limits: Limits) -> Vec<Vec<Thought>> {
     let (tokens, puzzles) = question();
-    let question = Question { tokens: &tokens, puzzles: &puzzles };
+    let mut session = solver.clone().batch(batch).session();
+    session.push(Question { tokens: &tokens, puzzles: &puzzles }, limits).unwrap();
     let mut found = vec![Vec::new(); PUZZLES];
-    for thought in solver.solve_all(question, limits).unwrap() {
+    for thought in session.thoughts() {
         let thought = thought.unwrap();
         found[thought.puzzle].push(thought);
     }
@@ -173,9 +180,7 @@ fn assert_same(found: &[Vec<Thought>], wanted: &[Vec<Bits>], what: &str) {
     for (puzzle, (found, wanted)) in found.iter().zip(wanted).enumerate() {
         assert_eq!(found.len(), wanted.len(), "{what}: steps of puzzle {puzzle}");
         for (i, (thought, wanted)) in found.iter().zip(wanted).enumerate() {
-            let logits = thought.logits.iter().map(|x| x.to_bits()).collect();
-            let got = (thought.answer.clone(), thought.halt_logit.to_bits(), logits);
-            assert!(got == *wanted, "{what}: puzzle {puzzle}, step {}", i + 1);
+            assert!(bits(thought) == *wanted, "{what}: puzzle {puzzle}, step {}", i + 1);
             assert_eq!((thought.step, thought.last), (i + 1, i + 1 == found.len()));
         }
     }
@@ -184,7 +189,7 @@ fn assert_same(found: &[Vec<Thought>], wanted: &[Vec<Bits>], what: &str) {
 #[test]
 fn a_refilled_batch_gives_what_every_puzzle_gives_alone_until_it_halts() {
     all(|solver, what| {
-        let alone = alone(solver);
+        let alone = alone(&solver);
         for threshold in THRESHOLDS {
             let wanted = until_sure(&alone, threshold, STEPS);
             let mut steps: Vec<usize> = wanted.iter().map(Vec::len).collect();
@@ -194,8 +199,9 @@ fn a_refilled_batch_gives_what_every_puzzle_gives_alone_until_it_halts() {
             assert!(steps.len() > 2, "{what}: {steps:?} is too even to test anything");
             // shorter than the queue, as long, longer
             for batch in [1, 2, 4, PUZZLES, PUZZLES + 9, usize::MAX] {
-                let limits = Limits { steps: STEPS, batch, halt: Some(threshold) };
-                assert_same(&by_puzzle(solver, limits), &wanted, &format!("{what}, batch {batch}"));
+                let limits = Limits { steps: STEPS, halt: Some(threshold) };
+                let found = by_puzzle(&solver, batch, limits);
+                assert_same(&found, &wanted, &format!("{what}, batch {batch}"));
             }
         }
     });
@@ -205,8 +211,8 @@ fn a_refilled_batch_gives_what_every_puzzle_gives_alone_until_it_halts() {
 fn a_higher_threshold_never_takes_fewer_steps() {
     all(|solver, what| {
         let lengths = |halt| -> Vec<usize> {
-            let limits = Limits { steps: STEPS, batch: 4, halt };
-            by_puzzle(solver, limits).iter().map(Vec::len).collect()
+            let limits = Limits { steps: STEPS, halt };
+            by_puzzle(&solver, 4, limits).iter().map(Vec::len).collect()
         };
         let found: Vec<Vec<usize>> = THRESHOLDS.map(|p| lengths(Some(p))).into();
         let total = |steps: &Vec<usize>| steps.iter().sum::<usize>();
@@ -221,23 +227,20 @@ fn a_higher_threshold_never_takes_fewer_steps() {
 #[test]
 fn the_limit_of_steps_ends_what_does_not_halt() {
     all(|solver, what| {
-        let alone = alone(solver);
-        let limits = Limits { steps: 2, batch: 3, halt: Some(0.5) };
-        assert_same(&by_puzzle(solver, limits), &until_sure(&alone, 0.5, 2), what);
-        let limits = Limits { steps: STEPS, batch: 3, halt: None };
-        assert_same(&by_puzzle(solver, limits), &alone, what);
-        let nothing = Limits { steps: 0, batch: 0, halt: None };
-        assert!(
-            by_puzzle(solver, nothing).iter().all(|drafts| drafts.len() == 1 && drafts[0].last)
-        );
+        let alone = alone(&solver);
+        let limits = Limits { steps: 2, halt: Some(0.5) };
+        assert_same(&by_puzzle(&solver, 3, limits), &until_sure(&alone, 0.5, 2), what);
+        assert_same(&by_puzzle(&solver, 3, ALL_STEPS), &alone, what);
+        let nothing = by_puzzle(&solver, 0, Limits { steps: 0, halt: None });
+        assert!(nothing.iter().all(|drafts| drafts.len() == 1 && drafts[0].last));
     });
 }
 
 #[test]
 fn the_next_puzzle_joins_as_soon_as_there_is_room() {
     let model = model(Mix::Mixer, Positions::Learned);
-    let solver = Solver::new(&model, DType::F32);
-    let drafts = until_sure(&alone(solver), 0.5, STEPS);
+    let solver = Solver::new(model, DType::F32).batch(4);
+    let drafts = until_sure(&alone(&solver), 0.5, STEPS);
     let steps: Vec<usize> = drafts.iter().map(Vec::len).collect();
     let (mut wanted, mut rows, mut next) = (Vec::new(), Vec::new(), 0);
     while next < PUZZLES || !rows.is_empty() {
@@ -251,8 +254,9 @@ fn the_next_puzzle_joins_as_soon_as_there_is_room() {
     }
     let (tokens, puzzles) = question();
     let question = Question { tokens: &tokens, puzzles: &puzzles };
-    let limits = Limits { steps: STEPS, batch: 4, halt: Some(0.5) };
-    let thoughts = solver.solve_all(question, limits).unwrap();
+    let mut session = solver.session();
+    session.push(question, Limits { steps: STEPS, halt: Some(0.5) }).unwrap();
+    let thoughts = session.thoughts();
     let found: Vec<(usize, usize)> =
         thoughts.map(|t| t.map(|t| (t.puzzle, t.step)).unwrap()).collect();
     assert_eq!(found, wanted);
@@ -261,23 +265,23 @@ fn the_next_puzzle_joins_as_soon_as_there_is_room() {
 #[test]
 fn questions_and_thresholds_that_do_not_fit_are_refused_before_anything_is_computed() {
     let model = model(Mix::Mixer, Positions::None);
-    let solver = Solver::new(&model, DType::F32);
-    let limits = Limits { steps: STEPS, batch: 1, halt: Some(0.5) };
-    let error = |tokens: &[u8], puzzles: &[u32]| {
-        let question = Question { tokens, puzzles };
-        solver.solve_all(question, limits).err().expect("a refusal").to_string()
+    let mut session = Solver::new(model, DType::F32).session();
+    let limits = Limits { steps: STEPS, halt: Some(0.5) };
+    let mut error = |tokens: &[u8], puzzles: &[u32], limits: Limits| {
+        let refused = session.push(Question { tokens, puzzles }, limits).unwrap_err().to_string();
+        assert!(session.is_empty(), "none of them has joined");
+        refused
     };
     let mut tokens = vec![1; 3 * CELLS];
-    assert!(error(&tokens, &[0, 1]).starts_with("51 tokens for 2 puzzles"));
-    assert!(error(&tokens, &[0, 1, 3]).starts_with("puzzle identifier 3"));
+    assert!(error(&tokens, &[0, 1], limits).starts_with("51 tokens for 2 puzzles"));
+    assert!(error(&tokens, &[0, 1, 3], limits).starts_with("puzzle identifier 3"));
     tokens[2 * CELLS] = 7;
-    assert!(error(&tokens, &[0, 1, 2]).starts_with("token 7 at position 34"));
-    let empty = Question { tokens: &[], puzzles: &[] };
-    assert!(solver.solve_all(empty, limits).unwrap().next().is_none());
+    assert!(error(&tokens, &[0, 1, 2], limits).starts_with("token 7 at position 34"));
     for threshold in [0.0, -0.5, 1.0001, f32::NAN, f32::INFINITY] {
-        let limits = Limits { halt: Some(threshold), ..limits };
-        let error = solver.solve_all(empty, limits).err().expect("a refusal").to_string();
+        let error = error(&[], &[], Limits { halt: Some(threshold), ..limits });
         let expected = format!("halt = {threshold}: must be a probability above 0 and at most 1");
         assert_eq!(error, expected);
     }
+    assert_eq!(session.push(Question { tokens: &[], puzzles: &[] }, limits).unwrap(), 0..0);
+    assert!(session.thoughts().next().is_none());
 }

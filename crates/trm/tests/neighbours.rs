@@ -2,7 +2,8 @@
 
 use rand::RngExt;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
-use trm::{Config, Mix, Model, Network, Solver};
+use std::sync::Arc;
+use trm::{Config, Limits, Mix, Model, Network, Question, Solver};
 use trm_ops::{DType, Device};
 
 const COLUMNS: usize = 5;
@@ -25,8 +26,8 @@ fn config() -> Config {
     }
 }
 
-fn model(config: &Config) -> Model {
-    Model::new(config, &Device::cpu(2), &mut ChaCha8Rng::seed_from_u64(1)).unwrap()
+fn model(config: &Config) -> Arc<Model> {
+    Model::new(config, &Device::cpu(2), &mut ChaCha8Rng::seed_from_u64(1)).unwrap().into()
 }
 
 fn questions(puzzles: usize) -> Vec<u8> {
@@ -35,10 +36,12 @@ fn questions(puzzles: usize) -> Vec<u8> {
 }
 
 /// The logits of the first draft.
-fn logits(model: &Model, dtype: DType, tokens: &[u8]) -> Vec<f32> {
+fn logits(model: &Arc<Model>, dtype: DType, tokens: &[u8]) -> Vec<f32> {
     let puzzles = vec![0; tokens.len() / CELLS];
-    let mut session = Solver::new(model, dtype).start(tokens, &puzzles).unwrap();
-    session.step().unwrap().logits.to_f32_vec().unwrap()
+    let mut session = Solver::new(model.clone(), dtype).session();
+    let first = Limits { steps: 1, halt: None };
+    session.push(Question { tokens, puzzles: &puzzles }, first).unwrap();
+    session.thoughts().flat_map(|thought| thought.unwrap().logits).collect()
 }
 
 #[test]
@@ -78,7 +81,7 @@ fn weights_are_saved_and_read_back() {
     let again = Model::from_safetensors(&config(), &Device::cpu(1), &bytes).unwrap();
     assert_eq!(again.parameters().len(), 3 + 4);
     assert_eq!(
-        logits(&again, DType::F32, &questions(2)),
+        logits(&again.into(), DType::F32, &questions(2)),
         logits(&model, DType::F32, &questions(2))
     );
 }

@@ -3,8 +3,11 @@
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use std::cell::{Cell, RefCell};
-use trm::{Config, Found, Judgement, Model, News, Question, Referee, Search, Solver, Undo};
+use std::sync::{Arc, Mutex};
+use trm::{
+    Config, Found, Judgement, Limits, Model, News, Question, Referee, Search, SearchSession,
+    Solver, Thought, Undo,
+};
 use trm_ops::{DType, Device};
 
 const CELLS: usize = 16;
@@ -28,34 +31,64 @@ fn tokens(puzzles: usize) -> Vec<u8> {
     (0..puzzles * CELLS).map(|i| (1 + i * i % 5) as u8).collect()
 }
 
-fn run(referee: &dyn Referee, search: &Search, puzzles: usize, stop_after: usize) -> Vec<Found> {
-    let (model, tokens, mut found) = (model(), tokens(puzzles), Vec::new());
-    let question = Question { tokens: &tokens, puzzles: &vec![0; puzzles] };
-    let mut steps = 0;
-    let mut stop = || {
+fn solver(batch: usize) -> Solver {
+    Solver::new(model(), DType::F32).batch(batch)
+}
+
+/// The first drafts of the model alone.
+fn drafts(tokens: &[u8], steps: usize) -> Vec<Thought> {
+    let mut session = solver(9).session();
+    let question = Question { tokens, puzzles: &vec![0; tokens.len() / CELLS] };
+    session.push(question, Limits { steps, halt: None }).unwrap();
+    session.thoughts().map(Result::unwrap).collect()
+}
+
+/// Searches to the end, or `stop_after` steps.
+fn finish(session: &mut SearchSession, stop_after: usize) -> Vec<News> {
+    let (mut told, mut steps) = (Vec::new(), 0);
+    while !session.is_empty() {
+        session.step().unwrap();
         steps += 1;
-        steps >= stop_after
-    };
-    let mut hear = |news| {
-        if let News::Found(outcome) = news {
-            found.push(outcome);
+        if steps >= stop_after {
+            (0..100).for_each(|puzzle| session.give_up(puzzle));
         }
+        told.extend(std::iter::from_fn(|| session.take()));
+    }
+    told
+}
+
+/// The outcomes by puzzle.
+fn found(told: Vec<News>) -> Vec<Found> {
+    let of = |news| match news {
+        News::Found(found) => Some(found),
+        News::Draft { .. } => None,
     };
-    let solver = Solver::new(&model, DType::F32);
-    solver.search(question, referee, search, &mut stop, &mut hear).unwrap();
+    let mut found: Vec<Found> = told.into_iter().filter_map(of).collect();
     found.sort_by_key(|f| f.puzzle);
     found
+}
+
+fn run(
+    referee: impl Referee + 'static,
+    (search, batch): (Search, usize),
+    puzzles: usize,
+    stop_after: usize,
+) -> Vec<Found> {
+    let mut session = solver(batch).search(Box::new(referee));
+    let question = Question { tokens: &tokens(puzzles), puzzles: &vec![0; puzzles] };
+    session.push(question, search).unwrap();
+    found(finish(&mut session, stop_after))
 }
 
 /// Says the same of every draft; puzzles have no images.
 struct Always(Judgement);
 
 impl Referee for Always {
-    fn judge(&self, _: &[u8], _: &[u8]) -> Judgement {
+    fn judge(&mut self, _: &[u8], _: &[u8]) -> Judgement {
         self.0
     }
 
-    fn disguise(&self, _: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
+    fn disguise(&mut self, _: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
         None
     }
 }
@@ -63,7 +96,6 @@ impl Referee for Always {
 const SEARCH: Search = Search {
     steps: 3,
     rollouts: 4,
-    batch: 5,
     noise: 0.5,
     restart: 0.5,
     symmetries: true,
@@ -74,7 +106,7 @@ const SEARCH: Search = Search {
 
 #[test]
 fn a_right_draft_ends_its_puzzle_at_once_and_is_verified() {
-    for found in run(&Always(Judgement::Right), &SEARCH, 7, usize::MAX) {
+    for found in run(Always(Judgement::Right), (SEARCH, 5), 7, usize::MAX) {
         assert!(found.verified);
         assert_eq!((found.chain, found.chain_steps), (1, 1));
         assert_eq!((found.steps, found.rollouts), (1, 1), "no second chain beside the first");
@@ -83,55 +115,58 @@ fn a_right_draft_ends_its_puzzle_at_once_and_is_verified() {
 
 #[test]
 fn without_a_right_draft_all_chains_think_to_their_end_whatever_the_batch() {
-    let outcome = run(&Always(Judgement::Wrong), &SEARCH, 3, usize::MAX);
+    let outcome = run(Always(Judgement::Wrong), (SEARCH, 5), 3, usize::MAX);
     assert_eq!(outcome.len(), 3);
     for found in &outcome {
         assert!(!found.verified && found.answer.len() == CELLS);
         assert_eq!((found.steps, found.rollouts), (4 * 3, 4));
     }
     for batch in [1, 2, 100] {
-        let search = Search { batch, ..SEARCH };
-        assert_eq!(run(&Always(Judgement::Wrong), &search, 3, usize::MAX), outcome, "{batch}");
+        let again = run(Always(Judgement::Wrong), (SEARCH, batch), 3, usize::MAX);
+        assert_eq!(again, outcome, "{batch}");
     }
 }
 
 #[test]
 fn the_first_chain_is_the_models_own() {
-    let model = model();
-    let tokens = tokens(2);
-    let mut session = Solver::new(&model, DType::F32).start(&tokens, &[0, 0]).unwrap();
-    let draft = (0..3).map(|_| session.step().unwrap()).last().unwrap();
     let search = Search { rollouts: 1, ..SEARCH };
-    let found = run(&Always(Judgement::Unknown), &search, 2, usize::MAX);
-    let answers: Vec<u8> = found.into_iter().flat_map(|f| f.answer).collect();
-    assert_eq!(answers, draft.answers);
+    let found = run(Always(Judgement::Unknown), (search, 5), 2, usize::MAX);
+    let last = drafts(&tokens(2), 3).into_iter().filter(|thought| thought.last);
+    let answers: Vec<Vec<u8>> = last.map(|thought| thought.answer).collect();
+    assert_eq!(found.into_iter().map(|f| f.answer).collect::<Vec<_>>(), answers);
 }
 
 #[test]
 fn when_time_is_up_every_puzzle_gets_what_there_is() {
-    let found = run(&Always(Judgement::Wrong), &Search { steps: 100, ..SEARCH }, 7, 2);
+    let found = run(Always(Judgement::Wrong), (Search { steps: 100, ..SEARCH }, 5), 7, 2);
     assert_eq!(found.len(), 7);
     let begun = found.iter().filter(|f| f.rollouts > 0);
     assert!(begun.clone().count() == 5 && begun.clone().all(|f| f.answer.len() == CELLS));
     assert!(found.iter().filter(|f| f.rollouts == 0).all(|f| f.answer.is_empty()));
 }
 
-/// Turns questions around, and remembers what it is asked to judge.
-#[derive(Default)]
+/// Turns questions around, and remembers how often and what it is asked to judge. Clones remember together.
+#[derive(Clone, Default)]
 struct Mirror {
-    disguised: Cell<usize>,
-    judged: RefCell<Vec<Vec<u8>>>,
+    disguised: Arc<Mutex<usize>>,
+    judged: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl Mirror {
+    fn judged(&self) -> Vec<Vec<u8>> {
+        self.judged.lock().unwrap().clone()
+    }
 }
 
 impl Referee for Mirror {
-    fn judge(&self, question: &[u8], draft: &[u8]) -> Judgement {
+    fn judge(&mut self, question: &[u8], draft: &[u8]) -> Judgement {
         assert_eq!(question, &tokens(1)[..], "judged by the puzzle itself, not its image");
-        self.judged.borrow_mut().push(draft.to_vec());
+        self.judged.lock().unwrap().push(draft.to_vec());
         Judgement::Wrong
     }
 
-    fn disguise(&self, question: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
-        self.disguised.set(self.disguised.get() + 1);
+    fn disguise(&mut self, question: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
+        *self.disguised.lock().unwrap() += 1;
         question.reverse();
         Some(Box::new(|answer| answer.reverse()))
     }
@@ -139,30 +174,29 @@ impl Referee for Mirror {
 
 #[test]
 fn answers_to_images_are_turned_back() {
-    let calm = Search { noise: 0.0, restart: 0.0, rollouts: 2, steps: 1, batch: 1, ..SEARCH };
+    let calm = Search { noise: 0.0, restart: 0.0, rollouts: 2, steps: 1, ..SEARCH };
     let mirror = Mirror::default();
-    run(&mirror, &calm, 1, usize::MAX);
-    assert_eq!(mirror.disguised.get(), 1, "the first chain sees the puzzle as it is");
+    run(mirror.clone(), (calm, 1), 1, usize::MAX);
+    assert_eq!(*mirror.disguised.lock().unwrap(), 1, "the first chain sees the puzzle as it is");
 
-    let (model, mut image) = (model(), tokens(1));
+    let mut image = tokens(1);
     image.reverse();
-    let mut answer =
-        Solver::new(&model, DType::F32).start(&image, &[0]).unwrap().step().unwrap().answers;
+    let mut answer = drafts(&image, 1).remove(0).answer;
     answer.reverse();
-    assert_eq!(mirror.judged.borrow()[1], answer);
+    assert_eq!(mirror.judged()[1], answer);
     let plain = Search { symmetries: false, ..calm };
     let mirror = Mirror::default();
-    run(&mirror, &plain, 1, usize::MAX);
-    assert_eq!(mirror.disguised.get(), 0);
-    assert_eq!(mirror.judged.borrow()[0], mirror.judged.borrow()[1]);
+    run(mirror.clone(), (plain, 1), 1, usize::MAX);
+    assert_eq!(*mirror.disguised.lock().unwrap(), 0);
+    assert_eq!(mirror.judged()[0], mirror.judged()[1]);
 }
 
 #[test]
 fn noise_makes_chains_differ_and_the_seed_repeats_them() {
     let drafts = |seed| {
         let mirror = Mirror::default();
-        run(&mirror, &Search { rollouts: 6, seed, batch: 1, ..SEARCH }, 1, usize::MAX);
-        mirror.judged.into_inner()
+        run(mirror.clone(), (Search { rollouts: 6, seed, ..SEARCH }, 1), 1, usize::MAX);
+        mirror.judged()
     };
     let first = drafts(1);
     assert_eq!(first, drafts(1));
@@ -171,17 +205,17 @@ fn noise_makes_chains_differ_and_the_seed_repeats_them() {
 }
 
 /// Of a puzzle that is never solved, what is judged; tokens 1 may be supposed to be others.
-#[derive(Default)]
-struct Blanks(RefCell<Vec<Vec<u8>>>);
+#[derive(Clone, Default)]
+struct Blanks(Arc<Mutex<Vec<Vec<u8>>>>);
 
 impl Referee for Blanks {
-    fn judge(&self, question: &[u8], draft: &[u8]) -> Judgement {
+    fn judge(&mut self, question: &[u8], draft: &[u8]) -> Judgement {
         assert_eq!(question, &tokens(1)[..], "judged by the puzzle as it was asked");
-        self.0.borrow_mut().push(draft.to_vec());
+        self.0.lock().unwrap().push(draft.to_vec());
         Judgement::Wrong
     }
 
-    fn disguise(&self, _: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
+    fn disguise(&mut self, _: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
         None
     }
 
@@ -192,11 +226,11 @@ impl Referee for Blanks {
 
 #[test]
 fn later_chains_suppose_what_they_doubt_when_their_patience_ends() {
-    let calm = Search { noise: 0.0, restart: 0.0, steps: 6, rollouts: 3, batch: 1, ..SEARCH };
+    let calm = Search { noise: 0.0, restart: 0.0, steps: 6, rollouts: 3, ..SEARCH };
     let drafts = |patience| {
         let blanks = Blanks::default();
-        run(&blanks, &Search { patience, ..calm }, 1, usize::MAX);
-        blanks.0.into_inner()
+        run(blanks.clone(), (Search { patience, ..calm }, 1), 1, usize::MAX);
+        std::mem::take(&mut *blanks.0.lock().unwrap())
     };
     let own = drafts(0);
     assert_eq!(own[..6], own[6..12], "nothing disturbs the chains");
@@ -211,8 +245,8 @@ fn later_chains_suppose_what_they_doubt_when_their_patience_ends() {
     assert_eq!(drafts(6), own, "no step is left to suppose anything for");
 
     let (closed, search) = (Mirror::default(), Search { symmetries: false, patience: 2, ..calm });
-    run(&closed, &search, 1, usize::MAX);
-    let judged = closed.judged.borrow();
+    run(closed.clone(), (search, 1), 1, usize::MAX);
+    let judged = closed.judged();
     assert_eq!(judged[..6], judged[6..12], "nothing is open to be supposed");
 }
 
@@ -220,7 +254,7 @@ fn later_chains_suppose_what_they_doubt_when_their_patience_ends() {
 struct Givens;
 
 impl Referee for Givens {
-    fn judge(&self, question: &[u8], draft: &[u8]) -> Judgement {
+    fn judge(&mut self, question: &[u8], draft: &[u8]) -> Judgement {
         match question[..8] == draft[..8] {
             true => Judgement::Right,
             false => Judgement::Wrong,
@@ -231,19 +265,18 @@ impl Referee for Givens {
         draft[..8].copy_from_slice(&question[..8]);
     }
 
-    fn disguise(&self, _: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
+    fn disguise(&mut self, _: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
         None
     }
 }
 
 #[test]
 fn givens_are_restored_before_a_draft_is_judged_told_or_found() {
-    let (model, tokens, mut told) = (model(), tokens(3), Vec::new());
-    let question = Question { tokens: &tokens, puzzles: &[0; 3] };
-    let solver = Solver::new(&model, DType::F32);
-    let raw = solver.start(&tokens, &[0; 3]).unwrap().step().unwrap().answers;
+    let (tokens, mut session) = (tokens(3), solver(5).search(Box::new(Givens)));
+    let raw: Vec<u8> = drafts(&tokens, 1).into_iter().flat_map(|thought| thought.answer).collect();
     assert_ne!(raw[..8], tokens[..8], "the model alone changes givens");
-    solver.search(question, &Givens, &SEARCH, &mut || false, &mut |news| told.push(news)).unwrap();
+    session.push(Question { tokens: &tokens, puzzles: &[0; 3] }, SEARCH).unwrap();
+    let told = finish(&mut session, usize::MAX);
     for puzzle in 0..3 {
         let kept = [&tokens[puzzle * CELLS..][..8], &raw[puzzle * CELLS + 8..][..8]].concat();
         let News::Draft { puzzle: of, step: 1, answer, halt_logit } = &told[puzzle] else {
@@ -254,4 +287,118 @@ fn givens_are_restored_before_a_draft_is_judged_told_or_found() {
         assert_eq!((&found.answer, found.verified, found.steps), (&kept, true, 1));
         assert_eq!(found.halt_logit, *halt_logit);
     }
+}
+
+/// Approves nothing, and remembers every draft with the puzzle that it is of.
+#[derive(Clone, Default)]
+struct Witness(Arc<Mutex<Vec<[Vec<u8>; 2]>>>);
+
+impl Witness {
+    /// The drafts of all chains of a puzzle, without their order.
+    fn drafts(&self, question: &[u8]) -> Vec<Vec<u8>> {
+        let judged = self.0.lock().unwrap();
+        let of_puzzle = judged.iter().filter(|[asked, _]| asked == question);
+        let mut drafts: Vec<Vec<u8>> = of_puzzle.map(|[_, draft]| draft.clone()).collect();
+        drafts.sort();
+        drafts
+    }
+}
+
+impl Referee for Witness {
+    fn judge(&mut self, question: &[u8], draft: &[u8]) -> Judgement {
+        self.0.lock().unwrap().push([question.to_vec(), draft.to_vec()]);
+        Judgement::Wrong
+    }
+
+    fn disguise(&mut self, question: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
+        question.reverse();
+        Some(Box::new(|answer| answer.reverse()))
+    }
+
+    fn is_open(&self, token: u8) -> bool {
+        token == 1
+    }
+}
+
+#[test]
+fn chains_are_the_same_whoever_is_searched_beside_them_joins_or_leaves() {
+    let (tokens, puzzles) = (tokens(4), [0]);
+    let question =
+        |puzzle: usize| Question { tokens: &tokens[puzzle * CELLS..][..CELLS], puzzles: &puzzles };
+    let short = Search { patience: 2, ..SEARCH };
+    let searches =
+        [SEARCH, Search { steps: 5, seed: 8, ..short }, short, Search { rollouts: 2, ..short }];
+    let alone: Vec<(News, Vec<Vec<u8>>)> = (0..4)
+        .map(|puzzle| {
+            let (witness, mut session) = (Witness::default(), None);
+            let session = session.insert(solver(7).search(Box::new(witness.clone())));
+            assert_eq!(session.push(question(puzzle), searches[puzzle]).unwrap(), 0..1);
+            let last = finish(session, usize::MAX).pop().unwrap();
+            (last, witness.drafts(question(puzzle).tokens))
+        })
+        .collect();
+    for batch in [1, 3, 7] {
+        let witness = Witness::default();
+        let mut session = solver(batch).search(Box::new(witness.clone()));
+        let mut told = Vec::new();
+        for puzzle in 0..4 {
+            assert_eq!(
+                session.push(question(puzzle), searches[puzzle]).unwrap(),
+                puzzle..puzzle + 1
+            );
+            session.step().unwrap();
+            session.step().unwrap();
+            told.extend(std::iter::from_fn(|| session.take()));
+        }
+        assert!(session.withdraw(2) && !session.withdraw(2) && session.len() <= 3);
+        told.extend(finish(&mut session, usize::MAX));
+        let found = found(told);
+        assert_eq!(found.iter().map(|f| f.puzzle).collect::<Vec<_>>(), [0, 1, 3], "batch {batch}");
+        for outcome in found {
+            let puzzle = outcome.puzzle;
+            let (wanted, drafts) = &alone[puzzle];
+            assert_eq!(&witness.drafts(question(puzzle).tokens), drafts, "{puzzle}, batch {batch}");
+            assert_eq!(
+                &News::Found(Found { puzzle: 0, ..outcome }),
+                wanted,
+                "{puzzle}, batch {batch}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_search_runs_on_another_thread_and_one_puzzle_can_be_given_up() {
+    let mut session = solver(5).search(Box::new(Always(Judgement::Wrong)));
+    let told = std::thread::spawn(move || {
+        let question = Question { tokens: &tokens(2), puzzles: &[0, 0] };
+        session.push(question, SEARCH).unwrap();
+        session.step().unwrap();
+        session.give_up(0);
+        session.give_up(9);
+        assert_eq!(session.len(), 1);
+        std::iter::from_fn(|| session.take()).collect::<Vec<_>>()
+    });
+    let told = told.join().unwrap();
+    let first = drafts(&tokens(2), 1).remove(0).answer;
+    let [News::Draft { puzzle: 0, .. }, News::Draft { puzzle: 1, .. }, News::Found(found)] =
+        &told[..]
+    else {
+        panic!("{told:?}")
+    };
+    assert_eq!((found.puzzle, found.steps, found.verified, &found.answer), (0, 1, false, &first));
+}
+
+#[test]
+fn whoever_leaves_a_search_makes_room_for_the_next_step() {
+    let mut session = solver(1).search(Box::new(Always(Judgement::Wrong)));
+    session.push(Question { tokens: &tokens(3), puzzles: &[0; 3] }, SEARCH).unwrap();
+    let mut first = || {
+        session.step().unwrap();
+        let News::Draft { puzzle, step, .. } = session.take().unwrap() else { panic!("a draft") };
+        assert!(session.withdraw(puzzle), "its search is under way");
+        (puzzle, step)
+    };
+    assert_eq!([first(), first(), first()], [(0, 1), (1, 1), (2, 1)]);
+    assert!(session.is_empty() && session.take().is_none());
 }

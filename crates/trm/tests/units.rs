@@ -2,7 +2,8 @@
 
 use rand::RngExt;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
-use trm::{Config, Error, Mix, Model, Network, Positions, Solver};
+use std::sync::Arc;
+use trm::{Config, Error, Limits, Mix, Model, Network, Positions, Question, Solver, Thought};
 use trm_ops::{DType, Device};
 
 const CELLS: usize = 36;
@@ -23,8 +24,8 @@ fn config() -> Config {
     }
 }
 
-fn model() -> Model {
-    Model::new(&config(), &Device::cpu(2), &mut ChaCha8Rng::seed_from_u64(1)).unwrap()
+fn model() -> Arc<Model> {
+    Model::new(&config(), &Device::cpu(2), &mut ChaCha8Rng::seed_from_u64(1)).unwrap().into()
 }
 
 /// Cells that are blank more often than not.
@@ -34,11 +35,17 @@ fn questions(puzzles: usize) -> Vec<u8> {
     (0..puzzles * CELLS).map(|_| cell()).collect()
 }
 
-fn logits(model: &Model, dtype: DType, tokens: &[u8]) -> Vec<f32> {
-    let mut session =
-        Solver::new(model, dtype).start(tokens, &vec![0; tokens.len() / CELLS]).unwrap();
-    session.step().unwrap();
-    session.step().unwrap().logits.to_f32_vec().unwrap()
+/// The last drafts of so many steps.
+fn drafts(model: &Arc<Model>, dtype: DType, tokens: &[u8], steps: usize) -> Vec<Thought> {
+    let puzzles = vec![0; tokens.len() / CELLS];
+    let mut session = Solver::new(model.clone(), dtype).session();
+    let limits = Limits { steps, halt: None };
+    session.push(Question { tokens, puzzles: &puzzles }, limits).unwrap();
+    session.thoughts().map(Result::unwrap).filter(|thought| thought.last).collect()
+}
+
+fn logits(model: &Arc<Model>, dtype: DType, tokens: &[u8]) -> Vec<f32> {
+    drafts(model, dtype, tokens, 2).into_iter().flat_map(|thought| thought.logits).collect()
 }
 
 #[test]
@@ -78,8 +85,9 @@ fn other_names_for_digits_and_another_order_of_bands_change_nothing_else() {
 #[test]
 fn every_draft_has_digits_alone() {
     let (model, tokens) = (model(), questions(3));
-    let mut session = Solver::new(&model, DType::Bf16).start(&tokens, &[0; 3]).unwrap();
-    assert!(session.step().unwrap().answers.iter().all(|token| (2..8).contains(token)));
+    let drafts = drafts(&model, DType::Bf16, &tokens, 1);
+    let mut answers = drafts.iter().flat_map(|thought| &thought.answer);
+    assert!(drafts.len() == 3 && answers.all(|token| (2..8).contains(token)));
 }
 
 #[test]
@@ -96,7 +104,7 @@ fn weights_survive_the_file() {
     let bytes = model.to_safetensors(DType::F32).unwrap();
     let loaded = Model::from_safetensors(&config(), model.device(), &bytes).unwrap();
     let tokens = questions(1);
-    assert_eq!(logits(&model, DType::F32, &tokens), logits(&loaded, DType::F32, &tokens));
+    assert_eq!(logits(&model, DType::F32, &tokens), logits(&loaded.into(), DType::F32, &tokens));
 }
 
 #[test]

@@ -24,6 +24,8 @@ fn model(config: &Config) -> Model {
     Model::new(config, &Device::cpu(1), &mut ChaCha8Rng::seed_from_u64(1)).unwrap()
 }
 
+const TWO_STEPS: Limits = Limits { steps: 2, halt: None };
+
 fn load_error(config: &Config, bytes: &[u8]) -> String {
     match Model::from_safetensors(config, &Device::cpu(1), bytes) {
         Ok(_) => panic!("the weights were accepted"),
@@ -36,10 +38,10 @@ fn a_model_read_back_gives_the_same_logits() {
     let first = model(&config());
     let bytes = first.to_safetensors(DType::F32).unwrap();
     let second = Model::from_safetensors(&config(), &Device::cpu(2), &bytes).unwrap();
-    let logits = |model: &Model| {
-        let mut session = Solver::new(model, DType::F32).start(&[1; 32], &[0, 2]).unwrap();
-        session.step().unwrap();
-        session.step().unwrap().logits.to_f32_vec().unwrap()
+    let logits = |model: &Model| -> Vec<f32> {
+        let mut session = Solver::new(model.clone(), DType::F32).session();
+        session.push(Question { tokens: &[1; 32], puzzles: &[0, 2] }, TWO_STEPS).unwrap();
+        session.thoughts().flat_map(|thought| thought.unwrap().logits).collect()
     };
     assert_eq!(logits(&first), logits(&second));
     assert_eq!(bytes, second.to_safetensors(DType::F32).unwrap());
@@ -64,12 +66,9 @@ fn weights_that_do_not_fit_are_refused_by_name() {
 
 #[test]
 fn questions_that_do_not_fit_are_refused() {
-    let model = model(&config());
-    let error = |tokens: &[u8], puzzles: &[u32]| match Solver::new(&model, DType::F32)
-        .start(tokens, puzzles)
-    {
-        Ok(_) => panic!("the question was accepted"),
-        Err(error) => error.to_string(),
+    let mut session = Solver::new(model(&config()), DType::F32).session();
+    let mut error = |tokens: &[u8], puzzles: &[u32]| {
+        session.push(Question { tokens, puzzles }, TWO_STEPS).unwrap_err().to_string()
     };
     assert_eq!(error(&[1; 15], &[0]), "15 tokens for 1 puzzles: the model reads 16 tokens each");
     assert!(error(&[9; 16], &[0]).starts_with("token 9 at position 0"));
@@ -79,10 +78,12 @@ fn questions_that_do_not_fit_are_refused() {
 #[test]
 fn cycles_without_gradient_recycle_their_buffers() {
     let model = model(&config());
-    let mut session = Solver::new(&model, DType::F32).start(&[1; 16], &[0]).unwrap();
-    (0..2).for_each(|_| drop(session.step().unwrap()));
+    let mut session = Solver::new(model.clone(), DType::F32).session();
+    let one = Question { tokens: &[1; 16], puzzles: &[0] };
+    session.push(one, Limits { steps: 9, halt: None }).unwrap();
+    (0..2).for_each(|_| session.step().unwrap());
     let before = model.device().memory().allocations;
-    (0..3).for_each(|_| drop(session.step().unwrap()));
+    (0..3).for_each(|_| session.step().unwrap());
     assert_eq!(model.device().memory().allocations, before);
 }
 
@@ -95,13 +96,15 @@ fn finite_weights_that_overflow_are_an_error_not_an_answer() {
         let (shape, len) = (parameter.value().shape().to_vec(), parameter.value().len());
         parameter.set(Tensor::from_f32(&device, &shape, &vec![3e38; len]));
     }
-    let solver = Solver::new(&huge, DType::F32);
+    let mut session = Solver::new(huge, DType::F32).batch(1).session();
     let message =
         "the network computes no numbers (NaN or infinity): its weights are too large or damaged";
-    let error = solver.start(&[1; 16], &[0]).unwrap().step().unwrap_err();
-    assert_eq!(error.to_string(), message);
-    let limits = Limits { steps: 3, batch: 1, halt: None };
-    let question = Question { tokens: &[1; 32], puzzles: &[0, 0] };
-    let thoughts: Vec<_> = solver.solve_all(question, limits).unwrap().collect();
-    assert!(matches!(&thoughts[..], [Err(Error::NotFinite)]), "nothing follows an error");
+    session.push(Question { tokens: &[1; 32], puzzles: &[0, 0] }, TWO_STEPS).unwrap();
+    for puzzle in 0..2 {
+        let error = session.step().unwrap_err();
+        assert_eq!(error.to_string(), message);
+        assert!(matches!(error, Error::NotFinite { puzzles } if puzzles == [puzzle]));
+        assert_eq!(session.take(), None);
+    }
+    assert!(session.is_empty() && session.thoughts().next().is_none());
 }

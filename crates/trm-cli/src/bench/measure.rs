@@ -1,4 +1,4 @@
-//! One case, timed as it is used: inference through the solver, training through the trainer.
+//! One case, timed as it is used: inference through a session, training through the trainer.
 
 use super::Work;
 use super::subject::Subject;
@@ -8,7 +8,7 @@ use serde::Serialize;
 use std::fmt;
 use std::hint::black_box;
 use std::time::Instant;
-use trm::{Config, Model, Solver};
+use trm::{Config, Limits, Model, Question, Session, Solver};
 use trm_ops::{DType, Device};
 use trm_train::{Example, Precision, Purpose, TrainConfig, Trainer, stream};
 
@@ -93,8 +93,8 @@ pub(super) fn measure(case: &Case, duration: Duration, ceiling: f64) -> Result<M
     let model = Model::new(&case.subject.config, &device, &mut rng)?;
     let (parameters, _) = model.parameter_count();
     let mut times = match case.work {
-        Work::Forward => time_forward(&model, case, duration)?,
-        Work::Solve => time_solve(&model, case, duration)?,
+        Work::Forward => time_forward(model, case, duration)?,
+        Work::Solve => time_solve(model, case, duration)?,
         Work::Train => time_training(model, case, duration)?,
     };
     times.sort_by(f64::total_cmp);
@@ -122,28 +122,35 @@ pub(super) fn measure(case: &Case, duration: Duration, ceiling: f64) -> Result<M
     })
 }
 
-/// Supervision steps of one batch, each from the state that the one before left.
-fn time_forward(model: &Model, case: &Case, duration: Duration) -> Result<Vec<f64>> {
+/// A session for a batch, and what lets the batch think for so many steps, none stopping early.
+fn session(model: Model, case: &Case) -> (Session, impl Fn(&mut Session, usize) -> Result<()>) {
     let (tokens, puzzles) = questions(&case.subject.config, case.batch);
-    let mut session = Solver::new(model, case.dtype).start(&tokens, &puzzles)?;
-    let mut step = || {
-        black_box(session.step())?;
+    let push = move |session: &mut Session, steps| {
+        let question = Question { tokens: &tokens, puzzles: &puzzles };
+        session.push(question, Limits { steps, halt: None })?;
         Ok(())
     };
+    (Solver::new(model, case.dtype).batch(case.batch).session(), push)
+}
+
+/// Supervision steps of one batch, each from the state that the one before left.
+fn time_forward(model: Model, case: &Case, duration: Duration) -> Result<Vec<f64>> {
+    let (mut session, push) = session(model, case);
+    push(&mut session, usize::MAX)?;
+    let mut step = || Ok(black_box(session.step())?);
     warm_up(duration, &mut step)?;
     time(duration, step)
 }
 
 /// All supervision steps of a batch, without stopping early.
-fn time_solve(model: &Model, case: &Case, duration: Duration) -> Result<Vec<f64>> {
-    let (tokens, puzzles) = questions(&case.subject.config, case.batch);
-    let solver = Solver::new(model, case.dtype);
-    let solve = |steps| {
-        let mut session = solver.start(&tokens, &puzzles)?;
-        Ok((0..steps).try_for_each(|_| black_box(session.step()).map(drop))?)
+fn time_solve(model: Model, case: &Case, duration: Duration) -> Result<Vec<f64>> {
+    let (mut session, push) = session(model, case);
+    let mut solve = |steps| {
+        push(&mut session, steps)?;
+        Ok(session.thoughts().try_for_each(|thought| black_box(thought).map(drop))?)
     };
     solve(WARM_UP)?;
-    time(duration, || solve(model.config().supervision_steps))
+    time(duration, || solve(case.subject.config.supervision_steps))
 }
 
 /// Training steps of one persistent batch.

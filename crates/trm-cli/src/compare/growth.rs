@@ -74,17 +74,16 @@ fn recursive(config: &Config, domain: &Domain, device: &Device) -> Result<Measur
         return Ok(None); // such as units of a Sudoku in a maze
     }
     let model = Model::new(&config, device, &mut stream(0, Purpose::Weights, 0))?;
+    let parameters = model.parameter_count().0;
     let tokens = vec![1; config.seq_len];
-    let limits = Limits { steps: config.supervision_steps, batch: 1, halt: None };
+    let limits = Limits { steps: config.supervision_steps, halt: None };
+    let mut session = Solver::new(model, DType::F32).session();
     let milliseconds = time(|| {
-        let question = Question { tokens: &tokens, puzzles: &[0] };
-        Solver::new(&model, DType::F32)
-            .solve_all(question, limits)?
-            .try_for_each(|thought| thought.map(drop))?;
-        Ok(())
+        session.push(Question { tokens: &tokens, puzzles: &[0] }, limits)?;
+        Ok(session.thoughts().try_for_each(|thought| thought.map(drop))?)
     })?;
     let flops = config.supervision_steps as f64 * config.forward_flops();
-    Ok(Some((model.parameter_count().0, flops, milliseconds)))
+    Ok(Some((parameters, flops, milliseconds)))
 }
 
 fn written(config: &AutoregressiveConfig, domain: &Domain, device: &Device) -> Result<Measured> {

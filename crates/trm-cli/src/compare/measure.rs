@@ -89,13 +89,13 @@ pub(crate) fn outcome(
             else {
                 return Ok(None);
             };
-            recursive(study, &model, training, seed, test).map(Some)
+            recursive(study, &Arc::new(model), training, seed, test).map(Some)
         }
         Sizes::Autoregressive(_) => {
             let trained =
                 train::<AutoregressiveTrainer>(&folder, recipe, entry, training.clone(), device)?;
             let Some((model, training)) = trained else { return Ok(None) };
-            written(study, entry, &model, training, seed, test).map(Some)
+            written(study, entry, &Arc::new(model), training, seed, test).map(Some)
         }
     }
 }
@@ -128,7 +128,7 @@ fn options(steps: usize, halt: Option<f32>) -> EvalOptions {
 
 fn recursive(
     study: &Study,
-    model: &Model,
+    model: &Arc<Model>,
     training: Training,
     seed: u64,
     test: &Dataset,
@@ -151,13 +151,11 @@ fn recursive(
         let name = format!("stopping when sure to {:.0} %", 100.0 * Limits::CAREFUL_HALT);
         curves.push(Curve { name, points: vec![point] });
     }
-    let (milliseconds, bytes) = time(model, test, &|model: &Model, one: &Dataset| {
+    let (milliseconds, bytes) = time(model, test, &|model, one| {
+        let mut session = Solver::new(model.clone(), DType::F32).batch(1).session();
         let question = Question { tokens: &one.inputs, puzzles: &one.example_identifiers() };
-        let limits = Limits { steps: own, batch: 1, halt: None };
-        Solver::new(model, DType::F32)
-            .solve_all(question, limits)?
-            .try_for_each(|thought| thought.map(drop))?;
-        Ok(())
+        session.push(question, Limits { steps: own, halt: None })?;
+        Ok(session.thoughts().try_for_each(|thought| thought.map(drop))?)
     })?;
     let answered = &evaluation.steps[own - 1];
     Ok(Outcome {
@@ -168,14 +166,14 @@ fn recursive(
         curves,
         cost: Cost { flops: own as f64 * flops, counted: counted / flops, milliseconds, bytes },
         first_errors: None,
-        weights: weight_digest(model)?,
+        weights: weight_digest(&**model)?,
     })
 }
 
 fn written(
     study: &Study,
     entry: &Entry,
-    model: &Autoregressive,
+    model: &Arc<Autoregressive>,
     training: Training,
     seed: u64,
     test: &Dataset,
@@ -199,7 +197,7 @@ fn written(
         curve("best of k by probability", |b| b.by_probability),
         curve("best of k by the rules", |b| b.by_rules),
     ];
-    let (milliseconds, bytes) = time(model, test, &|model: &Autoregressive, one: &Dataset| {
+    let (milliseconds, bytes) = time(model, test, &|model, one| {
         Ok(write_answers(model, one, Sampling::Greedy, 1, &mut |_, _, _| ())?)
     })?;
     Ok(Outcome {
@@ -210,19 +208,20 @@ fn written(
         curves,
         cost: Cost { flops, counted: counted / flops, milliseconds, bytes },
         first_errors: Some(first_errors(model, test, BATCH)?),
-        weights: weight_digest(model)?,
+        weights: weight_digest(&**model)?,
     })
 }
 
 /// Median milliseconds of answering one puzzle, and bytes of all tensors then, weights included.
 fn time<N: Network>(
-    model: &N,
+    model: &Arc<N>,
     test: &Dataset,
-    answer: &dyn Fn(&N, &Dataset) -> Result<()>,
+    answer: &dyn Fn(&Arc<N>, &Dataset) -> Result<()>,
 ) -> Result<(f64, usize)> {
     // a device of its own, so that nothing but this model is in its memory
     let device = Device::cpu(model.device().threads());
-    let model = N::from_safetensors(model.config(), &device, &model.to_safetensors(DType::F32)?)?;
+    let weights = model.to_safetensors(DType::F32)?;
+    let model = Arc::new(N::from_safetensors(model.config(), &device, &weights)?);
     let mut times = Vec::new();
     for puzzle in 0..TIMED.min(test.groups()) {
         let one = test.select_groups(&[puzzle]);

@@ -33,9 +33,8 @@ pub(crate) fn grids(
     };
     let model = load_model(&folder(first), device)?;
     let steps = model.config().supervision_steps;
-    let solver = Solver::new(&model, DType::F32);
-    let Watched { puzzle, trail, right } =
-        worth_watching(solver, test, LOOKED_AT, (steps, LOOKED_AT))?;
+    let solver = Solver::new(model, DType::F32).batch(LOOKED_AT);
+    let Watched { puzzle, trail, right } = worth_watching(&solver, test, LOOKED_AT, steps)?;
     let one = test.select_groups(&[puzzle]);
     let note = |(i, step): (usize, &TrailStep)| {
         let sure = format!("sure to {:.1} %", 100.0 * step.halt_probability);

@@ -7,12 +7,13 @@ use crate::interrupt::stoppable;
 use crate::output::out;
 use crate::progress::Progress;
 use anyhow::{Result, bail};
+use std::sync::Arc;
 use trm::{Limits, Model};
 use trm_train::{Dataset, VoteOptions, files::write_atomic, vote};
 
 pub(super) fn run(
     arguments: &Arguments,
-    model: &Model,
+    model: &Arc<Model>,
     data: &Dataset,
     steps: usize,
 ) -> Result<Outcome> {
@@ -26,7 +27,8 @@ pub(super) fn run(
     }
     let options = VoteOptions {
         votes: arguments.votes.unwrap_or(usize::MAX),
-        limits: Limits { steps, batch: arguments.batch, halt: arguments.halt },
+        limits: Limits { steps, halt: arguments.halt },
+        batch: arguments.batch,
         dtype: arguments.precision.on(model.device()),
         blank_identifiers: arguments.blank_identifiers,
     };
@@ -46,8 +48,8 @@ pub(super) fn run(
         write_atomic(path, &serde_json::to_vec(&report.submission)?)?;
     }
     if arguments.json {
-        let mut json =
-            identity(arguments, (data, model), arguments.precision.chosen(model.device()))?;
+        let precision = arguments.precision.chosen(model.device());
+        let mut json = identity(arguments, (data, &**model), precision)?;
         json["report"] = serde_json::to_value(&report)?;
         out!("{}", serde_json::to_string_pretty(&json)?);
         return Ok(outcome);
@@ -65,6 +67,6 @@ pub(super) fn run(
         report.votes,
         duration(report.seconds)
     );
-    print_digests(data, model)?;
+    print_digests(data, &**model)?;
     Ok(outcome)
 }

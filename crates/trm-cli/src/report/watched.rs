@@ -18,22 +18,22 @@ pub(crate) struct Watched {
 pub(crate) fn most_thoughtful(run: &Run, data: &Dataset, limit: usize) -> Result<Watched> {
     let model = load_model(&run.folder, run.trainer().model().device())?;
     let EvalOptions { steps, batch, dtype, .. } = run.eval_options();
-    worth_watching(Solver::new(&model, dtype), data, limit, (steps, batch))
+    worth_watching(&Solver::new(model, dtype).batch(batch), data, limit, steps)
 }
 
 /// Of the first puzzles, the solved one with most revised cells, then most steps, then most blanks:
-/// there is most to see. Its trail has so many steps at most; so many puzzles at a time.
+/// there is most to see. Its trail has so many steps at most.
 pub(crate) fn worth_watching(
-    solver: Solver<'_>,
+    solver: &Solver,
     data: &Dataset,
     limit: usize,
-    (steps, batch): (usize, usize),
+    steps: usize,
 ) -> Result<Watched> {
     let domain: Domain = data.metadata.domain.parse()?;
     let few = data.len().min(limit);
     let tokens = &data.inputs[..few * data.metadata.seq_len];
     let question = Question { tokens, puzzles: &data.example_identifiers()[..few] };
-    let search = Search { steps, batch, rollouts: 1, ..Search::default() };
+    let search = Search { steps, rollouts: 1, ..Search::default() };
     let effort = Effort::Judged(SearchOptions { search, time: None });
     let trails = Trail::follow_all(solver, &domain, question, effort)?.into_iter();
     let blanks = |t: &Trail| t.question.iter().filter(|token| !domain.is_given(**token)).count();

@@ -14,6 +14,7 @@ use crate::state::state_of;
 use crate::train::StepMetrics;
 use crate::writer::Writer;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 use trm::Network;
 use trm_ops::Stop;
@@ -115,7 +116,7 @@ impl<L: Learner> Loop<'_, L> {
     /// then in right cells, then in loss.
     fn validate(&mut self) -> Result<(), Error> {
         let run = &mut *self.run;
-        let model = run.trainer.core().averaged();
+        let model = Arc::new(run.trainer.core().averaged());
         let evaluation = L::evaluate(&model, &run.validation, run.eval_options(), self.stop)?;
         let (step, exact) = (run.progress.step, evaluation.exact());
         let cells = evaluation.steps.last().map_or(0.0, |last| last.cells);
@@ -134,7 +135,7 @@ impl<L: Learner> Loop<'_, L> {
                 best_loss: loss,
                 ..run.progress.clone()
             };
-            let files = model_files(&model, &run.recipe, &run.provenance(&model)?);
+            let files = model_files(&*model, &run.recipe, &run.provenance(&*model)?);
             save_files(&run.folder.join("best"), files)?;
         }
         self.log.validation(step, &evaluation, run.progress.seconds)?;

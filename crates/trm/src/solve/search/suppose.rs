@@ -4,36 +4,32 @@
 //! is concluded from it: an answer is judged by the question as it was asked.
 
 use super::Referee;
-use crate::error::Error;
-use crate::solver::{Draft, Session};
+use crate::solve::batch::Batch;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-/// Lets one row of a session suppose a token: the cell is drawn by the model's doubt among those that
-/// are open, the token by its belief.
+/// Lets one row of a batch suppose a token: the cell is drawn by the model's doubt among those that
+/// are open, the token by its belief. `logits` are the row's, `[S · V]`.
 pub(super) fn suppose(
-    session: &mut Session<'_>,
-    row: usize,
-    draft: &Draft,
+    (batch, row): (&mut Batch, usize),
+    logits: &[f32],
     referee: &dyn Referee,
     rng: &mut ChaCha8Rng,
-) -> Result<(), Error> {
-    let [_, cells, vocab] = *draft.logits.shape() else { panic!("[B, S, V]") };
-    let question = &session.tokens()[row * cells..][..cells];
-    let logits = draft.logits.to_f32_vec()?;
-    let logits = &logits[row * cells * vocab..][..cells * vocab];
+) {
+    let question = batch.question(row);
+    let cells = question.len();
+    let vocab = logits.len() / cells;
     let open = (0..cells).filter(|cell| referee.is_open(question[*cell]));
     let beliefs: Vec<(usize, Vec<f32>)> =
         open.map(|cell| (cell, softmax(&logits[cell * vocab..][..vocab]))).collect();
     let doubts =
         beliefs.iter().map(|(_, belief)| 1.0 - belief.iter().fold(0.0, |a: f32, b| a.max(*b)));
     let doubts: Vec<f32> = doubts.collect();
-    let Some(choice) = draw(&doubts, rng) else { return Ok(()) };
+    let Some(choice) = draw(&doubts, rng) else { return };
     let (cell, belief) = &beliefs[choice];
     if let Some(token) = draw(belief, rng) {
-        session.replace(row, *cell, token as u8);
+        batch.replace(row, *cell, token as u8);
     }
-    Ok(())
 }
 
 fn softmax(logits: &[f32]) -> Vec<f32> {

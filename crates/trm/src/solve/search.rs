@@ -1,0 +1,334 @@
+//! Search at test time: several chains of thought per puzzle, and a referee who knows the rules.
+//!
+//! The first chain is the model's own; the others differ by noise, by their start, by looking at an image
+//! of the puzzle or by what they suppose. Nothing here knows an answer: a referee says whether a draft satisfies the
+//! rules, and where it cannot say, the model's belief and the votes of the chains decide. What a question says for
+//! certain is put back into every draft before it is judged.
+
+use super::batch::{Batch, Drafts};
+use super::session::Limits;
+use crate::error::Error;
+use crate::model::Question;
+use rand::{Rng, RngExt};
+use rand_chacha::ChaCha8Rng;
+use std::collections::VecDeque;
+use std::ops::Range;
+
+mod chains;
+mod suppose;
+
+use chains::{Chain, Puzzles};
+use suppose::suppose;
+
+/// How to search for the answer to a puzzle.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Search {
+    /// Supervision steps of a chain at most; 0 counts as 1.
+    pub steps: usize,
+    /// Chains of a puzzle at most, the first without any change; 0 counts as 1.
+    pub rollouts: usize,
+    /// Standard deviation of the noise added to y before every step, in all chains but the first.
+    pub noise: f32,
+    /// Standard deviation of the noise added to the initial y and z, in all chains but the first.
+    pub restart: f32,
+    /// Whether all chains but the first look at a random image of the puzzle.
+    pub symmetries: bool,
+    /// Steps after which a chain, unless it is the first, supposes that a cell it is unsure of holds one
+    /// of the tokens it believes in, and thinks on as if that were given; again after as many. 0 for
+    /// never. Only for puzzles whose questions can hold parts of an answer ([`Referee::is_open`]).
+    pub patience: usize,
+    /// Halting probability above which a chain ends where the rules cannot judge its draft.
+    pub halt: f32,
+    /// Seed of noise, images and suppositions; those of a chain depend on nothing else but its puzzle's place in the
+    /// question that was pushed and its own number.
+    pub seed: u64,
+}
+
+/// Chosen on puzzles that were neither trained nor tested on (docs/LOG.md).
+impl Default for Search {
+    fn default() -> Search {
+        Search {
+            steps: 32,
+            rollouts: 64,
+            noise: 0.1,
+            restart: 1.0,
+            symmetries: true,
+            patience: 8,
+            halt: Limits::CAREFUL_HALT,
+            seed: 1,
+        }
+    }
+}
+
+/// What the rules say of a draft.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// It is an answer, whatever the model thinks.
+    Right,
+    /// It is none.
+    Wrong,
+    /// They do not decide.
+    Unknown,
+}
+
+/// Turns an answer to the image of a puzzle into one to the puzzle.
+pub type Undo = Box<dyn Fn(&mut [u8]) + Send>;
+
+/// The rules of the puzzles that are searched.
+pub trait Referee: Send {
+    /// Judges a draft by the rules alone.
+    fn judge(&mut self, question: &[u8], draft: &[u8]) -> Judgement;
+
+    /// Puts back into a draft what the question says for certain: the givens of a Sudoku.
+    fn restore_givens(&self, question: &[u8], draft: &mut [u8]) {
+        let _ = (question, draft);
+    }
+
+    /// Replaces a question by a random image of the same difficulty; `None` leaves it as it is.
+    fn disguise(&mut self, question: &mut [u8], rng: &mut dyn Rng) -> Option<Undo>;
+
+    /// Whether a question with this token in a cell could as well have a token of the answer there: a
+    /// blank of Sudoku. Without such tokens chains suppose nothing.
+    fn is_open(&self, token: u8) -> bool {
+        let _ = token;
+        false
+    }
+}
+
+/// The outcome of a puzzle's search.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// Which puzzle: the number that [`SearchSession::push`] gave it.
+    pub puzzle: usize,
+    /// `[S]`: the answer.
+    pub answer: Vec<u8>,
+    /// Whether it satisfies the rules. If not, it has most votes, weighted by the model's belief.
+    pub verified: bool,
+    /// Supervision steps computed for this puzzle, in all its chains.
+    pub steps: usize,
+    /// Chains that were begun.
+    pub rollouts: usize,
+    /// The chain that found the answer, from 1.
+    pub chain: usize,
+    /// Steps of that chain.
+    pub chain_steps: usize,
+    /// The model's halting logit for the answer.
+    pub halt_logit: f32,
+}
+
+/// What a search tells while it goes on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    /// A draft of a puzzle's first chain, which is the model's own thinking.
+    Draft {
+        /// Which puzzle: the number that [`SearchSession::push`] gave it.
+        puzzle: usize,
+        /// Supervision steps of the chain, from 1.
+        step: usize,
+        /// `[S]`: the draft, with its givens restored.
+        answer: Vec<u8>,
+        /// Above 0 the model holds the draft rather to be right than wrong.
+        halt_logit: f32,
+    },
+    /// A puzzle's outcome.
+    Found(Found),
+}
+
+impl News {
+    /// Which puzzle they are of.
+    pub fn puzzle(&self) -> usize {
+        match self {
+            News::Draft { puzzle, .. } | News::Found(Found { puzzle, .. }) => *puzzle,
+        }
+    }
+}
+
+/// Searches for the answers to puzzles, a batch of chains at a time.
+///
+/// Push puzzles whenever there are any, step, take what is told of them. Every puzzle gets its first chain before any
+/// gets a second, and a second one only when its first has ended; a puzzle whose answer is verified frees the rows of
+/// all its chains at once. What a chain drafts does not depend on other chains, bit for bit. Which of a puzzle's later
+/// chains is the first to find an answer does: they begin when there are free rows.
+///
+/// ```
+/// use rand::Rng;
+/// # use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+/// # use trm_ops::{DType, Device};
+/// use trm::{Config, Judgement, Model, News, Question, Referee, Search, Solver, Undo};
+/// # let config = Config { vocab_size: 6, seq_len: 16, hidden: 32, heads: 2, ..Config::default() };
+/// # let model = Model::new(&config, &Device::cpu(1), &mut ChaCha8Rng::seed_from_u64(1))?;
+///
+/// struct FirstCell; // of the answer: any token but 0
+///
+/// impl Referee for FirstCell {
+///     fn judge(&mut self, _: &[u8], draft: &[u8]) -> Judgement {
+///         if draft[0] == 0 { Judgement::Wrong } else { Judgement::Right }
+///     }
+///     fn disguise(&mut self, _: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
+///         None // no symmetries are known
+///     }
+/// }
+///
+/// let mut search = Solver::new(model, DType::F32).search(Box::new(FirstCell));
+/// let three = Question { tokens: &[1; 3 * 16], puzzles: &[0; 3] };
+/// assert_eq!(search.push(three, Search { rollouts: 2, steps: 4, ..Search::default() })?, 0..3);
+/// let mut found = Vec::new();
+/// while !search.is_empty() {
+///     search.step()?;
+///     while let Some(news) = search.take() {
+///         if let News::Found(outcome) = news {
+///             found.push(outcome);
+///         }
+///     }
+/// }
+/// assert!(found.iter().all(|outcome| outcome.verified == (outcome.answer[0] != 0)));
+/// # Ok::<(), trm::Error>(())
+/// ```
+pub struct SearchSession {
+    batch: Batch,
+    referee: Box<dyn Referee>,
+    /// Of the rows of the batch.
+    chains: Vec<Chain>,
+    puzzles: Puzzles,
+    /// What has not been taken.
+    news: VecDeque<News>,
+}
+
+impl SearchSession {
+    pub(super) fn new(batch: Batch, referee: Box<dyn Referee>) -> SearchSession {
+        let (puzzles, news) = (Puzzles::default(), VecDeque::new());
+        SearchSession { batch, referee, chains: Vec::new(), puzzles, news }
+    }
+
+    /// Adds puzzles to be searched. Gives their numbers, by which news name them; a session counts its puzzles from 0.
+    ///
+    /// # Errors
+    /// If tokens or identifiers do not fit the model, or `search.halt` is no probability above 0; none of the
+    /// puzzles is in the session then.
+    pub fn push(&mut self, question: Question<'_>, search: Search) -> Result<Range<usize>, Error> {
+        Limits { steps: search.steps, halt: Some(search.halt) }.check()?;
+        self.batch.model().check(question)?;
+        Ok(self.puzzles.push(question, search))
+    }
+
+    /// Forgets a puzzle and what there is to tell of it; its rows are free for the next step. Says whether its search
+    /// was still under way.
+    pub fn withdraw(&mut self, puzzle: usize) -> bool {
+        self.news.retain(|news| news.puzzle() != puzzle);
+        let was_there = self.puzzles.remove(puzzle);
+        self.leave();
+        was_there
+    }
+
+    /// Ends the search of a puzzle with what it has: chains that are under way vote with their last draft. The answer
+    /// is empty if none has begun.
+    pub fn give_up(&mut self, puzzle: usize) {
+        self.puzzles.give_up(puzzle, &self.chains);
+        self.report();
+    }
+
+    /// Begins chains while there are free rows, and takes one supervision step of all, whose news can be taken then;
+    /// nothing if there are no puzzles. Earlier drafts that nobody has taken are gone, outcomes are not.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] names puzzles for which the network computes a NaN or an infinity: they have left the
+    /// session, the others have had their step. After [`Error::Stopped`], or if the device is lost, no puzzle is left.
+    pub fn step(&mut self) -> Result<(), Error> {
+        self.news.retain(|news| matches!(news, News::Found(_)));
+        self.begin_chains();
+        if self.chains.is_empty() {
+            return Ok(());
+        }
+        for (row, chain) in self.chains.iter_mut().enumerate() {
+            let noise = chain.search.noise;
+            if chain.rollout > 0 && noise > 0.0 {
+                self.batch.perturb(row, false, || noise * normal(&mut chain.rng));
+            }
+        }
+        let drafts = self.batch.step().inspect_err(|_| {
+            self.puzzles.clear();
+            self.leave();
+        })?;
+        let mut broken: Vec<usize> = self
+            .chains
+            .iter()
+            .zip(drafts.rows())
+            .filter(|(_, draft)| !draft.is_finite)
+            .map(|(chain, _)| chain.puzzle)
+            .collect();
+        broken.retain(|puzzle| self.puzzles.remove(*puzzle));
+        self.judge(&drafts);
+        self.report();
+        if broken.is_empty() { Ok(()) } else { Err(Error::NotFinite { puzzles: broken }) }
+    }
+
+    /// The next news that have not been taken. Those of a step are drafts first, then outcomes.
+    pub fn take(&mut self) -> Option<News> {
+        self.news.pop_front()
+    }
+
+    /// Number of puzzles whose search is under way or has not begun.
+    pub fn len(&self) -> usize {
+        self.puzzles.len()
+    }
+
+    /// Whether all searches have ended. There may still be news to take.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn begin_chains(&mut self) {
+        let SearchSession { batch, referee, chains, puzzles, .. } = self;
+        while batch.free() > 0
+            && let Some((puzzle, asked)) = puzzles.next_to_begin()
+        {
+            let (mut chain, tokens) = asked.begin(puzzle, &mut **referee);
+            batch.join(Question { tokens: &tokens, puzzles: &[asked.identifier] });
+            let restart = chain.search.restart;
+            if chain.rollout > 0 && restart > 0.0 {
+                batch.perturb(chains.len(), true, || restart * normal(&mut chain.rng));
+            }
+            chains.push(chain);
+        }
+    }
+
+    /// Tells every chain's draft to its puzzle.
+    fn judge(&mut self, drafts: &Drafts) {
+        let SearchSession { batch, referee, chains, puzzles, news } = self;
+        for (row, (chain, draft)) in chains.iter_mut().zip(drafts.rows()).enumerate() {
+            if !puzzles.judge(chain, &draft, &mut **referee) {
+                continue;
+            }
+            if chain.rollout == 0 {
+                news.push_back(chain.news());
+            }
+            if chain.is_impatient() {
+                suppose((batch, row), draft.logits, &**referee, &mut chain.rng);
+            }
+        }
+    }
+
+    /// Tells the outcomes that have become known, and lets chains leave that have ended.
+    fn report(&mut self) {
+        self.news.extend(self.puzzles.outcomes().map(News::Found));
+        self.leave();
+    }
+
+    /// Lets the chains leave that have ended, or whose puzzle has.
+    fn leave(&mut self) {
+        let stays = |chain: &Chain| !chain.over && self.puzzles.contains(chain.puzzle);
+        let keep: Vec<bool> = self.chains.iter().map(stays).collect();
+        self.batch.retain(&keep);
+        let mut kept = keep.iter();
+        self.chains.retain(|_| *kept.next().expect("one flag per chain"));
+    }
+}
+
+/// A sum of four uniform numbers with mean 0 and deviation 1: near enough to normal, and quick.
+fn normal(rng: &mut ChaCha8Rng) -> f32 {
+    let word: u64 = rng.random();
+    let sum: u64 = (0..4).map(|i| word >> (16 * i) & 0xffff).sum();
+    const MEAN: f32 = 2.0 * 65_535.0;
+    const DEVIATION: f32 = 37_837.0; // of four times 0 to 65535
+    (sum as f32 - MEAN) / DEVIATION
+}
