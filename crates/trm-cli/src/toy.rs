@@ -177,7 +177,7 @@ fn a_domain_in_one_file_is_learned_measured_solved_and_shown() {
     assert!(trm(&format!("solve {out} .....r....")) == Outcome::Done, "a longer row");
 
     let device = trm_ops::Device::cpu(1);
-    let model = trm_train::load_model(out.to_string().as_ref(), &device).unwrap();
+    let model = trm_train::load_model(out.to_string().as_ref(), &device).unwrap().into();
     let test = Dataset::load(data.to_string().as_ref(), "test").unwrap();
     let options = trm_train::EvalOptions {
         steps: 4,
