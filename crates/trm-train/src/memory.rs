@@ -11,7 +11,7 @@ use trm_ops::{Device, Tensor};
 ///
 /// Parameters: master, two moments and average in f32, the forms that products read, and the puzzle embedding
 /// once. Gradients: one for every portion at work, and the sums that wait for their other half. Activations: those
-/// that the portions at work save for the gradient of the last cycle, and what one operation's backward holds at its
+/// that the portions at work save for the gradient of the last cycles, and what one operation's backward holds at its
 /// widest; the states of the batch.
 pub fn training_bytes(model: &Model, train: &TrainConfig) -> u64 {
     let (all, network) = model.parameter_count();
@@ -104,7 +104,8 @@ fn bytes_per_puzzle(config: &Config, train: &TrainConfig, device: &Device) -> f6
     let features = f(config.inner(config.hidden)) * l;
     let [saved, tokens] = config.kept_by_mixing();
     let kept = if train.recompute { 0.0 } else { 2.0 * features + tokens };
-    let saved = f(config.recursions + 1) * (outer + f(config.blocks) * (saved + kept));
+    let calls = config.gradient_cycles * (config.recursions + 1);
+    let saved = f(calls) * (outer + f(config.blocks) * (saved + kept));
     // gradients of both halves and a few states; those and their product packed for the processor
     let widest = 2.0 * features + 10.0 * outer;
     let packed = 3.0 * features.max(tokens / 2.0);

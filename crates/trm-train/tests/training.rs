@@ -240,6 +240,7 @@ const KEYS: &[(&str, &str, &[&str])] = &[
     ("model.boxes", "[1, 4]", UNITS),
     ("model.positions", "learned", &[]),
     ("model.cycles", "1", &[]),
+    ("model.gradient_cycles", "2", &[]),
     ("model.recursions", "1", &[]),
     ("model.supervision_steps", "2", &[]),
     ("model.prefix_len", "2", &[]),

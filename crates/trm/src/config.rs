@@ -12,6 +12,11 @@ const MAX_CALLS: usize = 1 << 14;
 /// Base of the rotary embedding, unless a model says otherwise.
 pub(crate) const ROPE_BASE: f32 = 10_000.0;
 
+// the files of models that were there before this key stay as they were
+fn is_one(count: &usize) -> bool {
+    *count == 1
+}
+
 // the files of all models without a base of their own stay as they were
 fn is_usual_base(base: &f32) -> bool {
     *base == ROPE_BASE
@@ -49,8 +54,11 @@ pub struct Config {
     /// Base of the rotary embedding; read only with [`Positions::Rope`].
     #[serde(skip_serializing_if = "is_usual_base")]
     pub rope_base: f32,
-    /// T: cycles of a supervision step; only the last carries a gradient.
+    /// T: cycles of a supervision step.
     pub cycles: usize,
+    /// How many of them, the last ones, carry a gradient in training: 1 in the paper.
+    #[serde(skip_serializing_if = "is_one")]
+    pub gradient_cycles: usize,
     /// n: updates of z per cycle; 0 for a model without scratchpad, whose draft is revised from the
     /// question alone (with one cycle and one supervision step: direct prediction).
     pub recursions: usize,
@@ -93,6 +101,7 @@ impl Default for Config {
             positions: Positions::None,
             rope_base: ROPE_BASE,
             cycles: 3,
+            gradient_cycles: 1,
             recursions: 6,
             supervision_steps: 16,
             prefix_len: 16,
@@ -125,10 +134,11 @@ impl Config {
         self.cycles as f64 * self.cycle_flops() + self.head_flops()
     }
 
-    /// The same for one training step: the last cycle and the heads are followed by two products of their
-    /// size.
+    /// The same for one training step: the cycles with a gradient and the heads are followed by two products of
+    /// their size.
     pub fn training_flops(&self) -> f64 {
-        self.forward_flops() + 2.0 * (self.cycle_flops() + self.head_flops())
+        let cycles = self.gradient_cycles as f64 * self.cycle_flops();
+        self.forward_flops() + 2.0 * (cycles + self.head_flops())
     }
 
     fn cycle_flops(&self) -> f64 {
@@ -157,6 +167,7 @@ impl Config {
             ("inner_multiple", self.inner_multiple),
             ("blocks", self.blocks),
             ("cycles", self.cycles),
+            ("gradient_cycles", self.gradient_cycles),
             ("supervision_steps", self.supervision_steps),
             ("puzzle_identifiers", self.puzzle_identifiers),
         ];
@@ -173,6 +184,10 @@ impl Config {
         if calls > MAX_CALLS {
             let (cycles, recursions) = (self.cycles, self.recursions);
             return Err(ConfigError::TooDeep { cycles, recursions });
+        }
+        if self.gradient_cycles > self.cycles {
+            let Config { gradient_cycles, cycles, .. } = *self;
+            return Err(ConfigError::GradientCycles { gradient_cycles, cycles });
         }
         if self.vocab_size > 256 {
             return Err(ConfigError::Vocabulary(self.vocab_size));

@@ -137,6 +137,14 @@ pub enum ConfigError {
         /// Recursions of each.
         recursions: usize,
     },
+    /// More cycles with a gradient than there are.
+    #[error("gradient_cycles = {gradient_cycles}: at most cycles = {cycles}")]
+    GradientCycles {
+        /// Cycles with a gradient.
+        gradient_cycles: usize,
+        /// All of them.
+        cycles: usize,
+    },
     /// Tokens are single bytes.
     #[error("vocab_size = {0}: tokens are bytes, so at most 256")]
     Vocabulary(usize),

@@ -115,7 +115,7 @@ impl Model {
     }
 
     /// One supervision step (paper, figure 3, `deep_recursion`): T − 1 cycles without gradient,
-    /// one with, then the heads. The number format of `state` decides that of the recursion.
+    /// one with ([`Config::gradient_cycles`] says otherwise), then the heads. The number format of `state` decides that of the recursion.
     /// Without a gradient, puzzles are taken in [portions](Config::portion); the results are the same.
     ///
     /// # Panics
@@ -131,10 +131,10 @@ impl Model {
         let (x, puzzle_vectors) = self.embed(tape, question, state.y.dtype());
         let no_gradient = tape.without_gradient();
         let mut state = state;
-        for _ in 1..self.config.cycles {
-            state = self.cycle(&no_gradient, &x, state);
+        for left in (1..=self.config.cycles).rev() {
+            let tape = if left > self.config.gradient_cycles { &no_gradient } else { tape };
+            state = self.cycle(tape, &x, state);
         }
-        let state = self.cycle(tape, &x, state);
         let (logits, q) = self.heads(tape, &state.y);
         let state = State { y: state.y.detach(), z: state.z.detach() };
         Step { state, logits, q, puzzle_vectors }

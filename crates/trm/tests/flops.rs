@@ -33,6 +33,7 @@ fn the_formula_of_the_recursive_model_is_what_the_engine_does() {
     let configs = [
         base.clone(),
         Config { recursions: 0, cycles: 1, ..base.clone() },
+        Config { gradient_cycles: 2, ..base.clone() },
         Config { prefix_len: 2, puzzle_embedding: 32, ..base.clone() },
         Config { mix: Mix::Attention, positions: Positions::Rope, ..base.clone() },
         Config { mix: Mix::Units, ..base.clone() },
