@@ -15,9 +15,9 @@ use serde::Serialize;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use subject::Subject;
+use trm_data::files::{check_writable, write_atomic};
+use trm_data::{Machine, program};
 use trm_ops::Device;
-use trm_train::files::{check_writable, write_atomic};
-use trm_train::{Machine, program};
 
 /// As in recipes.
 const MAX_BATCH: usize = 1 << 20;

@@ -26,9 +26,9 @@ use std::sync::Arc;
 use std::time::Instant;
 use study::Study;
 use total::Total;
-use trm_train::files::{check_new_folder, create_folder, write_atomic};
+use trm_data::files::{check_new_folder, create_folder, write_atomic};
+use trm_data::{Dataset, Machine, program};
 use trm_train::report::{render, render_markdown};
-use trm_train::{Dataset, Machine, program};
 
 #[derive(Args)]
 pub(crate) struct Arguments {

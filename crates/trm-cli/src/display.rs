@@ -7,8 +7,8 @@ use anstyle::{AnsiColor, RgbColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::Duration;
 use trm::Found;
+use trm_data::text::one_line;
 use trm_puzzles::{Domain, Look, Verdict};
-use trm_train::text::one_line;
 use trm_train::{Chosen, Trail, TrailStep};
 
 const BOLD: Style = Style::new().bold();

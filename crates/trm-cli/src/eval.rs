@@ -19,11 +19,13 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use trm::{Model, Network, Solver};
+use trm_data::{
+    AnyModel, Dataset, Machine, files::check_writable, files::write_atomic, load_any, program,
+    weight_digest,
+};
 use trm_train::report::{Chart, render_chart};
 use trm_train::{
-    AnyModel, Dataset, EvalOptions, Evaluation, Machine, Outputs, Precision, SearchOptions,
-    evaluate_until, files::check_writable, files::write_atomic, fit, load_any, program,
-    weight_digest, wilson,
+    EvalOptions, Evaluation, Outputs, Precision, SearchOptions, evaluate_until, fit, wilson,
 };
 
 #[derive(Args)]

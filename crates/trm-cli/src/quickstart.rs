@@ -11,12 +11,10 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
+use trm_data::{Dataset, Generated, Kind, files::check_new_folder, generate_sudoku, load_model};
 use trm_puzzles::Domain;
 use trm_puzzles::sudoku::{Givens, Shape};
-use trm_train::{
-    Dataset, Ending, Evaluation, Generated, Kind, Recipe, Run, evaluate, files::check_new_folder,
-    generate_sudoku, load_model,
-};
+use trm_train::{Ending, Evaluation, Recipe, Run, evaluate};
 
 /// The recipe is part of the program, so that the command works anywhere.
 const RECIPE: &str = include_str!("../../../recipes/sudoku4.toml");

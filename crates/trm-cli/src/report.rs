@@ -9,11 +9,11 @@ use std::cmp::Ordering;
 use std::path::PathBuf;
 use std::sync::Arc;
 use trm::{Config, Network};
+use trm_data::{Provenance, files::write_atomic, load_model, text::counted};
 use trm_puzzles::Domain;
 use trm_train::report::{Chart, Headline, Report, Series, Table, render};
 use trm_train::{
-    AutoregressiveTrainer, Evaluation, Learner, Line, Provenance, Run, Trainer, evaluate,
-    files::write_atomic, load_model, read_log, text::counted, wilson,
+    AutoregressiveTrainer, Evaluation, Learner, Line, Run, Trainer, evaluate, read_log, wilson,
 };
 pub(crate) use watched::{Watched, grids, most_thoughtful, worth_watching};
 

@@ -6,8 +6,8 @@ use anyhow::{Result, bail};
 use clap::Args;
 use std::time::Duration;
 use trm::{Found, Model, Search};
+use trm_data::text::counted;
 use trm_puzzles::Domain;
-use trm_train::text::counted;
 use trm_train::{SearchOptions, SearchReport, wilson};
 
 /// Options of a search.

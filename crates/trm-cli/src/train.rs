@@ -15,9 +15,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use terminal_size::terminal_size_of;
 use trm::Network;
+use trm_data::{Dataset, files, weight_digest};
 use trm_train::{
-    AutoregressiveTrainer, Dataset, Ending, Event, Learner, Recipe, Run, StepMetrics, Trainer,
-    available_bytes, checkpoint_bytes, files, weight_digest,
+    AutoregressiveTrainer, Ending, Event, Learner, Recipe, Run, StepMetrics, Trainer,
+    available_bytes, checkpoint_bytes,
 };
 
 #[derive(Args)]

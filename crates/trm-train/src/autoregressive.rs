@@ -1,14 +1,10 @@
 //! Training and measuring an autoregressive model: the next token of the answer, from all before it.
 
 use crate::Error;
-use crate::carry::Example;
-use crate::dataset::Dataset;
 use crate::evaluate::{EvalOptions, Evaluation, check_sizes};
 use crate::learner::{Core, Learner, first_weights, mean, mean_of_rows};
 use crate::memory::autoregressive_bytes;
-use crate::model_folder::load_autoregressive;
 use crate::recipe::{Recipe, TrainConfig};
-use crate::state::{Reader, Stored};
 use crate::tally::Tally;
 use crate::train::StepMetrics;
 use std::path::Path;
@@ -18,6 +14,7 @@ use trm::{
     Autoregressive, AutoregressiveConfig, Lesson, Network, Order, Sampling, Thought, UNLABELLED,
     Written, generate,
 };
+use trm_data::{Dataset, Example, Reader, Stored, load_autoregressive};
 use trm_ops::{Device, Stop, Tape, Tensor};
 use trm_puzzles::Domain;
 

@@ -1,18 +1,8 @@
 use crate::Error;
 use rand::{Rng, RngExt};
 use trm::{Model, Question, State, Step};
+use trm_data::Example;
 use trm_ops::DType;
-
-/// One puzzle as training sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Example {
-    /// `[S]` tokens of the question.
-    pub question: Vec<u8>,
-    /// `[S]` tokens of the answer.
-    pub answer: Vec<u8>,
-    /// Puzzle identifier.
-    pub puzzle: u32,
-}
 
 /// The persistent batch (docs/REFERENCE.md section 3): rows keep their example and detached state until
 /// they halt, then begin anew with a fresh one.

@@ -1,18 +1,17 @@
 //! The full state of training on disk, so that a resumed run goes on as if it had never stopped.
 
 use crate::Error;
-use crate::files::{read, write_atomic, write_folder_atomic};
 use crate::learner::Learner;
-use crate::model_folder::{Content, checkpoints, model_files};
-use crate::provenance::Provenance;
 use crate::recipe::Recipe;
-use crate::state::{self, Arrays};
+use crate::state;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use trm::Network;
+use trm_data::files::{read, write_atomic, write_folder_atomic};
+use trm_data::{Arrays, Content, Provenance, checkpoints, model_files};
 
 /// Version of the format. To be raised when an older program would misread a newer checkpoint.
 const FORMAT: u32 = 1;
@@ -86,7 +85,7 @@ impl<N: Network> Snapshot<N> {
     /// If the operating system refuses; older checkpoints are then still there.
     pub(crate) fn write(self, run: &Path) -> Result<PathBuf, Error> {
         let path = folder_of(run, self.progress.step);
-        let mut files = model_files(&self.model, &self.recipe, &self.provenance);
+        let mut files = model_files(&self.model, &self.recipe.to_toml(), &self.provenance);
         let json = serde_json::to_vec_pretty(&self.progress).expect("progress is JSON");
         files.push(("progress.json", Content::Bytes(json)));
         files.push(("state.safetensors", Content::Arrays(self.state)));

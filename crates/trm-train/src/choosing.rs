@@ -2,10 +2,10 @@
 
 use crate::Error;
 use crate::autoregressive::{OpenCells, check_fit_autoregressive, write_some};
-use crate::dataset::Dataset;
 use crate::score::Score;
 use serde::Serialize;
 use trm::{Autoregressive, Network, Sampling, Written};
+use trm_data::Dataset;
 use trm_ops::Stop;
 use trm_puzzles::{Domain, Verdict};
 

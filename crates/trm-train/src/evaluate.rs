@@ -1,11 +1,10 @@
 use crate::Error;
-use crate::dataset::Dataset;
-use crate::metadata::Metadata;
 use crate::tally::Tally;
 use serde::{Serialize, Serializer};
 use std::sync::Arc;
 use std::time::Instant;
 use trm::{Limits, Model, Question, Solver};
+use trm_data::{Dataset, Metadata};
 use trm_ops::{DType, Stop};
 use trm_puzzles::Domain;
 

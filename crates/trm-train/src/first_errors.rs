@@ -2,9 +2,9 @@
 
 use crate::Error;
 use crate::autoregressive::{OpenCells, write_answers};
-use crate::dataset::Dataset;
 use serde::Serialize;
 use trm::{Autoregressive, AutoregressiveConfig, Network, Order, Sampling, generate};
+use trm_data::Dataset;
 
 /// Where answers first go wrong, and what follows from it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

@@ -1,21 +1,18 @@
 //! What all kinds of training have in common: weights, their optimiser, their average.
 
 use crate::Error;
-use crate::carry::Example;
-use crate::dataset::Dataset;
 use crate::evaluate::{EvalOptions, Evaluation};
 use crate::optimizer::Optimizer;
-use crate::public::{PUZZLE_EMBEDDING, named, resize};
-use crate::random::{Purpose, stream};
 use crate::recipe::{Recipe, TrainConfig};
 use crate::schedule::Schedule;
-use crate::state::{Reader, Stored};
-use crate::torch::to_safetensors;
 use crate::train::StepMetrics;
 use rand_chacha::ChaCha8Rng;
 use std::path::Path;
 use std::sync::Arc;
 use trm::Network;
+use trm_data::public::{PUZZLE_EMBEDDING, named, resize};
+use trm_data::torch::to_safetensors;
+use trm_data::{Dataset, Example, Purpose, Reader, Stored, stream};
 use trm_ops::{Device, FaultFinder, Gradients, Stop, Tape, Tensor, lerp};
 
 /// What a [`Run`](crate::Run) trains: a network and its way of learning.
@@ -68,7 +65,7 @@ pub trait Learner: Sized {
     /// Most supervision steps that a puzzle is evaluated with.
     fn supervision_steps(&self) -> usize;
 
-    /// Reads a model folder, or a run's ([`load_model`](crate::load_model)).
+    /// Reads a model folder, or a run's ([`load_model`](trm_data::load_model)).
     ///
     /// # Errors
     /// If files are missing or damaged, or do not belong together.

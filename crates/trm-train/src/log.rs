@@ -3,13 +3,13 @@
 use crate::Error;
 use crate::checkpoint::Progress;
 use crate::evaluate::Evaluation;
-use crate::files::write_atomic;
 use crate::tensorboard::EventWriter;
 use crate::train::StepMetrics;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use trm_data::files::write_atomic;
 
 /// One line of `metrics.jsonl`.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -1,13 +1,13 @@
 //! Recipes: what to train and how, as overrides of defaults.
 
 use crate::Error;
-use crate::dataset::Dataset;
-use crate::files::read_text;
-use crate::text::foreign;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 use trm::{AutoregressiveConfig, Config};
+use trm_data::Dataset;
+use trm_data::files::read_text;
+use trm_data::text::foreign;
 use trm_puzzles::Domain;
 
 mod suited;
@@ -78,7 +78,7 @@ impl Recipe {
         if NETWORKS.iter().all(|section| table.contains_key(*section)) {
             return Err("a recipe has [model] or [autoregressive], not both: remove one".into());
         }
-        let recipe: Recipe = crate::keys::parse_known(table, &known_keys())?;
+        let recipe: Recipe = trm_data::keys::parse_known(table, &known_keys())?;
         recipe.check().map_err(|error| error.to_string())?;
         Ok(recipe)
     }
@@ -131,7 +131,7 @@ impl Recipe {
 
     /// Keys whose values differ, with both of them: `train.lr: 0.001, now 0.01`.
     pub fn changes(&self, now: &Recipe) -> Vec<(String, String)> {
-        let values = |recipe: &Recipe| crate::keys::leaves(&recipe.to_table());
+        let values = |recipe: &Recipe| trm_data::keys::leaves(&recipe.to_table());
         let before = values(self);
         let changed = values(now).into_iter().filter(|(key, now)| before.get(key) != Some(now));
         let change = |(key, now): (String, Value)| {
@@ -158,7 +158,7 @@ impl Recipe {
         if self.autoregressive.is_some() {
             table.remove("model");
         }
-        crate::keys::shorten(&mut table);
+        trm_data::keys::shorten(&mut table);
         table
     }
 }
@@ -166,7 +166,7 @@ impl Recipe {
 fn known_keys() -> Vec<String> {
     let other = Some(AutoregressiveConfig::default());
     let recipe = Recipe { autoregressive: other, ..Recipe::default() };
-    crate::keys::paths(&Table::try_from(recipe).expect("a recipe is a table"))
+    trm_data::keys::paths(&Table::try_from(recipe).expect("a recipe is a table"))
 }
 
 /// Most parts of a key that `--set` looks at.

@@ -1,13 +1,13 @@
 //! Search over a data set: what test-time compute buys.
 
 use crate::Error;
-use crate::dataset::Dataset;
 use crate::evaluate::check_fit;
 use crate::score::Score;
 use rand::Rng;
 use serde::Serialize;
 use std::time::{Duration, Instant};
 use trm::{Found, Judgement, News, Question, Referee, Search, SearchSession, Solver, Undo};
+use trm_data::Dataset;
 use trm_ops::Stop;
 use trm_puzzles::Domain;
 

@@ -2,77 +2,8 @@
 
 use crate::learner::{Core, Learner};
 use crate::train::Trainer;
-use safetensors::tensor::{Dtype, SafeTensors, View};
-use std::borrow::Cow;
-use std::sync::OnceLock;
 use trm::Network;
-use trm_ops::{DType, Device, DeviceError, Tensor};
-
-/// Arrays of a safetensors file, by name. Cheap to take: tensors share their storage until training overwrites it.
-pub(crate) type Arrays = Vec<(String, Stored)>;
-
-/// One stored array.
-pub struct Stored {
-    shape: Vec<usize>,
-    values: Values,
-    /// Why the values could not be read, once that was tried; zeros were written in their place.
-    lost: OnceLock<DeviceError>,
-}
-
-enum Values {
-    Floats(Tensor),
-    Bytes(Vec<u8>),
-    Integers(Vec<u32>),
-}
-
-impl View for &Stored {
-    fn dtype(&self) -> Dtype {
-        match self.values {
-            Values::Floats(_) => Dtype::F32,
-            Values::Bytes(_) => Dtype::U8,
-            Values::Integers(_) => Dtype::U32,
-        }
-    }
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-    fn data(&self) -> Cow<'_, [u8]> {
-        match &self.values {
-            Values::Floats(tensor) => tensor.f32_bytes().unwrap_or_else(|error| {
-                self.lost.get_or_init(|| error);
-                Cow::Owned(vec![0; self.data_len()])
-            }),
-            Values::Bytes(values) => Cow::Borrowed(values),
-            Values::Integers(values) => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
-        }
-    }
-    fn data_len(&self) -> usize {
-        self.shape.iter().product::<usize>() * self.dtype().bitsize() / 8
-    }
-}
-
-impl Stored {
-    fn new(shape: &[usize], values: Values) -> Stored {
-        Stored { shape: shape.to_vec(), values, lost: OnceLock::new() }
-    }
-
-    pub(crate) fn floats(tensor: &Tensor) -> Stored {
-        Stored::new(tensor.shape(), Values::Floats(tensor.clone()))
-    }
-
-    fn bytes(values: &[u8]) -> Stored {
-        Stored::new(&[values.len()], Values::Bytes(values.to_vec()))
-    }
-
-    fn integers(values: &[u32]) -> Stored {
-        Stored::new(&[values.len()], Values::Integers(values.to_vec()))
-    }
-
-    /// Why what was written is not what the tensor holds, if so.
-    pub(crate) fn lost(&self) -> Option<&DeviceError> {
-        self.lost.get()
-    }
-}
+use trm_data::{Arrays, Reader, Stored};
 
 /// All that the next step of a learner depends on, but for the data: weights, moments, average and carry.
 pub(crate) fn state_of<L: Learner>(learner: &L) -> Arrays {
@@ -95,9 +26,8 @@ pub(crate) fn state_of<L: Learner>(learner: &L) -> Arrays {
 
 /// Puts a learner where [`state_of`] it was taken.
 pub(crate) fn restore<L: Learner>(learner: &mut L, bytes: &[u8]) -> Result<(), String> {
-    let file = SafeTensors::deserialize(bytes).map_err(|error| format!("damaged: {error}"))?;
     let core = learner.core_mut();
-    let reader = Reader { file, device: core.model.device().clone() };
+    let reader = Reader::new(bytes, core.model.device())?;
     for parameter in core.model.parameters_mut() {
         parameter.set(reader.tensor(&format!("weight/{}", parameter.name()), parameter.value())?);
     }
@@ -148,48 +78,5 @@ impl Trainer {
         let halted = reader.bytes("carry/halted", carry.halted.len())?;
         carry.halted = halted.into_iter().map(|h| h != 0).collect();
         self.core.model.check(self.carry.question()).map_err(|error| error.to_string())
-    }
-}
-
-/// Finds stored arrays by name.
-pub struct Reader<'a> {
-    file: SafeTensors<'a>,
-    device: Device,
-}
-
-impl Reader<'_> {
-    fn raw(&self, name: &str) -> Result<&[u8], String> {
-        self.file.tensor(name).map(|t| t.data()).map_err(|_| format!("{name} is missing"))
-    }
-
-    fn bytes(&self, name: &str, len: usize) -> Result<Vec<u8>, String> {
-        let data = self.raw(name)?;
-        if data.len() != len {
-            return Err(format!("{name} has {} values, not {len}", data.len()));
-        }
-        Ok(data.to_vec())
-    }
-
-    fn integers(&self, name: &str, len: usize) -> Result<Vec<u32>, String> {
-        let data = self.bytes(name, 4 * len)?;
-        Ok(data.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
-    }
-
-    fn values(&self, name: &str) -> Result<Vec<f32>, String> {
-        let data = self.raw(name)?.chunks_exact(4);
-        Ok(data.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
-    }
-
-    /// A tensor of the shape and dtype of `like`.
-    fn tensor(&self, name: &str, like: &Tensor) -> Result<Tensor, String> {
-        let values = self.values(name)?;
-        if values.len() != like.len() {
-            return Err(format!("{name} has {} values, not {}", values.len(), like.len()));
-        }
-        if values.iter().any(|x| !x.is_finite()) {
-            return Err(format!("{name} contains a NaN or an infinity"));
-        }
-        let tensor = Tensor::from_f32(&self.device, like.shape(), &values);
-        Ok(if like.dtype() == DType::F32 { tensor } else { tensor.to_dtype(like.dtype()) })
     }
 }

@@ -1,10 +1,10 @@
 //! Sums during an evaluation.
 
-use crate::dataset::Dataset;
 use crate::evaluate::{Bin, EvalOptions, Evaluation, Outputs, StepScore};
 use crate::score::Score;
 use std::collections::HashMap;
 use trm::Thought;
+use trm_data::Dataset;
 
 /// Sums over the puzzles that are done. They end in an order that depends on the batch; what is kept by puzzle is
 /// summed in the order of the data set, so that the result does not.

@@ -1,22 +1,19 @@
 //! One supervision step of training, in the order of docs/REFERENCE.md section 3.
 
 use crate::Error;
-use crate::carry::{Carry, Example, Halting};
-use crate::dataset::Dataset;
+use crate::carry::{Carry, Halting};
 use crate::evaluate::{EvalOptions, Evaluation, evaluate_until};
 use crate::learner::{Core, Learner, first_weights, mean, mean_of_rows};
 use crate::memory::training_bytes;
-use crate::model_folder::load_model;
 use crate::optimizer::update_puzzle_embedding;
-use crate::random::{Purpose, stream};
 use crate::recipe::{Recipe, TrainConfig};
 use crate::score::Score;
-use crate::state::{Reader, Stored};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use trm::{Model, Step};
+use trm_data::{Dataset, Example, Purpose, Reader, Stored, load_model, stream};
 use trm_ops::{Device, Gradients, Stop, Tape, Tensor};
 
 /// A recursive model in training with everything that the next step depends on.
@@ -265,8 +262,8 @@ impl Pass {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::stream;
     use trm::{Config, Network};
+    use trm_data::stream;
 
     #[test]
     fn portions_give_the_gradients_of_the_whole_batch() {

@@ -2,8 +2,6 @@
 //! one evaluation to the next.
 
 use crate::Error;
-use crate::augmented::Augmented;
-use crate::dataset::Dataset;
 use crate::evaluate::check_fit;
 use serde::Serialize;
 use serde_json::Value;
@@ -12,6 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 use trm::{Limits, Model, Question, Solver};
+use trm_data::{Augmented, Dataset};
 use trm_ops::{DType, Stop};
 use trm_puzzles::arc::{Grid, decode, encode, write_submission};
 
@@ -228,7 +227,7 @@ fn two_attempts(ranked: &[Grid]) -> [Grid; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metadata::Metadata;
+    use trm_data::Metadata;
 
     #[test]
     fn stored_images_are_no_tasks() {

@@ -3,12 +3,15 @@
 use rand::RngExt;
 use std::path::Path;
 use trm::{Autoregressive, AutoregressiveConfig, Order};
+use trm_data::{
+    Dataset, Generated, Kind, Metadata, Purpose, generate_sudoku, load_autoregressive, load_model,
+    stream, weight_digest,
+};
 use trm_ops::{Device, Stop};
 use trm_puzzles::sudoku::{Givens, Shape};
 use trm_train::{
-    AutoregressiveTrainer, Chosen, Dataset, EvalOptions, Generated, Kind, Learner, Metadata,
-    Purpose, Recipe, Run, SampleOptions, best_of, evaluate_autoregressive, generate_sudoku,
-    load_autoregressive, load_model, stream, weight_digest, write_best,
+    AutoregressiveTrainer, Chosen, EvalOptions, Learner, Recipe, Run, SampleOptions, best_of,
+    evaluate_autoregressive, write_best,
 };
 
 const CELLS: usize = 12;

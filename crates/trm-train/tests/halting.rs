@@ -5,13 +5,11 @@ use rand::RngExt;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use std::sync::Arc;
 use trm::{Config, Limits, Mix, Model, Network, Positions, Question, Search, Solver};
+use trm_data::{Dataset, Generated, Kind, generate_sudoku};
 use trm_ops::{DType, Device, Tensor};
 use trm_puzzles::Domain;
 use trm_puzzles::sudoku::{Givens, Shape};
-use trm_train::{
-    Dataset, Effort, EvalOptions, Evaluation, Generated, Kind, Score, SearchOptions, Trail,
-    evaluate, generate_sudoku,
-};
+use trm_train::{Effort, EvalOptions, Evaluation, Score, SearchOptions, Trail, evaluate};
 
 const PUZZLES: usize = 23;
 const CELLS: usize = 16;

@@ -1,6 +1,6 @@
 use super::measure::Measurement;
 use crate::output::out;
-use trm_train::Machine;
+use trm_data::Machine;
 use trm_train::report::{Chart, Scale, Series};
 
 pub(super) fn header() {

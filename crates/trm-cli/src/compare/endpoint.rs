@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use trm_train::files::{read, write_atomic};
-use trm_train::text::{counted, foreign};
+use trm_data::files::{read, write_atomic};
+use trm_data::text::{counted, foreign};
 use ureq::http::{HeaderValue, Response, StatusCode, Uri};
 use ureq::{Agent, Body};
 

@@ -9,9 +9,9 @@ use trm::{
     Autoregressive, AutoregressiveConfig, Config, Limits, Model, Order, Question, Sampling, Solver,
     generate,
 };
+use trm_data::{Purpose, stream};
 use trm_ops::{DType, Device};
 use trm_puzzles::Domain;
-use trm_train::{Purpose, stream};
 
 /// Share of a Sudoku's cells that are open, for the cost of writing them.
 const OPEN: f64 = 0.65;

@@ -13,10 +13,11 @@ use serde_json::Value;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use trm_data::Dataset;
+use trm_data::files::create_folder;
+use trm_data::text::{counted, foreign};
 use trm_puzzles::Domain;
-use trm_train::files::create_folder;
-use trm_train::text::{counted, foreign};
-use trm_train::{Dataset, Score};
+use trm_train::Score;
 
 /// What a line with the answer begins with.
 const MARK: &str = "ANSWER:";
@@ -307,11 +308,11 @@ mod tests {
 
     #[test]
     fn prompts_show_the_puzzle_and_the_form_of_the_answer() {
-        let metadata = |domain: &str, vocab_size: usize, seq_len: usize| trm_train::Metadata {
+        let metadata = |domain: &str, vocab_size: usize, seq_len: usize| trm_data::Metadata {
             domain: domain.into(),
             vocab_size,
             seq_len,
-            ..trm_train::Metadata::default()
+            ..trm_data::Metadata::default()
         };
         let sudoku = metadata("sudoku4", 6, 16);
         let data = Dataset::from_pairs(sudoku, vec![1; 16], vec![2; 16]);

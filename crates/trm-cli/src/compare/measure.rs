@@ -9,11 +9,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use trm::{Autoregressive, Limits, Model, Network, Question, Sampling, Solver};
+use trm_data::{Dataset, weight_digest};
 use trm_ops::{DType, Device, Stop};
 use trm_train::{
-    AutoregressiveTrainer, Dataset, Ending, EvalOptions, FirstErrors, Learner, Recipe, Run,
-    SampleOptions, Trainer, best_of, evaluate, evaluate_autoregressive, first_errors,
-    weight_digest, write_answers,
+    AutoregressiveTrainer, Ending, EvalOptions, FirstErrors, Learner, Recipe, Run, SampleOptions,
+    Trainer, best_of, evaluate, evaluate_autoregressive, first_errors, write_answers,
 };
 
 /// Puzzles that are timed, one at a time.

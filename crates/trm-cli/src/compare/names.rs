@@ -1,7 +1,7 @@
 //! The names of contenders, and the folders in which each has its own.
 
 use anyhow::{Result, bail};
-use trm_train::text::{foreign, one_line};
+use trm_data::text::{foreign, one_line};
 
 /// Folders that are not a contender's.
 const TAKEN: [&str; 2] = ["data", "answers"];

@@ -7,8 +7,8 @@ use super::measure::{Curve, Outcome, Point};
 use super::{Finding, Findings};
 use crate::display::{duration, percent};
 use crate::output::out;
+use trm_data::text::counted;
 use trm_train::report::{Band, Chart, Headline, Report, Scale, Series, Table, Thinking};
-use trm_train::text::counted;
 use trm_train::{FirstErrors, wilson};
 
 /// The page of a study.

@@ -5,10 +5,11 @@ use crate::report::{Watched, grids as draw, worth_watching};
 use anyhow::Result;
 use std::path::Path;
 use trm::{Autoregressive, Network, Sampling, Solver};
+use trm_data::{Dataset, load_autoregressive, load_model};
 use trm_ops::{DType, Device};
 use trm_puzzles::Domain;
 use trm_train::report::Thinking;
-use trm_train::{Dataset, Trail, TrailStep, load_autoregressive, load_model, write_answers};
+use trm_train::{Trail, TrailStep, write_answers};
 
 /// Puzzles looked at for one worth showing.
 const LOOKED_AT: usize = 64;

@@ -7,9 +7,10 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 use trm::{AutoregressiveConfig, Config};
+use trm_data::Dataset;
+use trm_data::text::foreign;
 use trm_puzzles::Domain;
-use trm_train::text::foreign;
-use trm_train::{Dataset, Recipe};
+use trm_train::Recipe;
 
 /// How far a written model's size may be from a recursive one's.
 const SIZE_TOLERANCE: f64 = 0.05;
@@ -87,7 +88,7 @@ pub(crate) enum Sizes {
 impl Study {
     /// Reads a study file.
     pub(crate) fn load(path: &Path) -> Result<Study> {
-        let text = trm_train::files::read_text(path)?;
+        let text = trm_data::files::read_text(path)?;
         let fail = |message: &str| {
             anyhow::Error::msg(format!("{}: {}", path.display(), message.replace('\n', "; ")))
         };
@@ -236,7 +237,7 @@ impl Sizes {
         match self {
             Sizes::Autoregressive(config) => Ok(config.parameters()),
             Sizes::Recursive(config) => {
-                let mut rng = trm_train::stream(0, trm_train::Purpose::Weights, 0);
+                let mut rng = trm_data::stream(0, trm_data::Purpose::Weights, 0);
                 let model = trm::Model::new(config, &trm_ops::Device::cpu(1), &mut rng)?;
                 Ok(model.parameter_count().0)
             }

@@ -3,8 +3,8 @@
 use super::study::Study;
 use crate::display::duration;
 use crate::output::note;
+use trm_data::text::counted;
 use trm_ops::{DType, Device, ceiling};
-use trm_train::text::counted;
 
 /// All trainings of a study, and those that are done.
 pub(super) struct Total {

@@ -7,7 +7,7 @@ use crate::web::{Secrets, below, shown};
 use anyhow::{Result, bail};
 use std::path::Path;
 use std::time::Duration;
-use trm_train::text::foreign;
+use trm_data::text::foreign;
 use ureq::http::Response;
 use ureq::{Agent, Body};
 

@@ -5,8 +5,8 @@ use crate::output::note;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::{Path, PathBuf};
+use trm_data::{Dataset, Splits, grids_from_files};
 use trm_puzzles::grid::Wanted;
-use trm_train::{Dataset, Splits, grids_from_files};
 
 #[derive(Args)]
 pub(crate) struct Arguments {

@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use trm_train::{Error, files};
+use trm_data::files;
+use trm_train::Error;
 use ureq::Body;
 use ureq::http::Response;
 

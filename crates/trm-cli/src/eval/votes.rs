@@ -9,7 +9,8 @@ use crate::progress::Progress;
 use anyhow::{Result, bail};
 use std::sync::Arc;
 use trm::{Limits, Model};
-use trm_train::{Dataset, VoteOptions, files::write_atomic, vote};
+use trm_data::{Dataset, files::write_atomic};
+use trm_train::{VoteOptions, vote};
 
 pub(super) fn run(
     arguments: &Arguments,

@@ -10,10 +10,10 @@ use anyhow::{Result, bail};
 use serde_json::json;
 use std::time::Instant;
 use trm::Autoregressive;
+use trm_data::Dataset;
 use trm_ops::DType;
 use trm_train::{
-    BestOf, Dataset, EvalOptions, Precision, SampleOptions, best_of, evaluate_autoregressive,
-    wilson,
+    BestOf, EvalOptions, Precision, SampleOptions, best_of, evaluate_autoregressive, wilson,
 };
 
 pub(super) fn run(

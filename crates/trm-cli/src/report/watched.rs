@@ -3,9 +3,10 @@
 use crate::display::percent;
 use anyhow::{Context, Result};
 use trm::{Question, Search, Solver};
+use trm_data::{Dataset, load_model};
 use trm_puzzles::{Domain, Look};
 use trm_train::report::{Cell, Fill, Thinking, ThinkingStep};
-use trm_train::{Dataset, Effort, EvalOptions, Run, SearchOptions, Trail, TrailStep, load_model};
+use trm_train::{Effort, EvalOptions, Run, SearchOptions, Trail, TrailStep};
 
 /// A puzzle, what a model thought about it, and the right answer, of which 0 is not known.
 pub(crate) struct Watched {

@@ -185,8 +185,8 @@ fn tasks_of_arc_are_learned_voted_on_and_submitted() {
     assert_ne!(measured["weight_digest"], eval("blank", &[])["weight_digest"]);
     assert_eq!(eval("run", &["--votes", "2"])["report"]["votes"], 2.0);
 
-    let model = trm_train::load_model(&session.path("run"), &Device::cpu(1)).unwrap().into();
-    let data = trm_train::Dataset::load(&session.path("data"), "test").unwrap();
+    let model = trm_data::load_model(&session.path("run"), &Device::cpu(1)).unwrap().into();
+    let data = trm_data::Dataset::load(&session.path("data"), "test").unwrap();
     let options = trm_train::VoteOptions {
         votes: 5,
         limits: Limits { steps: 2, halt: None },

@@ -5,16 +5,12 @@ mod training;
 
 use crate::Error;
 use crate::checkpoint::{Checkpoint, Progress, discard_after};
-use crate::dataset::Dataset;
 use crate::evaluate::{EvalOptions, Evaluation};
-use crate::files::{create_folder, lock, write_atomic};
 use crate::learner::Learner;
 use crate::memory::check_memory;
-use crate::provenance::Provenance;
-use crate::random::{Purpose, stream};
 use crate::recipe::Recipe;
-use crate::sampler::Images;
-use crate::temporary::sweep;
+use trm_data::files::{create_folder, lock, sweep, write_atomic};
+
 use crate::train::{StepMetrics, Trainer};
 use rand::seq::SliceRandom;
 use std::fs::{self, File};
@@ -22,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use training::due;
 use trm::Network;
+use trm_data::{Dataset, Images, Provenance, Purpose, stream};
 use trm_ops::Device;
 use trm_puzzles::Domain;
 

@@ -1,11 +1,15 @@
 //! Files that are either whole or not there: written under a temporary name, synced, renamed.
 
+mod temporary;
+
 use crate::Error;
-use crate::temporary::{folder_of, hold, replaced, sweep_for, written};
 use crate::text::foreign;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::Path;
+use temporary::{folder_of, hold, replaced, sweep_for, written};
+
+pub use temporary::sweep;
 
 /// How a file begins that stands for one that Git LFS has not fetched.
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";

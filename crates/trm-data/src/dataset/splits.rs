@@ -2,8 +2,8 @@
 
 use crate::Error;
 use crate::dataset::Dataset;
+use crate::dataset::metadata::{Metadata, Origin};
 use crate::files::{create_folder, read, write_atomic, write_folder_atomic};
-use crate::metadata::{Metadata, Origin};
 use crate::random::{Purpose, stream};
 use rand::seq::SliceRandom;
 use std::collections::HashSet;
@@ -77,7 +77,7 @@ impl Splits {
     ///
     /// ```
     /// use trm_puzzles::{Domain, Error, Pair};
-    /// use trm_train::{Origin, Splits};
+    /// use trm_data::{Origin, Splits};
     ///
     /// let domain: Domain = "sudoku4".parse()?;
     /// let pair = |line: &str| -> Result<Pair, Error> {

@@ -1,10 +1,10 @@
 //! Sudoku data sets: generated or from CSV, with no class of puzzles in both splits.
 
+use super::parallel::in_parallel;
 use crate::Error;
-use crate::metadata::Origin;
-use crate::parallel::in_parallel;
+use crate::dataset::metadata::Origin;
+use crate::dataset::splits::{Splits, dataset, origin_of};
 use crate::random::{Purpose, stream};
-use crate::splits::{Splits, dataset, origin_of};
 use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -138,7 +138,7 @@ fn draw(
             vec![Some(generate(wanted.shape, &mut rng, givens))]
         }
         (Kind::Hard { .. }, breeder) => {
-            let threads = crate::parallel::cores();
+            let threads = super::parallel::cores();
             let first = round * BREEDERS;
             let copies = (lacking / BRED.start).clamp(1, 4).max(lacking.div_ceil(BRED.end));
             let copies = (copies as u64).min(BREEDERS);

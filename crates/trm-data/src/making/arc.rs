@@ -1,13 +1,13 @@
 //! ARC data sets: tasks to learn from, tasks to be evaluated on, and identifiers for their images.
 
+use super::leaks::given_away;
 use crate::Error;
-use crate::arc_leaks::given_away;
-use crate::augmented::Augmented;
 use crate::dataset::Dataset;
+use crate::dataset::augmented::Augmented;
+use crate::dataset::metadata::{Metadata, Origin};
+use crate::dataset::splits::Splits;
 use crate::files;
-use crate::metadata::{Metadata, Origin};
 use crate::random::{Purpose, stream};
-use crate::splits::Splits;
 use crate::text::foreign;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -213,7 +213,7 @@ fn dataset(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arc_leaks::arc_leaks;
+    use crate::making::leaks::arc_leaks;
     use trm_puzzles::arc::{Augmentation, Grid};
 
     /// Different colours make grids that are no images of one another.

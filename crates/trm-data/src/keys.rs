@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 /// All leaves by their paths, joined by dots.
-pub(crate) fn leaves(table: &Table) -> BTreeMap<String, Value> {
+pub fn leaves(table: &Table) -> BTreeMap<String, Value> {
     let mut found = BTreeMap::new();
     for (key, value) in table {
         match value {
@@ -21,7 +21,7 @@ pub(crate) fn leaves(table: &Table) -> BTreeMap<String, Value> {
 }
 
 /// Paths of all leaves.
-pub(crate) fn paths(table: &Table) -> Vec<String> {
+pub fn paths(table: &Table) -> Vec<String> {
     leaves(table).into_keys().collect()
 }
 
@@ -29,10 +29,7 @@ pub(crate) fn paths(table: &Table) -> Vec<String> {
 ///
 /// # Errors
 /// One line: the first unknown key with the nearest known one, or the key whose value is wrong.
-pub(crate) fn parse_known<T: DeserializeOwned>(
-    table: Table,
-    known: &[String],
-) -> Result<T, String> {
+pub fn parse_known<T: DeserializeOwned>(table: Table, known: &[String]) -> Result<T, String> {
     struct Known<T>(T, Vec<String>);
     impl<'de, T: Deserialize<'de>> Deserialize<'de> for Known<T> {
         fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -60,8 +57,9 @@ fn unknown_key(key: &str, known: &[String]) -> String {
         None => format!("unknown key {key}"),
     }
 }
+
 /// Writes single-precision numbers as short as they were: 0.002, not 0.0020000000949949026.
-pub(crate) fn shorten(table: &mut Table) {
+pub fn shorten(table: &mut Table) {
     for (_, value) in table.iter_mut() {
         match value {
             Value::Float(x) => {

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::dataset::Dataset;
-use crate::metadata::{Metadata, Origin};
+use crate::dataset::metadata::{Metadata, Origin};
 
 /// Both training sets in one, of which a sampler draws equally often: training visits groups in turn, so
 /// the set with more groups gets as few as the other, each of several of its own in their order.
@@ -60,7 +60,7 @@ fn coarser(indices: &[usize], groups: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sampler::{Images, Sampler};
+    use crate::dataset::sampler::{Images, Sampler};
 
     fn set(first: u8, puzzles: u8) -> Dataset {
         let metadata = Metadata { vocab_size: 100, seq_len: 1, ..Metadata::default() };

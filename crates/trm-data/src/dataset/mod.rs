@@ -1,10 +1,17 @@
 //! Data sets in the public code's format: a folder per split with `dataset.json` and `.npy` files
 //! (docs/REFERENCE.md section 4).
 
+pub(crate) mod augmented;
+pub(crate) mod example;
 mod files;
+pub(crate) mod merge;
+pub(crate) mod metadata;
+pub mod npy;
+pub(crate) mod sampler;
+pub(crate) mod splits;
 
-use crate::augmented::Augmented;
-use crate::metadata::Metadata;
+use augmented::Augmented;
+use metadata::Metadata;
 use std::sync::Arc;
 
 /// The one set that is written.

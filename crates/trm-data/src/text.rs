@@ -7,7 +7,7 @@ const SHOWN: usize = 80;
 /// shortened.
 ///
 /// ```
-/// use trm_train::text::foreign;
+/// use trm_data::text::foreign;
 ///
 /// assert_eq!(foreign("a\u{1b}[2Jb\n"), "a\\u{1b}[2Jb\\n");
 /// assert_eq!(foreign(&"x".repeat(500)).chars().count(), 107);
@@ -25,7 +25,7 @@ pub fn foreign(text: &str) -> String {
 /// A number and what it counts.
 ///
 /// ```
-/// use trm_train::text::counted;
+/// use trm_data::text::counted;
 ///
 /// assert_eq!(counted(1, "step") + " of " + &counted(0, "cell"), "1 step of 0 cells");
 /// ```

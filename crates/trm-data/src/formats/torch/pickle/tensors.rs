@@ -1,8 +1,8 @@
 //! The names that stand for tensors. No other is understood, and nothing is called.
 
 use super::{Machine, Place, Value};
+use crate::formats::torch::storage::DType;
 use crate::text::foreign;
-use crate::torch::storage::DType;
 
 impl Machine<'_> {
     /// `('storage', type, key, location, length)` stands for the bytes of a storage. Files from before PyTorch 1.6

@@ -2,8 +2,7 @@
 
 use crate::Error;
 use crate::files::read;
-use crate::model_folder::resolve;
-use crate::recipe::Recipe;
+use crate::formats::places::resolve;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -54,9 +53,9 @@ impl Provenance {
         parsed.map(Some).map_err(|error| Error::file(&path, format!("damaged: {error}")))
     }
 
-    /// What a folder with `recipe.toml` in it says about training again.
-    pub(crate) fn command(recipe: &Recipe) -> String {
-        format!("trm train recipe.toml --data {} --out NEW-FOLDER", recipe.data.display())
+    /// What a folder with `recipe.toml` in it says about training again on the data in a folder.
+    pub fn command(data: &Path) -> String {
+        format!("trm train recipe.toml --data {} --out NEW-FOLDER", data.display())
     }
 }
 

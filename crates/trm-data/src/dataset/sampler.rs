@@ -1,5 +1,5 @@
-use crate::carry::Example;
 use crate::dataset::Dataset;
+use crate::dataset::example::Example;
 use crate::random::{Purpose, stream};
 use rand::RngExt;
 use rand::seq::SliceRandom;

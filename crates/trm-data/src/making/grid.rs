@@ -1,7 +1,7 @@
 //! Data sets of users' own puzzles, with no class of puzzles in both splits.
 
 use crate::Error;
-use crate::splits::Splits;
+use crate::dataset::splits::Splits;
 use std::path::Path;
 use trm_puzzles::Domain;
 use trm_puzzles::grid::{

@@ -4,9 +4,9 @@ use safetensors::SafeTensors;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use trm::{Limits, Model, Network, Question, Solver};
+use trm_data::torch::{NamedTensor, decode, encode};
+use trm_data::{Known, import_tensors, public_tensors};
 use trm_ops::{DType, Device};
-use trm_train::torch::{NamedTensor, decode, encode};
-use trm_train::{Known, import_tensors, public_tensors};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/golden");
 

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use trm_ops::DeviceError;
 
-/// Anything that training, evaluation or their files can refuse.
+/// Anything that data, files, training or evaluation can refuse.
 #[derive(Debug, Error)]
 pub enum Error {
     /// The operating system refused to read or write.
@@ -61,17 +61,19 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    /// What the operating system said about an action on a path.
+    pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         let path = path.to_owned();
         move |source| Error::Io { action, path, source }
     }
 
-    pub(crate) fn file(path: &Path, message: impl Into<String>) -> Error {
+    /// What is wrong with a file, and what to do.
+    pub fn file(path: &Path, message: impl Into<String>) -> Error {
         Error::File { path: path.to_owned(), message: message.into() }
     }
 
     /// Names the checkpoint to resume from.
-    pub(crate) fn with_checkpoint(self, path: Option<PathBuf>) -> Error {
+    pub fn with_checkpoint(self, path: Option<PathBuf>) -> Error {
         match self {
             Error::NotFinite { what, step, operation, .. } => {
                 Error::NotFinite { what, step, operation, checkpoint: path }

@@ -12,12 +12,12 @@ const WRITTEN: &str = ".tmp";
 const REPLACED: &str = ".trm-old.tmp";
 
 /// Where this process writes what becomes `path`.
-pub(crate) fn written(path: &Path) -> PathBuf {
+pub(super) fn written(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{}.trm-{}{WRITTEN}", name_of(path), std::process::id()))
 }
 
 /// Where a folder lies while another takes its name.
-pub(crate) fn replaced(path: &Path) -> PathBuf {
+pub(super) fn replaced(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{}{REPLACED}", name_of(path)))
 }
 
@@ -26,12 +26,12 @@ fn name_of(path: &Path) -> String {
 }
 
 /// The folder in which a path lies.
-pub(crate) fn folder_of(path: &Path) -> &Path {
+pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Takes hold of a file or folder while the returned file lives, if nobody else has it and the system can.
-pub(crate) fn hold(path: &Path) -> Option<File> {
+pub(super) fn hold(path: &Path) -> Option<File> {
     File::open(path).ok().filter(|file| file.try_lock().is_ok())
 }
 
@@ -40,12 +40,12 @@ pub(crate) fn hold(path: &Path) -> Option<File> {
 ///
 /// # Errors
 /// If the operating system refuses.
-pub(crate) fn sweep(folder: &Path) -> Result<(), Error> {
+pub fn sweep(folder: &Path) -> Result<(), Error> {
     sweep_if(folder, |_| true)
 }
 
 /// As [`sweep`], but only what was to become `path`; what cannot be removed stays.
-pub(crate) fn sweep_for(path: &Path) {
+pub(super) fn sweep_for(path: &Path) {
     let name = name_of(path);
     let _ = sweep_if(folder_of(path), |own| own == name);
 }

@@ -3,9 +3,9 @@
 mod known;
 
 use crate::Error;
+use crate::formats::torch::{NamedTensor, is_cache, to_safetensors};
 use crate::keys::parse_known;
 use crate::text::foreign;
-use crate::torch::NamedTensor;
 use toml::{Table, Value};
 use trm::{Config, Model, Network};
 use trm_ops::Device;
@@ -15,7 +15,7 @@ pub use known::Known;
 /// A tensor's name in the public code; `None` if that has no such tensor.
 ///
 /// ```
-/// use trm_train::public_name;
+/// use trm_data::public_name;
 ///
 /// let name = "model.inner.L_level.layers.0.mlp.down_proj.weight";
 /// assert_eq!(public_name("net.0.down").as_deref(), Some(name));
@@ -80,14 +80,6 @@ fn own_name(public: &str) -> Result<String, String> {
     Ok(ours)
 }
 
-/// Whether a tensor of the public code is a cache, which carries no weights.
-pub(crate) fn is_cache(public: &str) -> bool {
-    let mut parts = public.rsplit('.');
-    let (last, above) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    (above == "puzzle_emb" && ["local_ids", "local_weights"].contains(&last))
-        || (above == "rotary_emb" && ["cos_cached", "sin_cached", "inv_freq"].contains(&last))
-}
-
 /// The tensors of a model under the public code's names.
 ///
 /// # Errors
@@ -144,7 +136,7 @@ pub fn import_tensors(
         }
     }
     let config = complete(keys)?;
-    let bytes = crate::torch::to_safetensors(&tensors).map_err(Error::Mismatch)?;
+    let bytes = to_safetensors(&tensors).map_err(Error::Mismatch)?;
     Ok(Model::from_safetensors(&config, device, &bytes)?)
 }
 
@@ -153,7 +145,7 @@ fn same(a: &Value, b: &Value) -> bool {
 }
 
 /// All tensors of a network under our names.
-pub(crate) fn named<N: Network>(network: &N) -> Result<Vec<NamedTensor>, Error> {
+pub fn named<N: Network>(network: &N) -> Result<Vec<NamedTensor>, Error> {
     let named = |(name, tensor): (&str, &trm_ops::Tensor)| {
         let (name, shape) = (name.to_owned(), tensor.shape().to_vec());
         Ok(NamedTensor { name, shape, values: tensor.to_f32_vec()? })
@@ -162,10 +154,10 @@ pub(crate) fn named<N: Network>(network: &N) -> Result<Vec<NamedTensor>, Error> 
 }
 
 /// The table of puzzle embeddings.
-pub(crate) const PUZZLE_EMBEDDING: &str = "puzzle_embedding";
+pub const PUZZLE_EMBEDDING: &str = "puzzle_embedding";
 
 /// Gives every identifier the mean of the rows, unless there are as many already.
-pub(crate) fn resize(table: &mut NamedTensor, count: usize) -> Result<(), Error> {
+pub fn resize(table: &mut NamedTensor, count: usize) -> Result<(), Error> {
     const MOST: usize = 1 << 31;
     let [rows, width] = table.shape[..] else { return Ok(()) };
     if rows == count || rows == 0 {

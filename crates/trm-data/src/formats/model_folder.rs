@@ -2,15 +2,15 @@
 
 use crate::Error;
 use crate::files::{read, write_atomic, write_atomic_by, write_folder_atomic};
-use crate::provenance::{Provenance, weight_digest};
-use crate::recipe::Recipe;
-use crate::state::{Arrays, Stored};
+use crate::formats::arrays::{Arrays, Stored};
+use crate::formats::places::resolve;
+use crate::formats::provenance::{Provenance, weight_digest};
 use safetensors::SafeTensorError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use toml::Table;
 use trm::{Autoregressive, AutoregressiveConfig, Config, Model, Network};
@@ -18,10 +18,11 @@ use trm_ops::{DType, Device};
 use trm_puzzles::Domain;
 
 /// Names and contents of files.
-pub(crate) type Files = Vec<(&'static str, Content)>;
+pub type Files = Vec<(&'static str, Content)>;
 
 /// What a file holds.
-pub(crate) enum Content {
+pub enum Content {
+    /// All of it.
     Bytes(Vec<u8>),
     /// A safetensors file: written array by array, without a second copy in memory.
     Arrays(Arrays),
@@ -29,7 +30,7 @@ pub(crate) enum Content {
 
 impl Content {
     /// Writes a whole file.
-    pub(crate) fn write(self, path: &Path) -> Result<(), Error> {
+    pub fn write(self, path: &Path) -> Result<(), Error> {
         match self {
             Content::Bytes(bytes) => write_atomic(path, &bytes),
             Content::Arrays(arrays) => write_atomic_by(path, |path| write_arrays(path, &arrays)),
@@ -60,7 +61,7 @@ pub fn save_model(folder: &Path, model: &impl Network) -> Result<(), Error> {
 }
 
 /// Writes a folder, whole or not at all.
-pub(crate) fn save_files(folder: &Path, files: Files) -> Result<(), Error> {
+pub fn save_files(folder: &Path, files: Files) -> Result<(), Error> {
     write_folder_atomic(folder, |folder| {
         files.into_iter().try_for_each(|(name, content)| content.write(&folder.join(name)))
     })
@@ -103,12 +104,12 @@ fn weight_files(model: &impl Network) -> Files {
     ]
 }
 
-/// The files of a trained model.
-pub(crate) fn model_files(model: &impl Network, recipe: &Recipe, provenance: &Provenance) -> Files {
+/// The files of a trained model; `recipe` is the text of its recipe.
+pub fn model_files(model: &impl Network, recipe: &str, provenance: &Provenance) -> Files {
     let mut files = weight_files(model);
     let json = serde_json::to_vec_pretty(provenance).expect("provenance is JSON");
     files.push((Provenance::FILE, Content::Bytes(json)));
-    files.push(("recipe.toml", Content::Bytes(recipe.to_toml().into_bytes())));
+    files.push(("recipe.toml", Content::Bytes(recipe.into())));
     files
 }
 
@@ -210,42 +211,6 @@ fn check_domain(domain: &str, sizes: (usize, usize)) -> Result<(), String> {
         }
         _ => Ok(()),
     }
-}
-
-/// The folder that a model's files lie in.
-pub(crate) fn resolve(folder: &Path) -> Result<PathBuf, Error> {
-    if folder.join("config.json").exists() {
-        return Ok(folder.to_owned());
-    }
-    let best = folder.join("best");
-    if best.join("config.json").exists() {
-        return Ok(best);
-    }
-    match newest_checkpoint(folder) {
-        Some(checkpoint) => Ok(checkpoint),
-        None if folder.is_dir() => {
-            Err(Error::file(folder, "no model here: expected config.json, best/ or checkpoints/"))
-        }
-        None => Err(Error::io("read", folder)(io::ErrorKind::NotFound.into())),
-    }
-}
-
-/// The checkpoint of a run with the highest step.
-pub fn newest_checkpoint(run: &Path) -> Option<PathBuf> {
-    checkpoints(run).pop().map(|(_, path)| path)
-}
-
-/// Checkpoints of a run by rising step.
-pub(crate) fn checkpoints(run: &Path) -> Vec<(u64, PathBuf)> {
-    let entries = fs::read_dir(run.join("checkpoints")).into_iter().flatten().flatten();
-    let numbered = entries.filter_map(|entry| {
-        let name = entry.file_name();
-        let step = name.to_str()?.strip_prefix("step-")?.parse().ok()?;
-        Some((step, entry.path()))
-    });
-    let mut found: Vec<_> = numbered.collect();
-    found.sort();
-    found
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use super::{Dataset, SET};
 use crate::Error;
-use crate::augmented::Augmented;
+use crate::dataset::augmented::Augmented;
+use crate::dataset::metadata::Metadata;
+use crate::dataset::npy;
 use crate::files::{create_folder, read, write_atomic};
-use crate::metadata::Metadata;
-use crate::npy;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use trm_puzzles::Domain;

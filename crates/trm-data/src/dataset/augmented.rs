@@ -1,6 +1,6 @@
 //! Puzzle identifiers that stand for images of ARC tasks, drawn when they are needed.
 
-use crate::carry::Example;
+use crate::dataset::example::Example;
 use crate::text::foreign;
 use rand::{Rng, RngExt};
 use std::collections::{HashMap, HashSet};

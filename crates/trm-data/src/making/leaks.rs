@@ -1,7 +1,7 @@
 //! Tasks to learn from that give tasks away that are evaluated on.
 
-use crate::augmented::Augmented;
 use crate::dataset::Dataset;
+use crate::dataset::augmented::Augmented;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use trm_puzzles::arc::{Pair, Task, decode_anywhere, pair_class};
 

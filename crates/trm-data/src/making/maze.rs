@@ -1,10 +1,10 @@
 //! Maze data sets: generated or from CSV, with no maze, turned or not, in both splits.
 
+use super::parallel::{cores, in_parallel};
 use crate::Error;
-use crate::metadata::Origin;
-use crate::parallel::{cores, in_parallel};
+use crate::dataset::metadata::Origin;
+use crate::dataset::splits::{Splits, dataset};
 use crate::random::{Purpose, stream};
-use crate::splits::{Splits, dataset};
 use std::collections::HashSet;
 use std::path::Path;
 use trm_puzzles::maze::{Law, Maze, Size, class_hash, generate, label, read_pairs};
