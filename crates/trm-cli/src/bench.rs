@@ -115,7 +115,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     }
     if let Some(path) = &arguments.svg {
         let chart = show::chart(&measured, !arguments.side.is_empty(), &machine);
-        write_atomic(path, trm_train::report::render_chart(&chart).as_bytes())?;
+        write_atomic(path, trm_study::report::render_chart(&chart).as_bytes())?;
     }
     Ok(Outcome::Done)
 }

@@ -28,7 +28,7 @@ use study::Study;
 use total::Total;
 use trm_data::files::{check_new_folder, create_folder, write_atomic};
 use trm_data::{Dataset, Machine, program};
-use trm_train::report::{render, render_markdown};
+use trm_study::report::{render, render_markdown};
 
 #[derive(Args)]
 pub(crate) struct Arguments {

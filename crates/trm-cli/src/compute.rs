@@ -2,8 +2,9 @@
 
 use trm::Config;
 use trm_puzzles::Domain;
-use trm_train::report::{Chart, Scale, Series};
-use trm_train::{Evaluation, SearchReport};
+use trm_study::SearchReport;
+use trm_study::report::{Chart, Scale, Series};
+use trm_train::Evaluation;
 
 /// One pass: every number of supervision steps.
 pub(crate) fn of_evaluation(config: &Config, evaluation: &Evaluation) -> Chart {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use trm::Found;
 use trm_data::text::one_line;
 use trm_puzzles::{Domain, Look, Verdict};
-use trm_train::{Chosen, Trail, TrailStep};
+use trm_study::{Chosen, Trail, TrailStep};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();

@@ -23,10 +23,9 @@ use trm_data::{
     AnyModel, Dataset, Machine, files::check_writable, files::write_atomic, load_any, program,
     weight_digest,
 };
-use trm_train::report::{Chart, render_chart};
-use trm_train::{
-    EvalOptions, Evaluation, Outputs, Precision, SearchOptions, evaluate_until, fit, wilson,
-};
+use trm_study::report::{Chart, render_chart};
+use trm_study::{SearchOptions, wilson};
+use trm_train::{EvalOptions, Evaluation, Outputs, Precision, evaluate_until, fit};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -210,7 +209,7 @@ fn search(
 ) -> Result<Outcome> {
     let mut bar = Progress::new("searching", data.len() as u64);
     let report = stoppable(STOPPING, |stop| {
-        trm_train::search(solver, data, options, stop, &mut |done| bar.set_position(done as u64))
+        trm_study::search(solver, data, options, stop, &mut |done| bar.set_position(done as u64))
     })??;
     bar.finish();
     let outcome = ended(report.puzzles, data.len(), "puzzles");

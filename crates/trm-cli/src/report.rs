@@ -11,9 +11,10 @@ use std::sync::Arc;
 use trm::{Config, Network};
 use trm_data::{Provenance, files::write_atomic, load_model, text::counted};
 use trm_puzzles::Domain;
-use trm_train::report::{Chart, Headline, Report, Series, Table, render};
+use trm_study::report::{Chart, Headline, Report, Series, Table, render};
+use trm_study::wilson;
 use trm_train::{
-    AutoregressiveTrainer, Evaluation, Learner, Line, Run, Trainer, evaluate, read_log, wilson,
+    AutoregressiveTrainer, Evaluation, Learner, Line, Run, Trainer, evaluate, read_log,
 };
 pub(crate) use watched::{Watched, grids, most_thoughtful, worth_watching};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use trm::{Found, Model, Search};
 use trm_data::text::counted;
 use trm_puzzles::Domain;
-use trm_train::{SearchOptions, SearchReport, wilson};
+use trm_study::{SearchOptions, SearchReport, wilson};
 
 /// Options of a search.
 #[derive(Args)]

@@ -18,7 +18,8 @@ use std::sync::Arc;
 use trm::{Limits, Model, Question, Solver};
 use trm_data::{AnyModel, Dataset, load_any};
 use trm_puzzles::{Domain, QuestionError};
-use trm_train::{Effort, check_fit, fit, think};
+use trm_study::{Effort, think};
+use trm_train::{check_fit, fit};
 
 #[derive(Args)]
 pub(crate) struct Arguments {

@@ -1,57 +1,46 @@
-//! Training and evaluation of tiny recursive models: the supervision step with its persistent
-//! batch ([`Trainer`]), the run around it ([`Run`]), data sets, recipes, checkpoints, evaluation
-//! and reports.
+//! Training of tiny recursive models: the supervision step with its persistent batch ([`Trainer`]), the run around it
+//! ([`Run`]) with its log and checkpoints, [`Recipe`]s, and how often a model is right ([`evaluate`]).
+//!
+//! ```
+//! use std::sync::Arc;
+//! use trm_data::{Generated, Kind, generate_sudoku};
+//! use trm_ops::{Device, Stop};
+//! use trm_puzzles::sudoku::{Givens, Shape};
+//! use trm_train::{Ending, Recipe, Run};
+//!
+//! let kind = Kind::Random(Givens::AtLeast(6..=10));
+//! let wanted = Generated { shape: Shape::Four, train: 20, test: 5, kind, seed: 1 };
+//! let data = generate_sudoku(&wanted, None, &mut |_| ())?.train;
+//! let text = "[model]\nhidden = 32\nheads = 1\n[train]\nsteps = 2\nbatch = 4\n";
+//! let recipe = Recipe::parse(text, &[]).map_err(trm_train::Error::Recipe)?;
+//! let folder = std::env::temp_dir().join(format!("trm-example-{}", std::process::id()));
+//! let mut run: Run = Run::create(&folder, recipe, data, &Device::cpu(1))?;
+//! assert_eq!(run.train(&Stop::default(), &mut |_| ())?, Ending::Finished);
+//! # std::fs::remove_dir_all(folder).ok();
+//! # Ok::<(), trm_train::Error>(())
+//! ```
 
-mod autoregressive;
-mod carry;
-mod checkpoint;
-mod choosing;
 mod evaluate;
-mod first_errors;
-mod in_order;
-mod learner;
-mod log;
-mod memory;
-mod optimizer;
+mod learners;
 mod recipe;
-pub mod report;
 mod run;
-mod schedule;
-mod score;
-mod search;
-mod state;
-mod tally;
-pub mod tensorboard;
-mod trail;
-mod train;
-mod votes;
-mod writer;
 
-pub use autoregressive::{
-    AutoregressiveTrainer, check_fit_autoregressive, evaluate_autoregressive, write_answers,
-};
-pub use carry::{Carry, Halting};
-pub use checkpoint::Progress;
-pub use choosing::{BestOf, Chosen, SampleOptions, best_of, write_best};
+pub use evaluate::score::Score;
 pub use evaluate::{
     Bin, EvalOptions, Evaluation, Outputs, StepScore, check_fit, evaluate, evaluate_until, fit,
-    wilson,
 };
-pub use first_errors::{FirstErrors, first_errors};
-pub use learner::{Core, Learner};
-pub use log::{Line, read_log};
-pub use memory::{available_bytes, checkpoint_bytes, training_bytes};
+pub use learners::autoregressive::{
+    AutoregressiveTrainer, OpenCells, check_fit_autoregressive, evaluate_autoregressive,
+    write_answers, write_some,
+};
+pub use learners::carry::{Carry, Halting};
+pub use learners::memory::{available_bytes, checkpoint_bytes, training_bytes};
+pub use learners::metrics::StepMetrics;
+pub use learners::schedule::Schedule;
+pub use learners::train::Trainer;
+pub use learners::{Core, Learner};
 pub use recipe::{LikelihoodKind, OptimizerKind, Precision, Recipe, TrainConfig};
-pub use run::{Ending, Event, Run, domain_of};
-pub use schedule::Schedule;
-pub use score::Score;
-pub use search::{DomainReferee, SearchOptions, SearchReport, search};
-pub use trail::{Effort, Told, Trail, TrailStep, think};
-pub use train::{StepMetrics, Trainer};
+pub use run::checkpoint::Progress;
+pub use run::log::{Line, read_log};
+pub use run::{Ending, Event, Run, domain_of, tensorboard};
 pub use trm_data::Error;
-pub use votes::{VoteOptions, VoteReport, vote};
-
-/// The example of the README is built with the other examples.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;

@@ -11,9 +11,10 @@ use std::time::Instant;
 use trm::{Autoregressive, Limits, Model, Network, Question, Sampling, Solver};
 use trm_data::{Dataset, weight_digest};
 use trm_ops::{DType, Device, Stop};
+use trm_study::{FirstErrors, SampleOptions, best_of, first_errors};
 use trm_train::{
-    AutoregressiveTrainer, Ending, EvalOptions, FirstErrors, Learner, Recipe, Run, SampleOptions,
-    Trainer, best_of, evaluate, evaluate_autoregressive, first_errors, write_answers,
+    AutoregressiveTrainer, Ending, EvalOptions, Learner, Recipe, Run, Trainer, evaluate,
+    evaluate_autoregressive, write_answers,
 };
 
 /// Puzzles that are timed, one at a time.
@@ -186,7 +187,7 @@ fn written(
     let (samples, temperature) = (study.answers, study.temperature);
     let sampling = SampleOptions { samples, temperature, seed, batch: BATCH };
     let best = best_of(model, test, sampling, &stop, &mut |_| ())?;
-    let curve = |name: &str, exact: fn(&trm_train::BestOf) -> usize| Curve {
+    let curve = |name: &str, exact: fn(&trm_study::BestOf) -> usize| Curve {
         name: name.into(),
         points: best
             .iter()

@@ -8,8 +8,8 @@ use super::{Finding, Findings};
 use crate::display::{duration, percent};
 use crate::output::out;
 use trm_data::text::counted;
-use trm_train::report::{Band, Chart, Headline, Report, Scale, Series, Table, Thinking};
-use trm_train::{FirstErrors, wilson};
+use trm_study::report::{Band, Chart, Headline, Report, Scale, Series, Table, Thinking};
+use trm_study::{FirstErrors, wilson};
 
 /// The page of a study.
 pub(crate) fn page(findings: &Findings, thinking: Vec<Thinking>) -> Report {

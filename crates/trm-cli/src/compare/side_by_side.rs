@@ -8,8 +8,9 @@ use trm::{Autoregressive, Network, Sampling, Solver};
 use trm_data::{Dataset, load_autoregressive, load_model};
 use trm_ops::{DType, Device};
 use trm_puzzles::Domain;
-use trm_train::report::Thinking;
-use trm_train::{Trail, TrailStep, write_answers};
+use trm_study::report::Thinking;
+use trm_study::{Trail, TrailStep};
+use trm_train::write_answers;
 
 /// Puzzles looked at for one worth showing.
 const LOOKED_AT: usize = 64;

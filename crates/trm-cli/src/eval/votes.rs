@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use std::sync::Arc;
 use trm::{Limits, Model};
 use trm_data::{Dataset, files::write_atomic};
-use trm_train::{VoteOptions, vote};
+use trm_study::{VoteOptions, vote};
 
 pub(super) fn run(
     arguments: &Arguments,

@@ -12,9 +12,8 @@ use std::time::Instant;
 use trm::Autoregressive;
 use trm_data::Dataset;
 use trm_ops::DType;
-use trm_train::{
-    BestOf, EvalOptions, Precision, SampleOptions, best_of, evaluate_autoregressive, wilson,
-};
+use trm_study::{BestOf, SampleOptions, best_of, wilson};
+use trm_train::{EvalOptions, Precision, evaluate_autoregressive};
 
 pub(super) fn run(
     arguments: &Arguments,

@@ -5,8 +5,9 @@ use anyhow::{Context, Result};
 use trm::{Question, Search, Solver};
 use trm_data::{Dataset, load_model};
 use trm_puzzles::{Domain, Look};
-use trm_train::report::{Cell, Fill, Thinking, ThinkingStep};
-use trm_train::{Effort, EvalOptions, Run, SearchOptions, Trail, TrailStep};
+use trm_study::report::{Cell, Fill, Thinking, ThinkingStep};
+use trm_study::{Effort, SearchOptions, Trail, TrailStep};
+use trm_train::{EvalOptions, Run};
 
 /// A puzzle, what a model thought about it, and the right answer, of which 0 is not known.
 pub(crate) struct Watched {

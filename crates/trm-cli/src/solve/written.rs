@@ -10,7 +10,8 @@ use std::path::Path;
 use trm::{Autoregressive, Network};
 use trm_data::Dataset;
 use trm_puzzles::Domain;
-use trm_train::{Chosen, check_fit_autoregressive, write_best};
+use trm_study::{Chosen, write_best};
+use trm_train::check_fit_autoregressive;
 
 pub(super) fn run(
     arguments: &Arguments,

@@ -2,7 +2,7 @@
 
 use super::Run;
 use crate::Error;
-use crate::learner::Learner;
+use crate::learners::Learner;
 use crate::recipe::{Recipe, TrainConfig};
 use std::time::{Duration, Instant};
 use trm::Network;

@@ -1,17 +1,22 @@
 //! A training run: the visible loop, its log, its folder.
 
+pub(crate) mod checkpoint;
 mod estimate;
+pub(crate) mod log;
+mod state;
+pub mod tensorboard;
 mod training;
+mod writer;
 
 use crate::Error;
-use crate::checkpoint::{Checkpoint, Progress, discard_after};
 use crate::evaluate::{EvalOptions, Evaluation};
-use crate::learner::Learner;
-use crate::memory::check_memory;
+use crate::learners::Learner;
+use crate::learners::memory::check_memory;
 use crate::recipe::Recipe;
+use checkpoint::{Checkpoint, Progress, discard_after};
 use trm_data::files::{create_folder, lock, sweep, write_atomic};
 
-use crate::train::{StepMetrics, Trainer};
+use crate::learners::{metrics::StepMetrics, train::Trainer};
 use rand::seq::SliceRandom;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

@@ -2,13 +2,13 @@
 
 use super::{Ending, Event, Run};
 use crate::Error;
-use crate::checkpoint::{Checkpoint, Progress, Snapshot, retain};
-use crate::learner::Learner;
-use crate::log::Log;
-use crate::memory::checkpoint_bytes;
-use crate::state::state_of;
-use crate::train::StepMetrics;
-use crate::writer::Writer;
+use crate::learners::Learner;
+use crate::learners::memory::checkpoint_bytes;
+use crate::learners::metrics::StepMetrics;
+use crate::run::checkpoint::{Checkpoint, Progress, Snapshot, retain};
+use crate::run::log::Log;
+use crate::run::state::state_of;
+use crate::run::writer::Writer;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -271,8 +271,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut run = poisoned(&folder.path().join("run"));
         run.trainer.forget(); // the poison
-        run.trainer.core.config.lr = f32::MAX;
-        run.trainer.core.config.warmup = 0;
+        run.trainer.core_mut().config.lr = f32::MAX;
+        run.trainer.core_mut().config.warmup = 0;
         run.recipe.train.rollbacks = 0;
         let error = run.train(&Stop::default(), &mut |_| ()).unwrap_err().to_string();
         assert!(error.contains("size of the weights is not finite at step 1 ("), "{error}");

@@ -2,7 +2,6 @@
 //! one evaluation to the next.
 
 use crate::Error;
-use crate::evaluate::check_fit;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
@@ -13,6 +12,7 @@ use trm::{Limits, Model, Question, Solver};
 use trm_data::{Augmented, Dataset};
 use trm_ops::{DType, Stop};
 use trm_puzzles::arc::{Grid, decode, encode, write_submission};
+use trm_train::check_fit;
 
 /// Numbers of attempts that are scored; two are the official ones.
 pub const ATTEMPTS: [usize; 6] = [1, 2, 5, 10, 100, 1000];

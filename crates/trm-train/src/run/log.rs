@@ -1,10 +1,10 @@
 //! The log of a run: `metrics.jsonl` for programs, event files for TensorBoard.
 
 use crate::Error;
-use crate::checkpoint::Progress;
 use crate::evaluate::Evaluation;
-use crate::tensorboard::EventWriter;
-use crate::train::StepMetrics;
+use crate::learners::metrics::StepMetrics;
+use crate::run::checkpoint::Progress;
+use crate::run::tensorboard::EventWriter;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};

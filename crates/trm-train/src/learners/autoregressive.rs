@@ -1,12 +1,12 @@
 //! Training and measuring an autoregressive model: the next token of the answer, from all before it.
 
 use crate::Error;
+use crate::evaluate::tally::Tally;
 use crate::evaluate::{EvalOptions, Evaluation, check_sizes};
-use crate::learner::{Core, Learner, first_weights, mean, mean_of_rows};
-use crate::memory::autoregressive_bytes;
+use crate::learners::memory::autoregressive_bytes;
+use crate::learners::metrics::StepMetrics;
+use crate::learners::{Core, Learner, first_weights, mean, mean_of_rows};
 use crate::recipe::{Recipe, TrainConfig};
-use crate::tally::Tally;
-use crate::train::StepMetrics;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,7 +26,7 @@ pub struct AutoregressiveTrainer {
 
 /// Which cells of a question an answer fills.
 #[derive(Clone, Debug)]
-pub(crate) struct OpenCells {
+pub struct OpenCells {
     domain: Option<Domain>,
     order: Order,
 }
@@ -36,7 +36,7 @@ impl OpenCells {
     ///
     /// # Errors
     /// If it is to write in a solver's order, but the domain has no logical solver.
-    pub(crate) fn of(config: &AutoregressiveConfig) -> Result<OpenCells, Error> {
+    pub fn of(config: &AutoregressiveConfig) -> Result<OpenCells, Error> {
         let domain: Option<Domain> = config.domain.parse().ok();
         let has_order = domain.as_ref().is_some_and(|domain| domain.has_solver_order());
         if config.order == Order::Solver && !has_order {
@@ -63,13 +63,13 @@ impl OpenCells {
     }
 
     /// The question as a prompt.
-    pub(crate) fn prompt(&self, config: &AutoregressiveConfig, question: &[u8]) -> Vec<u8> {
+    pub fn prompt(&self, config: &AutoregressiveConfig, question: &[u8]) -> Vec<u8> {
         let is_open = |token: u8| self.domain.as_ref().is_none_or(|domain| !domain.is_given(token));
         config.prompt(question, is_open)
     }
 
     /// The open cells in the order of writing.
-    pub(crate) fn in_order(&self, question: &[u8], answer: &[u8]) -> Vec<usize> {
+    pub fn in_order(&self, question: &[u8], answer: &[u8]) -> Vec<usize> {
         match (self.order, &self.domain) {
             (Order::Solver, Some(d)) => d.solver_order(question, answer).unwrap_or_default(),
             _ => (0..question.len()).collect(),
@@ -307,7 +307,7 @@ fn write_until(
 
 /// One answer to each question, all at once, and how it was written; `first` is the place of the first
 /// question among all, for random numbers.
-pub(crate) fn write_some(
+pub fn write_some(
     model: &Autoregressive,
     open: &OpenCells,
     questions: &[&[u8]],

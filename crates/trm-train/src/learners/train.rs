@@ -1,14 +1,14 @@
 //! One supervision step of training, in the order of docs/REFERENCE.md section 3.
 
 use crate::Error;
-use crate::carry::{Carry, Halting};
+use crate::evaluate::score::Score;
 use crate::evaluate::{EvalOptions, Evaluation, evaluate_until};
-use crate::learner::{Core, Learner, first_weights, mean, mean_of_rows};
-use crate::memory::training_bytes;
-use crate::optimizer::update_puzzle_embedding;
+use crate::learners::carry::{Carry, Halting};
+use crate::learners::memory::training_bytes;
+use crate::learners::metrics::StepMetrics;
+use crate::learners::optimizer::update_puzzle_embedding;
+use crate::learners::{Core, Learner, first_weights, mean, mean_of_rows};
 use crate::recipe::{Recipe, TrainConfig};
-use crate::score::Score;
-use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,38 +18,9 @@ use trm_ops::{Device, Gradients, Stop, Tape, Tensor};
 
 /// A recursive model in training with everything that the next step depends on.
 pub struct Trainer {
-    pub(crate) core: Core<Model>,
-    pub(crate) ignore_label: u8,
+    core: Core<Model>,
+    ignore_label: u8,
     pub(crate) carry: Carry,
-}
-
-/// What one step says about itself. Sums run over the rows that halted at this step.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct StepMetrics {
-    /// Number of the step, from 1.
-    pub step: u64,
-    /// Learning rate of the main optimiser.
-    pub lr: f32,
-    /// Mean over the batch of cross-entropy + weighted halting loss.
-    pub loss: f32,
-    /// Mean over the batch of the cross-entropy.
-    pub lm_loss: f32,
-    /// Mean over the batch of the halting loss, unweighted.
-    pub halt_loss: f32,
-    /// Norm of the gradient of all parameters, before clipping.
-    pub grad_norm: f32,
-    /// Norm of all parameters, after the update.
-    pub weight_norm: f32,
-    /// Rows that halted.
-    pub halted: u32,
-    /// Sum of their share of right cells.
-    pub accuracy: f32,
-    /// How many of them are right in every cell.
-    pub exact: u32,
-    /// How many of them halted or not as they should have.
-    pub halt_accuracy: u32,
-    /// Sum of the supervision steps that they took.
-    pub steps: u32,
 }
 
 impl Trainer {
@@ -197,11 +168,37 @@ impl Learner for Trainer {
     }
 
     fn store(&self) -> Vec<(String, Stored)> {
-        self.stored()
+        let carry = &self.carry;
+        let halted: Vec<u8> = carry.halted.iter().map(|h| u8::from(*h)).collect();
+        vec![
+            ("carry/y".into(), Stored::floats(&carry.state.y)),
+            ("carry/z".into(), Stored::floats(&carry.state.z)),
+            ("carry/questions".into(), Stored::bytes(&carry.questions)),
+            ("carry/answers".into(), Stored::bytes(&carry.answers)),
+            ("carry/puzzles".into(), Stored::integers(&carry.puzzles)),
+            ("carry/steps".into(), Stored::integers(&carry.steps)),
+            ("carry/halted".into(), Stored::bytes(&halted)),
+        ]
     }
 
     fn restore(&mut self, reader: &Reader<'_>) -> Result<(), String> {
-        self.take_back(reader)
+        let model = &mut self.core.model;
+        if let Some(table) = model.puzzle_embedding_mut() {
+            table.set(reader.tensor(&format!("weight/{}", table.name()), table.value())?);
+        }
+        for (name, value) in ["initial_y", "initial_z"].into_iter().zip(model.initial_mut()) {
+            *value = reader.tensor(&format!("weight/{name}"), value)?;
+        }
+        let carry = &mut self.carry;
+        carry.state.y = reader.tensor("carry/y", &carry.state.y)?;
+        carry.state.z = reader.tensor("carry/z", &carry.state.z)?;
+        carry.questions = reader.bytes("carry/questions", carry.questions.len())?;
+        carry.answers = reader.bytes("carry/answers", carry.answers.len())?;
+        carry.puzzles = reader.integers("carry/puzzles", carry.puzzles.len())?;
+        carry.steps = reader.integers("carry/steps", carry.steps.len())?;
+        let halted = reader.bytes("carry/halted", carry.halted.len())?;
+        carry.halted = halted.into_iter().map(|h| h != 0).collect();
+        self.core.model.check(self.carry.question()).map_err(|error| error.to_string())
     }
 
     fn evaluate(

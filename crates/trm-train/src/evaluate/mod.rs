@@ -1,8 +1,13 @@
+//! How often a model is right, by supervision step.
+
+pub(crate) mod score;
+pub(crate) mod tally;
+
 use crate::Error;
-use crate::tally::Tally;
 use serde::{Serialize, Serializer};
 use std::sync::Arc;
 use std::time::Instant;
+use tally::Tally;
 use trm::{Limits, Model, Question, Solver};
 use trm_data::{Dataset, Metadata};
 use trm_ops::{DType, Stop};
@@ -117,19 +122,6 @@ impl Evaluation {
     }
 }
 
-/// The 95 % Wilson score interval of a share.
-pub fn wilson(count: usize, total: usize) -> (f64, f64) {
-    const Z: f64 = 1.959_964;
-    if total == 0 {
-        return (0.0, 1.0);
-    }
-    let (n, p) = (total as f64, count as f64 / total as f64);
-    let centre = p + Z * Z / (2.0 * n);
-    let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-    let scale = 1.0 + Z * Z / n;
-    (((centre - half) / scale).max(0.0), ((centre + half) / scale).min(1.0))
-}
-
 /// Refuses a data set that the model cannot read.
 ///
 /// # Errors
@@ -227,17 +219,4 @@ pub fn evaluate_until(
         }
     }
     Ok(Evaluation { seconds: started.elapsed().as_secs_f64(), ..tally.finish() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wilson_intervals_are_the_textbook_ones() {
-        let (low, high) = wilson(8, 10);
-        assert!((low - 0.4902).abs() < 1e-4 && (high - 0.9433).abs() < 1e-4, "{low} {high}");
-        assert_eq!(wilson(0, 50).0, 0.0);
-        assert_eq!(wilson(0, 0), (0.0, 1.0));
-    }
 }

@@ -1,10 +1,10 @@
 //! What becomes of a mistake in a written answer.
 
 use crate::Error;
-use crate::autoregressive::{OpenCells, write_answers};
 use serde::Serialize;
 use trm::{Autoregressive, AutoregressiveConfig, Network, Order, Sampling, generate};
 use trm_data::Dataset;
+use trm_train::{OpenCells, write_answers};
 
 /// Where answers first go wrong, and what follows from it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

@@ -9,7 +9,8 @@ use trm_data::{Dataset, Generated, Kind, generate_sudoku};
 use trm_ops::{DType, Device, Tensor};
 use trm_puzzles::Domain;
 use trm_puzzles::sudoku::{Givens, Shape};
-use trm_train::{Effort, EvalOptions, Evaluation, Score, SearchOptions, Trail, evaluate};
+use trm_study::{Effort, SearchOptions, Trail};
+use trm_train::{EvalOptions, Evaluation, Score, evaluate};
 
 const PUZZLES: usize = 23;
 const CELLS: usize = 16;

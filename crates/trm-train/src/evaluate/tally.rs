@@ -1,7 +1,7 @@
 //! Sums during an evaluation.
 
+use crate::evaluate::score::Score;
 use crate::evaluate::{Bin, EvalOptions, Evaluation, Outputs, StepScore};
-use crate::score::Score;
 use std::collections::HashMap;
 use trm::Thought;
 use trm_data::Dataset;

@@ -1,9 +1,9 @@
 //! The full state of training on disk, so that a resumed run goes on as if it had never stopped.
 
 use crate::Error;
-use crate::learner::Learner;
+use crate::learners::Learner;
 use crate::recipe::Recipe;
-use crate::state;
+use crate::run::state;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -1,13 +1,12 @@
 //! The best of several written answers.
 
 use crate::Error;
-use crate::autoregressive::{OpenCells, check_fit_autoregressive, write_some};
-use crate::score::Score;
 use serde::Serialize;
 use trm::{Autoregressive, Network, Sampling, Written};
 use trm_data::Dataset;
 use trm_ops::Stop;
 use trm_puzzles::{Domain, Verdict};
+use trm_train::{OpenCells, Score, check_fit_autoregressive, write_some};
 
 /// How to sample.
 #[derive(Clone, Copy, Debug)]

@@ -1,12 +1,20 @@
 //! What all kinds of training have in common: weights, their optimiser, their average.
 
+pub(crate) mod autoregressive;
+pub(crate) mod carry;
+pub(crate) mod memory;
+pub(crate) mod metrics;
+mod optimizer;
+pub(crate) mod schedule;
+pub(crate) mod train;
+
 use crate::Error;
 use crate::evaluate::{EvalOptions, Evaluation};
-use crate::optimizer::Optimizer;
 use crate::recipe::{Recipe, TrainConfig};
-use crate::schedule::Schedule;
-use crate::train::StepMetrics;
+use metrics::StepMetrics;
+use optimizer::Optimizer;
 use rand_chacha::ChaCha8Rng;
+use schedule::Schedule;
 use std::path::Path;
 use std::sync::Arc;
 use trm::Network;

@@ -1,7 +1,7 @@
 //! How much memory training takes, said before it starts.
 
 use crate::Error;
-use crate::learner::{Core, Learner};
+use crate::learners::{Core, Learner};
 use crate::recipe::TrainConfig;
 use trm::{AutoregressiveConfig, Config, Model, Network};
 use trm_ops::{Device, Tensor};

@@ -1,8 +1,6 @@
 //! Search over a data set: what test-time compute buys.
 
 use crate::Error;
-use crate::evaluate::check_fit;
-use crate::score::Score;
 use rand::Rng;
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -10,6 +8,7 @@ use trm::{Found, Judgement, News, Question, Referee, Search, SearchSession, Solv
 use trm_data::Dataset;
 use trm_ops::Stop;
 use trm_puzzles::Domain;
+use trm_train::{Score, check_fit};
 
 /// The rules of a domain as the judge of a search. Without a domain nothing is decided by rules.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
+use super::in_order::InOrder;
+use super::search::{DomainReferee, SearchOptions};
 use crate::Error;
-use crate::in_order::InOrder;
-use crate::search::{DomainReferee, SearchOptions};
 use trm::{Found, Limits, News, Question, Search, Solver};
 use trm_puzzles::{Domain, Verdict};
 
