@@ -5,7 +5,7 @@ mod show;
 mod subject;
 
 use crate::Outcome;
-use crate::display::{duration as in_words, heading, progress_bar};
+use crate::display::{heading, progress_bar};
 use crate::machine::PrecisionArgument;
 use crate::output::{note, out};
 use anyhow::{Result, bail};
@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use subject::Subject;
 use trm_data::files::{check_writable, write_atomic};
+use trm_data::text::duration as in_words;
 use trm_data::{Machine, program};
 use trm_ops::Device;
 

@@ -2,13 +2,8 @@
 
 mod arc;
 mod download;
-mod fetch;
 mod grid;
 mod maze;
-mod originals;
-mod part;
-
-pub(crate) use part::hex;
 
 use crate::display::heading;
 use crate::output::{note, out};

@@ -4,8 +4,7 @@ mod votes;
 mod written;
 
 use crate::Outcome;
-use crate::compute;
-use crate::display::{duration, heading, percent, rate};
+use crate::display::{heading, rate};
 use crate::interrupt::stoppable;
 use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::output::{note, out};
@@ -19,10 +18,12 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use trm::{Model, Network, Solver};
+use trm_data::text::{duration, percent};
 use trm_data::{
     AnyModel, Dataset, Machine, files::check_writable, files::write_atomic, load_any, program,
     weight_digest,
 };
+use trm_study::pages::compute;
 use trm_study::report::{Chart, render_chart};
 use trm_study::{SearchOptions, wilson};
 use trm_train::{EvalOptions, Evaluation, Outputs, Precision, evaluate_until, fit};

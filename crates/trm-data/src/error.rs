@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use trm_ops::DeviceError;
 
-/// Anything that data, files, training or evaluation can refuse.
+/// Anything that data, files, downloads, training or evaluation can refuse.
 #[derive(Debug, Error)]
 pub enum Error {
     /// The operating system refused to read or write.
@@ -36,6 +36,9 @@ pub enum Error {
     /// The device cannot go on.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// Something outside of this program failed, such as a server.
+    #[error("{0}")]
+    Failed(String),
     /// Somebody asked to stop.
     #[error("stopped before the end")]
     Stopped,
@@ -86,7 +89,11 @@ impl Error {
     /// having failed (exit code 1).
     pub fn is_misuse(&self) -> bool {
         match self {
-            Error::Io { .. } | Error::NotFinite { .. } | Error::Device(_) | Error::Stopped => false,
+            Error::Io { .. }
+            | Error::NotFinite { .. }
+            | Error::Device(_)
+            | Error::Failed(_)
+            | Error::Stopped => false,
             Error::File { .. } | Error::Recipe(_) | Error::Mismatch(_) | Error::Model(_) => true,
         }
     }

@@ -1,5 +1,6 @@
 //! Data sets and models on disk: [`Dataset`] with its [`Splits`] and [`Sampler`], data made or read from files of
-//! others, and the folder of a model with its [`Provenance`]; [`torch`] reads and writes PyTorch checkpoints.
+//! others, and the folder of a model with its [`Provenance`]; [`torch`] reads and writes PyTorch checkpoints, and
+//! [`download`] fetches the originals.
 //!
 //! ```
 //! use trm_data::{Generated, Images, Kind, Sampler, generate_sudoku};
@@ -16,6 +17,7 @@
 //! ```
 
 mod dataset;
+pub mod download;
 mod error;
 pub mod files;
 mod formats;
@@ -23,6 +25,7 @@ pub mod keys;
 mod making;
 mod random;
 pub mod text;
+pub mod web;
 
 pub use dataset::augmented::Augmented;
 pub use dataset::example::Example;

@@ -1,4 +1,6 @@
-//! Text that comes from files, servers and users, made fit for one line of a terminal or a log.
+//! Text that comes from files, servers and users, made fit for one line of a terminal or a log, and numbers in words.
+
+use sha2::{Digest, Sha256};
 
 /// Characters of a foreign text that are shown; of a longer one the middle is left out.
 const SHOWN: usize = 80;
@@ -32,6 +34,27 @@ pub fn foreign(text: &str) -> String {
 pub fn counted(count: usize, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
+}
+
+/// "8 s", "3 min 20 s", "5 h 12 min".
+pub fn duration(seconds: f64) -> String {
+    let s = seconds.round() as u64;
+    match s {
+        0 if seconds > 0.0 => format!("{:.0} ms", seconds * 1e3),
+        0..60 => format!("{s} s"),
+        60..3600 => format!("{} min {} s", s / 60, s % 60),
+        _ => format!("{} h {} min", s / 3600, s % 3600 / 60),
+    }
+}
+
+/// A share as "95.7 %".
+pub fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+/// A digest in small hexadecimal digits.
+pub fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A text with everything escaped that would not stay on its line or would steer a terminal.

@@ -1,5 +1,6 @@
 //! Measuring tiny recursive models: how often they are right ([`evaluate`], [`wilson`] for its interval), what they
-//! think ([`Trail`]), what searching, voting and choosing bring ([`search`], [`vote`], [`best_of`]), and [`report`]s.
+//! think ([`Trail`]), what searching, voting and choosing bring ([`search`], [`vote`], [`best_of`]); studies that [`compare`](mod@compare)
+//! several models, and [`report`]s.
 //!
 //! ```
 //! use trm::{Config, Model, Solver};
@@ -18,7 +19,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod compare;
 mod intervals;
+pub mod pages;
 pub mod report;
 mod thinking;
 mod votes;
@@ -35,6 +38,11 @@ pub use trm_train::{
 pub use votes::{VoteOptions, VoteReport, vote};
 pub use writing::choosing::{BestOf, Chosen, SampleOptions, best_of, write_best};
 pub use writing::first_errors::{FirstErrors, first_errors};
+
+/// What does not fit together, in words.
+fn mismatch(why: impl std::fmt::Display) -> Error {
+    Error::Mismatch(why.to_string())
+}
 
 /// The example of the README is built with the other examples.
 #[cfg(doctest)]

@@ -1,27 +1,39 @@
 //! Fetches a file whose digest is known beforehand; goes on where an earlier attempt ended.
 
 use super::originals::Original;
-use super::part::{Part, hash, hex};
-use crate::Failed;
+use super::part::{Part, hash};
+use crate::Error;
+use crate::text::{foreign, hex};
 use crate::web::{Secrets, below, shown};
-use anyhow::{Result, bail};
 use std::path::Path;
 use std::time::Duration;
-use trm_data::text::foreign;
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
 /// How a file came to be where it is.
 #[derive(Debug, PartialEq)]
-pub(super) enum Fetched {
+pub enum Fetched {
+    /// It was there already.
     WasThere,
+    /// All of it came.
     Anew,
+    /// The rest of it came.
     Resumed,
 }
 
 /// Fetches `BASE/NAME` into a folder. It has its own name there only once its digest is right; until
-/// then it is `NAME.part`. A file of that name is never replaced.
-pub(super) fn fetch(agent: &Agent, file: &Original, base: &str, folder: &Path) -> Result<Fetched> {
+/// then it is `NAME.part`. A file of that name is never replaced. `progress` hears how many bytes are there, and of
+/// how many if that is known.
+///
+/// # Errors
+/// If it cannot be fetched, is not the published file, or another file has its name already.
+pub fn fetch(
+    agent: &Agent,
+    file: &Original,
+    base: &str,
+    folder: &Path,
+    progress: &mut dyn FnMut(u64, Option<u64>),
+) -> Result<Fetched, Error> {
     let path = folder.join(file.name);
     if path.exists() {
         return was_there(file, &path);
@@ -36,7 +48,7 @@ pub(super) fn fetch(agent: &Agent, file: &Original, base: &str, folder: &Path) -
             part.forget();
             fetched = Fetched::Anew;
         }
-        part.receive(response, &source)?;
+        part.receive(response, &source, progress)?;
     }
     let digest = part.digest();
     if digest == file.sha256 {
@@ -48,24 +60,24 @@ pub(super) fn fetch(agent: &Agent, file: &Original, base: &str, folder: &Path) -
     let again = if old > 0 { "run the command again to fetch it anew, or " } else { "" };
     let address = shown(&source.address);
     let (wrong, expected) = (wrong.display(), file.sha256);
-    Err(Failed(format!(
+    Err(Error::Failed(format!(
         "{address} is not the published file (sha256 {digest}, expected {expected}) and is kept as \
          {wrong}: {again}name another source with --base-url"
-    ))
-    .into())
+    )))
 }
 
-fn was_there(file: &Original, path: &Path) -> Result<Fetched> {
+fn was_there(file: &Original, path: &Path) -> Result<Fetched, Error> {
     let (hash, _) = hash(path)?;
     let digest = hex(hash);
     if digest == file.sha256 {
         return Ok(Fetched::WasThere);
     }
-    let (path, expected) = (path.display(), file.sha256);
-    bail!(
-        "{path}: exists already and is not the published file (sha256 {digest}, expected \
-         {expected}): move it away, or choose another --out"
+    let expected = file.sha256;
+    let message = format!(
+        "exists already and is not the published file (sha256 {digest}, expected {expected}): move it \
+         away, or choose another --out"
     );
+    Err(Error::file(path, message))
 }
 
 /// A file at an address, and the folder it shall come to.
@@ -78,7 +90,7 @@ pub(super) struct Source<'a> {
 
 impl Source<'_> {
     /// The answer of the server, and whether it is only the rest of the file from `offset` on.
-    fn ask(&self, offset: u64) -> Result<(Response<Body>, bool)> {
+    fn ask(&self, offset: u64) -> Result<(Response<Body>, bool), Error> {
         let mut response = self.request(offset)?;
         if offset > 0 && response.status() == 416 {
             response = self.request(0)?;
@@ -106,7 +118,7 @@ impl Source<'_> {
         }
     }
 
-    fn request(&self, offset: u64) -> Result<Response<Body>> {
+    fn request(&self, offset: u64) -> Result<Response<Body>, Error> {
         let request = self.agent.get(&self.address).header("Accept-Encoding", "identity");
         let request = match offset {
             0 => request,
@@ -120,30 +132,28 @@ impl Source<'_> {
         })
     }
 
-    pub(super) fn failed(&self, reason: &str) -> anyhow::Error {
+    pub(super) fn failed(&self, reason: &str) -> Error {
         let (address, folder) = (shown(&self.address), self.folder.display());
         let reason = foreign(&Secrets::of(&self.address).hide(reason));
-        Failed(format!(
+        Error::Failed(format!(
             "cannot fetch {address}: {reason}; fetch it by hand into {folder}, or name a mirror with \
              --base-url"
         ))
-        .into()
     }
 
-    pub(super) fn broken(&self, received: u64, reason: &str) -> anyhow::Error {
+    pub(super) fn broken(&self, received: u64, reason: &str) -> Error {
         let address = shown(&self.address);
         let reason = foreign(&Secrets::of(&self.address).hide(reason));
-        Failed(format!(
+        Error::Failed(format!(
             "{address}: the connection broke after {received} bytes ({reason}): run the command \
              again to go on from there"
         ))
-        .into()
     }
 }
 
 /// Gives up on servers that say nothing for a minute, but not on slow ones. Proxies are those of
 /// the environment.
-pub(super) fn agent() -> Agent {
+pub fn agent() -> Agent {
     let patience = Some(Duration::from_secs(60));
     Agent::config_builder()
         .http_status_as_error(false)
@@ -165,13 +175,9 @@ pub(super) fn reason(error: &ureq::Error) -> String {
 }
 
 #[cfg(test)]
-#[path = "../../tests/cli/server.rs"]
-mod server;
-
-#[cfg(test)]
 mod tests {
-    use super::server::{Manner, Server};
     use super::*;
+    use crate::download::server::{Manner, Server};
     use sha2::{Digest, Sha256};
     use std::fs::{self, File};
 
@@ -195,9 +201,10 @@ mod tests {
             Trial { bytes, original, folder: tempfile::tempdir().unwrap() }
         }
 
-        fn fetch(&self, server: &Server) -> Result<Fetched> {
+        fn fetch(&self, server: &Server) -> Result<Fetched, Error> {
             let agent = Agent::config_builder().http_status_as_error(false).proxy(None).build();
-            fetch(&agent.into(), &self.original, &server.address, &self.folder.path().join("new"))
+            let folder = self.folder.path().join("new");
+            fetch(&agent.into(), &self.original, &server.address, &folder, &mut |_, _| ())
         }
 
         fn serve(&self, manners: &[Manner]) -> Server {

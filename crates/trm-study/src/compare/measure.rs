@@ -1,9 +1,8 @@
 //! Training one contender with one seed, and all that is measured of it.
 
-use super::median;
 use super::study::{Entry, Sizes, Study};
-use crate::train::supervise;
-use anyhow::Result;
+use super::{Follower, Place, median};
+use crate::{Error, FirstErrors, SampleOptions, best_of, first_errors};
 use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +10,6 @@ use std::time::Instant;
 use trm::{Autoregressive, Limits, Model, Network, Question, Sampling, Solver};
 use trm_data::{Dataset, weight_digest};
 use trm_ops::{DType, Device, Stop};
-use trm_study::{FirstErrors, SampleOptions, best_of, first_errors};
 use trm_train::{
     AutoregressiveTrainer, Ending, EvalOptions, Learner, Recipe, Run, Trainer, evaluate,
     evaluate_autoregressive, write_answers,
@@ -24,103 +22,124 @@ const BATCH: usize = 64;
 
 /// What came of one contender with one seed.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Outcome {
-    pub(crate) seed: u64,
-    pub(crate) training: Training,
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// What training took.
+    pub training: Training,
     /// Right puzzles, when the model answers as it was trained to.
-    pub(crate) exact: usize,
+    pub exact: usize,
     /// Share of right cells.
-    pub(crate) cells: f64,
+    pub cells: f64,
     /// Accuracy against compute at test time.
-    pub(crate) curves: Vec<Curve>,
-    pub(crate) cost: Cost,
+    pub curves: Vec<Curve>,
+    /// What an answer takes.
+    pub cost: Cost,
     /// Of a written answer.
-    pub(crate) first_errors: Option<FirstErrors>,
-    pub(crate) weights: String,
+    pub first_errors: Option<FirstErrors>,
+    /// Digest of the weights.
+    pub weights: String,
 }
 
+/// What a training took.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Training {
-    pub(crate) steps: u64,
-    pub(crate) flops: f64,
-    pub(crate) seconds: f64,
+pub struct Training {
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Operations, by formula.
+    pub flops: f64,
+    /// Wall time.
+    pub seconds: f64,
 }
 
 /// What one answer takes.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Cost {
+pub struct Cost {
     /// By formula.
-    pub(crate) flops: f64,
+    pub flops: f64,
     /// As the engine counted them over the formula's.
-    pub(crate) counted: f64,
+    pub counted: f64,
     /// Median of one puzzle at a time, f32.
-    pub(crate) milliseconds: f64,
+    pub milliseconds: f64,
     /// Of all tensors while one puzzle is answered.
-    pub(crate) bytes: usize,
+    pub bytes: usize,
 }
 
 /// Right puzzles by operations spent on each.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Curve {
-    pub(crate) name: String,
-    pub(crate) points: Vec<Point>,
+pub struct Curve {
+    /// What the operations are spent on.
+    pub name: String,
+    /// By rising operations.
+    pub points: Vec<Point>,
 }
 
+/// A point of a [`Curve`].
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Point {
-    pub(crate) flops: f64,
-    pub(crate) exact: usize,
+pub struct Point {
+    /// Operations for a puzzle.
+    pub flops: f64,
+    /// Right puzzles.
+    pub exact: usize,
 }
 
 /// Trains a contender, or takes up where an earlier call stopped, and measures it.
-pub(crate) fn outcome(
+pub(super) fn outcome(
     study: &Study,
     entry: &Entry,
     seed: u64,
-    out: &Path,
+    place: &Place<'_>,
     (training, test): (&Arc<Dataset>, &Dataset),
-    device: &Device,
-) -> Result<Option<Outcome>> {
+    follower: &impl Follower,
+) -> Result<Option<Outcome>, Error> {
+    let &Place { out, device, .. } = place;
     let folder = out.join(entry.slug()).join(format!("seed-{seed}"));
     let recipe = Recipe { seed, ..entry.recipe.clone() };
     match &entry.network {
         Sizes::Recursive(_) => {
-            let Some((model, training)) =
-                train::<Trainer>(&folder, recipe, entry, training.clone(), device)?
-            else {
-                return Ok(None);
-            };
+            let run = begin::<Trainer>(&folder, recipe, training, device)?;
+            let trained = train(run, entry, training, follower)?;
+            let Some((model, training)) = trained else { return Ok(None) };
             recursive(study, &Arc::new(model), training, seed, test).map(Some)
         }
         Sizes::Autoregressive(_) => {
-            let trained =
-                train::<AutoregressiveTrainer>(&folder, recipe, entry, training.clone(), device)?;
+            let run = begin::<AutoregressiveTrainer>(&folder, recipe, training, device)?;
+            let trained = train(run, entry, training, follower)?;
             let Some((model, training)) = trained else { return Ok(None) };
             written(study, entry, &Arc::new(model), training, seed, test).map(Some)
         }
     }
 }
 
-/// `None` if it was interrupted.
-fn train<L: Learner>(
+/// A new run, or the one in the folder.
+fn begin<L: Learner>(
     folder: &Path,
     recipe: Recipe,
-    entry: &Entry,
-    data: Arc<Dataset>,
+    data: &Arc<Dataset>,
     device: &Device,
-) -> Result<Option<(L::Network, Training)>> {
-    let flops = recipe.train.batch as f64 * entry.network.training_flops(&data);
-    let mut run: Run<L> = match folder.join("recipe.toml").exists() {
-        true => Run::resume(folder, None, data, recipe, device)?,
-        false => Run::create(folder, recipe, data, device)?,
-    };
-    if supervise(&mut run)? == Ending::Interrupted {
+) -> Result<Run<L>, Error> {
+    match folder.join("recipe.toml").exists() {
+        true => Run::resume(folder, None, data.clone(), recipe, device),
+        false => Run::create(folder, recipe, data.clone(), device),
+    }
+}
+
+/// `None` if it was interrupted.
+fn train<L: Learner>(
+    mut run: Run<L>,
+    entry: &Entry,
+    data: &Dataset,
+    follower: &impl Follower,
+) -> Result<Option<(L::Network, Training)>, Error> {
+    if follower.train(&mut run)? == Ending::Interrupted {
         return Ok(None);
     }
+    let flops = run.recipe.train.batch as f64 * entry.network.training_flops(data);
     let progress = run.progress();
     let (steps, seconds) = (progress.step, progress.seconds);
     let training = Training { steps, flops: flops * steps as f64, seconds };
-    Ok(Some((L::load(folder, device)?, training)))
+    let device = run.trainer().core().network().device();
+    Ok(Some((L::load(&run.folder, device)?, training)))
 }
 
 fn options(steps: usize, halt: Option<f32>) -> EvalOptions {
@@ -133,7 +152,7 @@ fn recursive(
     training: Training,
     seed: u64,
     test: &Dataset,
-) -> Result<Outcome> {
+) -> Result<Outcome, Error> {
     let config = model.config();
     let own = config.supervision_steps;
     let deep = if own == 1 { 1 } else { own.max(study.steps) };
@@ -152,7 +171,7 @@ fn recursive(
         let name = format!("stopping when sure to {:.0} %", 100.0 * Limits::CAREFUL_HALT);
         curves.push(Curve { name, points: vec![point] });
     }
-    let (milliseconds, bytes) = time(model, test, &|model, one| {
+    let (milliseconds, bytes) = time(model, test, |model, one| {
         let mut session = Solver::new(model.clone(), DType::F32).batch(1).session();
         let question = Question { tokens: &one.inputs, puzzles: &one.example_identifiers() };
         session.push(question, Limits { steps: own, halt: None })?;
@@ -178,7 +197,7 @@ fn written(
     training: Training,
     seed: u64,
     test: &Dataset,
-) -> Result<Outcome> {
+) -> Result<Outcome, Error> {
     let stop = Stop::default();
     let before = model.device().flops();
     let evaluation = evaluate_autoregressive(model, test, options(1, None), &stop, &mut |_| ())?;
@@ -187,7 +206,7 @@ fn written(
     let (samples, temperature) = (study.answers, study.temperature);
     let sampling = SampleOptions { samples, temperature, seed, batch: BATCH };
     let best = best_of(model, test, sampling, &stop, &mut |_| ())?;
-    let curve = |name: &str, exact: fn(&trm_study::BestOf) -> usize| Curve {
+    let curve = |name: &str, exact: fn(&crate::BestOf) -> usize| Curve {
         name: name.into(),
         points: best
             .iter()
@@ -198,8 +217,8 @@ fn written(
         curve("best of k by probability", |b| b.by_probability),
         curve("best of k by the rules", |b| b.by_rules),
     ];
-    let (milliseconds, bytes) = time(model, test, &|model, one| {
-        Ok(write_answers(model, one, Sampling::Greedy, 1, &mut |_, _, _| ())?)
+    let (milliseconds, bytes) = time(model, test, |model, one| {
+        write_answers(model, one, Sampling::Greedy, 1, &mut |_, _, _| ())
     })?;
     Ok(Outcome {
         seed,
@@ -217,8 +236,8 @@ fn written(
 fn time<N: Network>(
     model: &Arc<N>,
     test: &Dataset,
-    answer: &dyn Fn(&Arc<N>, &Dataset) -> Result<()>,
-) -> Result<(f64, usize)> {
+    answer: impl Fn(&Arc<N>, &Dataset) -> Result<(), Error>,
+) -> Result<(f64, usize), Error> {
     // a device of its own, so that nothing but this model is in its memory
     let device = Device::cpu(model.device().threads());
     let weights = model.to_safetensors(DType::F32)?;

@@ -29,13 +29,13 @@ fn parts(address: &str) -> Parts<'_> {
 }
 
 /// An address without user, password and query: these may be secret.
-pub(crate) fn shown(address: &str) -> String {
+pub fn shown(address: &str) -> String {
     let Parts { scheme, place, .. } = parts(address);
     format!("{scheme}://{place}")
 }
 
 /// The address of what is below another one, with the same query.
-pub(crate) fn below(base: &str, path: &str) -> String {
+pub fn below(base: &str, path: &str) -> String {
     let (front, query) = match base.split_once('?') {
         Some((front, query)) => (front, format!("?{query}")),
         None => (base, String::new()),
@@ -44,11 +44,11 @@ pub(crate) fn below(base: &str, path: &str) -> String {
 }
 
 /// What must be neither printed nor kept, however a server writes it.
-pub(crate) struct Secrets(Vec<String>);
+pub struct Secrets(Vec<String>);
 
 impl Secrets {
     /// Those in an address, and in the proxies that the environment names.
-    pub(crate) fn of(address: &str) -> Secrets {
+    pub fn of(address: &str) -> Secrets {
         let mut secrets = Secrets(Vec::new());
         secrets.add_parts(address);
         for name in PROXIES.into_iter().flat_map(|name| [name.to_owned(), name.to_lowercase()]) {
@@ -67,7 +67,7 @@ impl Secrets {
     }
 
     /// Adds a secret, and what it looks like in base64 alone or within something longer.
-    pub(crate) fn add(&mut self, secret: &str) {
+    pub fn add(&mut self, secret: &str) {
         let secret = decoded(secret);
         if secret.is_empty() {
             return;
@@ -87,7 +87,7 @@ impl Secrets {
     }
 
     /// A text without the secrets: in plain letters, percent-encoded, escaped as in JSON, or in base64.
-    pub(crate) fn hide(&self, text: &str) -> String {
+    pub fn hide(&self, text: &str) -> String {
         let (mut shown, mut at) = (String::with_capacity(text.len()), 0);
         while let Some(character) = text[at..].chars().next() {
             match self.0.iter().filter_map(|secret| end(text, at, secret)).max() {

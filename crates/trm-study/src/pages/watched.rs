@@ -1,23 +1,28 @@
 //! One puzzle as a model thinks about it, draft by draft.
 
-use crate::display::percent;
-use anyhow::{Context, Result};
+use crate::report::{Cell, Fill, Thinking, ThinkingStep};
+use crate::{Effort, Error, SearchOptions, Trail, TrailStep, mismatch};
 use trm::{Question, Search, Solver};
+use trm_data::text::percent;
 use trm_data::{Dataset, load_model};
 use trm_puzzles::{Domain, Look};
-use trm_study::report::{Cell, Fill, Thinking, ThinkingStep};
-use trm_study::{Effort, SearchOptions, Trail, TrailStep};
 use trm_train::{EvalOptions, Run};
 
 /// A puzzle, what a model thought about it, and the right answer, of which 0 is not known.
-pub(crate) struct Watched {
-    pub(crate) puzzle: usize,
-    pub(crate) trail: Trail,
-    pub(crate) right: Vec<u8>,
+pub struct Watched {
+    /// Its place in the data set.
+    pub puzzle: usize,
+    /// Every draft.
+    pub trail: Trail,
+    /// `[S]` tokens.
+    pub right: Vec<u8>,
 }
 
 /// Of the first puzzles, the one worth watching as a run's model thinks about it.
-pub(crate) fn most_thoughtful(run: &Run, data: &Dataset, limit: usize) -> Result<Watched> {
+///
+/// # Errors
+/// As [`worth_watching`], or if the run has no model.
+pub fn most_thoughtful(run: &Run, data: &Dataset, limit: usize) -> Result<Watched, Error> {
     let model = load_model(&run.folder, run.trainer().model().device())?;
     let EvalOptions { steps, batch, dtype, .. } = run.eval_options();
     worth_watching(&Solver::new(model, dtype).batch(batch), data, limit, steps)
@@ -25,13 +30,16 @@ pub(crate) fn most_thoughtful(run: &Run, data: &Dataset, limit: usize) -> Result
 
 /// Of the first puzzles, the solved one with most revised cells, then most steps, then most blanks:
 /// there is most to see. Its trail has so many steps at most.
-pub(crate) fn worth_watching(
+///
+/// # Errors
+/// If there are no puzzles, or of no domain, or the model cannot read them.
+pub fn worth_watching(
     solver: &Solver,
     data: &Dataset,
     limit: usize,
     steps: usize,
-) -> Result<Watched> {
-    let domain: Domain = data.metadata.domain.parse()?;
+) -> Result<Watched, Error> {
+    let domain: Domain = data.metadata.domain.parse().map_err(mismatch)?;
     let few = data.len().min(limit);
     let tokens = &data.inputs[..few * data.metadata.seq_len];
     let question = Question { tokens, puzzles: &data.example_identifiers()[..few] };
@@ -43,7 +51,7 @@ pub(crate) fn worth_watching(
     let best = trails
         .enumerate()
         .max_by_key(|(_, t)| (t.last().verdict.is_solved(), revised(t), t.steps.len(), blanks(t)));
-    let (puzzle, trail) = best.context("there are no puzzles to think about")?;
+    let (puzzle, trail) = best.ok_or_else(|| mismatch("there are no puzzles to think about"))?;
     let right = match trail.last().verdict.is_solved() {
         true => trail.last().answer.clone(), // there may be others
         false => known(data, puzzle),
@@ -78,12 +86,7 @@ pub(super) fn thinking(domain: &Domain, Watched { trail, right, .. }: &Watched) 
 
 /// The grids of a trail, with a label and a note each. Cells that differ from the right answer are marked, but
 /// not where it is unknown (0) or the cell is still open.
-pub(crate) fn grids(
-    domain: &Domain,
-    trail: &Trail,
-    notes: &[(String, String)],
-    right: &[u8],
-) -> Thinking {
+pub fn grids(domain: &Domain, trail: &Trail, notes: &[(String, String)], right: &[u8]) -> Thinking {
     let layout = domain.layout();
     let drafts = trail.steps.iter().map(|step| &step.answer[..]);
     let extents = drafts.chain([&trail.question[..]]).map(|tokens| domain.extent(tokens));

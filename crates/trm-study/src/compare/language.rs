@@ -1,13 +1,9 @@
 //! Language models on the same puzzles: what they are asked, how their answers are read, what comes of it.
 
 use super::endpoint::{Endpoint, Reply, keep, kept};
-use super::median;
 use super::study::{Asked, Study};
-use crate::Failed;
-use crate::display::{heading, progress_bar};
-use crate::output::note;
-use anyhow::{Result, bail};
-use indicatif::ProgressBar;
+use super::{Follower, News, median, refused};
+use crate::{Error, Score};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -17,37 +13,41 @@ use trm_data::Dataset;
 use trm_data::files::create_folder;
 use trm_data::text::{counted, foreign};
 use trm_puzzles::Domain;
-use trm_train::Score;
 
 /// What a line with the answer begins with.
 const MARK: &str = "ANSWER:";
 
 /// What came of asking a language model.
 #[derive(Serialize)]
-pub(crate) struct Language {
-    pub(crate) name: String,
-    pub(crate) model: String,
+pub struct Language {
+    /// Its name in the study.
+    pub name: String,
+    /// Its name at its endpoint.
+    pub model: String,
     /// Puzzles that were to be asked; fewer were if the cost cap was reached.
-    pub(crate) wanted: usize,
-    pub(crate) asked: usize,
-    pub(crate) exact: usize,
+    pub wanted: usize,
+    /// Puzzles that were asked.
+    pub asked: usize,
+    /// Right answers.
+    pub exact: usize,
     /// Replies without an answer in the form that was asked for; they count as wrong.
-    pub(crate) unreadable: usize,
+    pub unreadable: usize,
     /// Those of them that ended because the model had used up its tokens.
-    pub(crate) cut_off: usize,
-    /// Means over the puzzles whose tokens were counted.
-    pub(crate) prompt_tokens: Option<f64>,
-    pub(crate) answer_tokens: Option<f64>,
+    pub cut_off: usize,
+    /// Mean over the puzzles whose tokens were counted.
+    pub prompt_tokens: Option<f64>,
+    /// Mean over the puzzles whose tokens were counted.
+    pub answer_tokens: Option<f64>,
     /// Of all answers, by the prices of the study.
-    pub(crate) cost: f64,
+    pub cost: f64,
     /// Median of a reply, others being asked at the same time.
-    pub(crate) milliseconds: f64,
+    pub milliseconds: f64,
     /// The first request, as an example of all.
-    pub(crate) request: Value,
+    pub request: Value,
 }
 
 /// A language model of a study, if anything says how to reach it.
-pub(crate) struct Candidate {
+pub struct Candidate {
     asked: Asked,
     endpoint: Option<Endpoint>,
 }
@@ -56,7 +56,7 @@ pub(crate) struct Candidate {
 ///
 /// # Errors
 /// If the environment says half of how to reach one, or it cannot be so.
-pub(crate) fn candidates(study: &Study) -> Result<Vec<Candidate>> {
+pub fn candidates(study: &Study) -> Result<Vec<Candidate>, Error> {
     let candidate = |asked: Asked| {
         let endpoint = Endpoint::new(&asked.settings)?;
         Ok(Candidate { asked, endpoint })
@@ -65,23 +65,26 @@ pub(crate) fn candidates(study: &Study) -> Result<Vec<Candidate>> {
 }
 
 /// Asks every language model that can be reached; the others are left out.
-pub(crate) fn ask_all(
+pub(super) fn ask_all(
     candidates: Vec<Candidate>,
     out: &Path,
     test: &Dataset,
-) -> Result<Vec<Language>> {
+    follower: &impl Follower,
+) -> Result<Vec<Language>, Error> {
+    let note = |text: String| follower.hear(News::Note(&text));
     let mut all = Vec::new();
     for Candidate { asked: Asked { name, slug, settings }, endpoint } in candidates {
-        heading(&name);
+        follower.hear(News::Part(&name));
         let Some(endpoint) = endpoint else {
             let variables = &settings.variables;
-            note!("left out: {variables}_URL and {variables}_MODEL name no language model");
+            note(format!("left out: {variables}_URL and {variables}_MODEL name no language model"));
             continue;
         };
         let count = settings.puzzles.min(test.groups());
         let some = test.select_groups(&(0..count).collect::<Vec<_>>());
         let puzzles = counted(some.len(), "puzzle");
-        note!("asking {} at {} about {puzzles}", foreign(&endpoint.model), endpoint.place);
+        let (model, place) = (foreign(&endpoint.model), &endpoint.place);
+        note(format!("asking {model} at {place} about {puzzles}"));
         let (domain, prompts) = prompts(&some)?;
         let interview = Interview {
             requests: prompts.iter().map(|prompt| endpoint.request(prompt)).collect(),
@@ -90,19 +93,20 @@ pub(crate) fn ask_all(
             concurrency: settings.concurrency,
             endpoint,
         };
-        let replies = interview.hold().map_err(|error| match error.downcast::<Failed>() {
-            Ok(Failed(text)) => {
-                Failed(format!("{text}; answers are kept: go on with --out {}", out.display()))
-                    .into()
+        let replies = interview.hold(follower).map_err(|error| match error {
+            Error::Failed(text) => {
+                let out = out.display();
+                Error::Failed(format!("{text}; answers are kept: go on with --out {out}"))
             }
-            Err(error) => error,
+            error => error,
         })?;
         let finding = interview.finding(name, &domain, &replies, &some);
         let Language { exact, asked, wanted, unreadable, .. } = finding;
-        note!("{exact} of {asked} exactly right, {unreadable} without a readable answer");
+        note(format!("{exact} of {asked} exactly right, {unreadable} without a readable answer"));
         if asked < wanted {
             let cap = interview.cap;
-            note!("{} were not asked: they could exceed the cost cap of {cap}", wanted - asked);
+            let left = wanted - asked;
+            note(format!("{left} were not asked: they could exceed the cost cap of {cap}"));
         }
         all.push(finding);
     }
@@ -125,7 +129,7 @@ struct Progress {
     open: VecDeque<usize>,
     /// Cost of all replies, and the most that those under way can cost.
     spent: f64,
-    failure: Option<anyhow::Error>,
+    failure: Option<Error>,
 }
 
 impl Interview {
@@ -133,7 +137,7 @@ impl Interview {
         self.folder.join(self.endpoint.digest(request)).with_extension("json")
     }
 
-    fn kept(&self) -> Result<Vec<Option<Reply>>> {
+    fn kept(&self) -> Result<Vec<Option<Reply>>, Error> {
         self.requests.iter().map(|request| kept(&self.path(request))).collect()
     }
 
@@ -143,26 +147,26 @@ impl Interview {
     }
 
     /// Replies to the requests, none to those that the cost cap forbids; what is kept is not asked again.
-    fn hold(&self) -> Result<Vec<Option<Reply>>> {
+    fn hold(&self, follower: &impl Follower) -> Result<Vec<Option<Reply>>, Error> {
         create_folder(&self.folder)?;
         let kept = self.kept()?;
         let is_open =
             |i: &usize| kept[*i].is_none() && !self.requests[..*i].contains(&self.requests[*i]);
         let open: VecDeque<usize> = (0..self.requests.len()).filter(is_open).collect();
-        let bar = progress_bar(open.len() as u64, "asking {wide_bar} {pos}/{len}");
+        follower.hear(News::Asking(open.len()));
         let workers = self.concurrency.min(open.len());
         let progress = Progress { open, spent: self.cost(&kept), failure: None };
         let progress = Mutex::new(progress);
         std::thread::scope(|scope| {
             for _ in 0..workers {
                 scope.spawn(|| {
-                    while self.ask_next(&progress, &bar) {
-                        bar.inc(1);
+                    while self.ask_next(&progress, follower) {
+                        follower.hear(News::Answered);
                     }
                 });
             }
         });
-        bar.finish_and_clear();
+        follower.hear(News::Asked);
         match progress.into_inner().expect("no thread panicked").failure {
             Some(failure) => Err(failure),
             None => self.kept(),
@@ -170,7 +174,7 @@ impl Interview {
     }
 
     /// Whether there may be another question.
-    fn ask_next(&self, progress: &Mutex<Progress>, bar: &ProgressBar) -> bool {
+    fn ask_next(&self, progress: &Mutex<Progress>, follower: &impl Follower) -> bool {
         let lock = || progress.lock().expect("no thread panicked");
         let mut now = lock();
         let Some(&i) = now.open.front().filter(|_| now.failure.is_none()) else { return false };
@@ -182,7 +186,7 @@ impl Interview {
         now.open.pop_front();
         now.spent += reserve;
         drop(now);
-        let hear = |text: String| bar.suspend(|| note!("{text}"));
+        let hear = |text: String| follower.hear(News::Note(&text));
         let reply = self.endpoint.ask(request, &hear);
         let reply = reply.and_then(|reply| keep(&self.path(request), &reply).map(|()| reply));
         let mut now = lock();
@@ -241,14 +245,14 @@ fn mean(replies: &[Option<Reply>], of: fn(&Reply) -> Option<u64>) -> Option<f64>
 }
 
 /// What a language model is asked.
-fn prompts(data: &Dataset) -> Result<(Domain, Vec<String>)> {
+fn prompts(data: &Dataset) -> Result<(Domain, Vec<String>), Error> {
     let domain: Option<Domain> = data.metadata.domain.parse().ok();
     let known = domain.and_then(|domain| Some((domain.in_words()?, domain)));
     let Some((rules, domain)) = known else {
-        bail!(
+        return Err(refused(
             "language models are asked only about puzzles whose rules are known in words, such as Sudoku and \
-             mazes: take their contender out"
-        )
+             mazes: take their contender out",
+        ));
     };
     let prompt = |question: &[u8]| {
         let row = |row: &[u8]| row.iter().map(|token| domain.symbol(*token)).collect::<String>();

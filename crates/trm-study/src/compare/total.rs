@@ -1,9 +1,7 @@
 //! How long a whole study takes: first a bound, then what it has taken so far.
 
 use super::study::Study;
-use crate::display::duration;
-use crate::output::note;
-use trm_data::text::counted;
+use trm_data::text::{counted, duration};
 use trm_ops::{DType, Device, ceiling};
 
 /// All trainings of a study, and those that are done.
@@ -14,17 +12,17 @@ pub(super) struct Total {
 }
 
 impl Total {
-    /// Says what is to come, and how long that takes at least.
-    pub(super) fn new(study: &Study, contenders: usize, device: &Device) -> Total {
+    /// Also says what is to come, and how long that takes at least.
+    pub(super) fn new(study: &Study, contenders: usize, device: &Device) -> (Total, String) {
         let trainings = contenders * study.seeds.len();
         let least = trainings as f64 * study.training_flops / ceiling(device, DType::F32);
-        note!(
+        let text = format!(
             "{} with {:.3e} operations each: more than {} here; after the first there is an estimate",
             counted(trainings, "training"),
             study.training_flops,
             duration(least)
         );
-        Total { trainings, done: 0, seconds: 0.0 }
+        (Total { trainings, done: 0, seconds: 0.0 }, text)
     }
 
     /// "3 of 15"

@@ -3,18 +3,21 @@
 //! docs/decisions/0009-downloads.md says where every revision and digest comes from.
 
 /// A published data set: files beside each other.
-pub(super) struct Originals {
+pub struct Originals {
     /// What comes before the names of the files; names the revision.
-    pub(super) base: &'static str,
-    pub(super) files: &'static [Original],
+    pub base: &'static str,
+    /// They lie beside each other.
+    pub files: &'static [Original],
 }
 
 /// A file as it was published.
-pub(super) struct Original {
-    pub(super) name: &'static str,
+pub struct Original {
+    /// Its name there and here.
+    pub name: &'static str,
     /// Number of bytes, where it is known.
-    pub(super) size: Option<u64>,
-    pub(super) sha256: &'static str,
+    pub size: Option<u64>,
+    /// Its digest, in small hexadecimal digits.
+    pub sha256: &'static str,
 }
 
 impl Original {
@@ -25,7 +28,8 @@ impl Original {
     }
 }
 
-pub(super) const SUDOKU_EXTREME: Originals = Originals {
+/// Sudoku-Extreme: 3.8 million puzzles to train on, 423 thousand to test on.
+pub const SUDOKU_EXTREME: Originals = Originals {
     base: "https://huggingface.co/datasets/sapientinc/sudoku-extreme/resolve/58942f96baeb572ca3127e2a9e9c70f330783d6b",
     files: &[
         Original {
@@ -41,7 +45,8 @@ pub(super) const SUDOKU_EXTREME: Originals = Originals {
     ],
 };
 
-pub(super) const MAZE_HARD: Originals = Originals {
+/// Maze-Hard: 1000 mazes of 30×30 to train on and as many to test on.
+pub const MAZE_HARD: Originals = Originals {
     base: "https://huggingface.co/datasets/sapientinc/maze-30x30-hard-1k/resolve/549754de3d67eebe57b6b22c7d226b9412d55b07",
     files: &[
         Original {
@@ -60,7 +65,8 @@ pub(super) const MAZE_HARD: Originals = Originals {
 /// The folder in which the public TRM repository keeps the tasks of ARC-AGI and ConceptARC.
 const TASKS: &str = "https://raw.githubusercontent.com/SamsungSAILMontreal/TinyRecursiveModels/c01103738605ba39d1430519b1ee0c62f4c707f8/kaggle/combined";
 
-pub(super) const ARC_AGI_1: Originals = Originals {
+/// ARC-AGI-1: 400 training and 400 evaluation tasks.
+pub const ARC_AGI_1: Originals = Originals {
     base: TASKS,
     files: &[
         Original {
@@ -86,7 +92,8 @@ pub(super) const ARC_AGI_1: Originals = Originals {
     ],
 };
 
-pub(super) const ARC_AGI_2: Originals = Originals {
+/// ARC-AGI-2: 1000 training and 120 evaluation tasks.
+pub const ARC_AGI_2: Originals = Originals {
     base: TASKS,
     files: &[
         Original {
@@ -112,7 +119,8 @@ pub(super) const ARC_AGI_2: Originals = Originals {
     ],
 };
 
-pub(super) const CONCEPT_ARC: Originals = Originals {
+/// ConceptARC: 160 tasks more to train on.
+pub const CONCEPT_ARC: Originals = Originals {
     base: TASKS,
     files: &[
         Original {

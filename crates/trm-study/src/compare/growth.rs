@@ -2,7 +2,7 @@
 
 use super::median;
 use super::study::{Entry, Sizes};
-use anyhow::Result;
+use crate::{Error, mismatch};
 use serde::Serialize;
 use std::time::Instant;
 use trm::{
@@ -20,25 +20,31 @@ const TIMED: usize = 3;
 
 /// What one answer to one kind of puzzle takes.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Growth {
-    pub(crate) contender: String,
-    pub(crate) domain: String,
-    pub(crate) cells: usize,
-    pub(crate) parameters: usize,
-    pub(crate) flops: f64,
-    pub(crate) milliseconds: f64,
+pub struct Growth {
+    /// Whose.
+    pub contender: String,
+    /// The kind of puzzle.
+    pub domain: String,
+    /// Its cells.
+    pub cells: usize,
+    /// Trained values of a network for it.
+    pub parameters: usize,
+    /// Operations, by formula.
+    pub flops: f64,
+    /// Median of one puzzle at a time.
+    pub milliseconds: f64,
 }
 
 /// Every contender's network, with random weights, on every kind of puzzle that it can read.
-pub(crate) fn growth(
+pub(super) fn growth(
     entries: &[Entry],
     domains: &[String],
     device: &Device,
-) -> Result<Vec<Growth>> {
+) -> Result<Vec<Growth>, Error> {
     let mut all = Vec::new();
     for entry in entries {
         for name in domains {
-            let domain: Domain = name.parse()?;
+            let domain: Domain = name.parse().map_err(mismatch)?;
             let measured = match &entry.network {
                 Sizes::Recursive(config) => recursive(config, &domain, device)?,
                 Sizes::Autoregressive(config) => written(config, &domain, device)?,
@@ -60,7 +66,7 @@ pub(crate) fn growth(
 
 type Measured = Option<(usize, f64, f64)>;
 
-fn recursive(config: &Config, domain: &Domain, device: &Device) -> Result<Measured> {
+fn recursive(config: &Config, domain: &Domain, device: &Device) -> Result<Measured, Error> {
     let layout = domain.layout();
     let config = Config {
         domain: domain.name(),
@@ -86,7 +92,11 @@ fn recursive(config: &Config, domain: &Domain, device: &Device) -> Result<Measur
     Ok(Some((parameters, flops, milliseconds)))
 }
 
-fn written(config: &AutoregressiveConfig, domain: &Domain, device: &Device) -> Result<Measured> {
+fn written(
+    config: &AutoregressiveConfig,
+    domain: &Domain,
+    device: &Device,
+) -> Result<Measured, Error> {
     let config = AutoregressiveConfig {
         domain: domain.name(),
         seq_len: domain.seq_len(),
@@ -109,7 +119,7 @@ fn written(config: &AutoregressiveConfig, domain: &Domain, device: &Device) -> R
     Ok(Some((config.parameters(), config.forward_flops(config.answer_len(open)), milliseconds)))
 }
 
-fn time(mut answer: impl FnMut() -> Result<()>) -> Result<f64> {
+fn time(mut answer: impl FnMut() -> Result<(), Error>) -> Result<f64, Error> {
     let mut times = Vec::new();
     for _ in 0..TIMED {
         let started = Instant::now();

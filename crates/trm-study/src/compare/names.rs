@@ -1,6 +1,7 @@
 //! The names of contenders, and the folders in which each has its own.
 
-use anyhow::{Result, bail};
+use super::refused;
+use crate::Error;
 use trm_data::text::{foreign, one_line};
 
 /// Folders that are not a contender's.
@@ -23,32 +24,32 @@ pub(super) fn folder_name(name: &str) -> String {
 }
 
 /// Refuses names that make no folder, or not a folder of their own.
-pub(super) fn check<'a>(names: impl Iterator<Item = &'a str>) -> Result<()> {
+pub(super) fn check<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), Error> {
     let mut before: Vec<(&str, String)> = Vec::new();
     for name in names {
         let (folder, shown) = (folder_name(name), foreign(name));
         if one_line(name) != name {
-            bail!("contender `{shown}`: must be one line of plain text");
+            return Err(refused(format!("contender `{shown}`: must be one line of plain text")));
         }
         if folder.is_empty() {
-            bail!("contender `{shown}`: a letter or a digit is needed");
+            return Err(refused(format!("contender `{shown}`: a letter or a digit is needed")));
         }
         if folder.len() > LONGEST {
             let length = folder.len();
-            bail!(
+            return Err(refused(format!(
                 "contender `{shown}`: its folder's name has {length} characters: at most {LONGEST}"
-            );
+            )));
         }
         if TAKEN.contains(&&folder[..]) {
-            bail!(
+            return Err(refused(format!(
                 "contender `{shown}`: the study keeps other things in the folder `{folder}`: rename it"
-            );
+            )));
         }
         if let Some((other, _)) = before.iter().find(|(_, taken)| *taken == folder) {
             let other = foreign(other);
-            bail!(
+            return Err(refused(format!(
                 "contenders `{other}` and `{shown}`: both need the folder `{folder}`: rename one"
-            );
+            )));
         }
         before.push((name, folder));
     }

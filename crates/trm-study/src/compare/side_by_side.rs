@@ -1,15 +1,14 @@
 //! One puzzle, two ways: the draft being revised, and the sequence being written.
 
 use super::study::{Entry, Sizes};
-use crate::report::{Watched, grids as draw, worth_watching};
-use anyhow::Result;
+use crate::pages::{Watched, grids as draw, worth_watching};
+use crate::report::Thinking;
+use crate::{Error, Trail, TrailStep};
 use std::path::Path;
 use trm::{Autoregressive, Network, Sampling, Solver};
 use trm_data::{Dataset, load_autoregressive, load_model};
 use trm_ops::{DType, Device};
 use trm_puzzles::Domain;
-use trm_study::report::Thinking;
-use trm_study::{Trail, TrailStep};
 use trm_train::write_answers;
 
 /// Puzzles looked at for one worth showing.
@@ -19,13 +18,13 @@ const STAGES: usize = 12;
 
 /// The puzzle that the first recursive model revises most, as that model and every autoregressive one answer
 /// it. Nothing where there is no such pair or the puzzles have no known rules.
-pub(crate) fn grids(
+pub(super) fn grids(
     entries: &[Entry],
     seed: u64,
     out: &Path,
     test: &Dataset,
     device: &Device,
-) -> Result<Vec<Thinking>> {
+) -> Result<Vec<Thinking>, Error> {
     let folder = |entry: &Entry| out.join(entry.slug()).join(format!("seed-{seed}"));
     let revises = |e: &&Entry| matches!(&e.network, Sizes::Recursive(c) if c.supervision_steps > 1);
     let (Ok(domain), Some(first)) =
@@ -62,7 +61,7 @@ fn written(
     model: &Autoregressive,
     (domain, right): (&Domain, &[u8]),
     one: &Dataset,
-) -> Result<Thinking> {
+) -> Result<Thinking, Error> {
     let (config, question) = (model.config(), one.input(0));
     let mut tokens = Vec::new();
     write_answers(model, one, Sampling::Greedy, 1, &mut |_, _, written| {

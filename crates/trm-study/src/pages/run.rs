@@ -1,37 +1,38 @@
 //! `report.html` of a run.
 
-mod watched;
-
-use crate::compute;
-use crate::display::{duration, percent};
-use anyhow::{Context, Result};
+use super::compute;
+use super::watched::{Watched, most_thoughtful, thinking};
+use crate::report::{Chart, Headline, Report, Series, Table, render};
+use crate::{Error, mismatch, wilson};
 use std::cmp::Ordering;
 use std::path::PathBuf;
 use std::sync::Arc;
 use trm::{Config, Network};
-use trm_data::{Provenance, files::write_atomic, load_model, text::counted};
+use trm_data::files::write_atomic;
+use trm_data::text::{counted, duration, percent};
+use trm_data::{Provenance, load_model};
 use trm_puzzles::Domain;
-use trm_study::report::{Chart, Headline, Report, Series, Table, render};
-use trm_study::wilson;
 use trm_train::{
     AutoregressiveTrainer, Evaluation, Learner, Line, Run, Trainer, evaluate, read_log,
 };
-pub(crate) use watched::{Watched, grids, most_thoughtful, worth_watching};
 
 /// A learner whose runs have a report of their own.
-pub(crate) trait Reported: Learner {
-    /// Writes that of a run that has just ended.
-    fn report(run: &Run<Self>, command: &str) -> Result<PathBuf>;
+pub trait Reported: Learner {
+    /// Writes that of a run that has just ended; `command` is how it is made again.
+    ///
+    /// # Errors
+    /// If files of the run cannot be read, or the report cannot be written.
+    fn report(run: &Run<Self>, command: &str) -> Result<PathBuf, Error>;
 }
 
 impl Reported for Trainer {
-    fn report(run: &Run, command: &str) -> Result<PathBuf> {
+    fn report(run: &Run, command: &str) -> Result<PathBuf, Error> {
         write_for_run(run, command)
     }
 }
 
 impl Reported for AutoregressiveTrainer {
-    fn report(run: &Run<AutoregressiveTrainer>, command: &str) -> Result<PathBuf> {
+    fn report(run: &Run<AutoregressiveTrainer>, command: &str) -> Result<PathBuf, Error> {
         let config = run.trainer().core().network().config();
         let fact = |name: &str, value: String| (name.to_owned(), value);
         let network =
@@ -63,7 +64,7 @@ impl Reported for AutoregressiveTrainer {
 }
 
 /// The report of a run that has just ended, on its held-out puzzles.
-fn write_for_run(run: &Run, command: &str) -> Result<PathBuf> {
+fn write_for_run(run: &Run, command: &str) -> Result<PathBuf, Error> {
     let model = Arc::new(load_model(&run.folder, run.trainer().model().device())?);
     let seconds = run.progress().seconds;
     let held_out = run.validation();
@@ -82,20 +83,24 @@ fn write_for_run(run: &Run, command: &str) -> Result<PathBuf> {
     save(run, &page)
 }
 
-/// The report of a run with a measurement on unseen puzzles.
-pub(crate) fn write(
+/// Writes the report of a run with a measurement on unseen puzzles; `command` is how it is made again.
+///
+/// # Errors
+/// If files of the run cannot be read, or the report cannot be written.
+pub fn write(
     run: &Run,
     measured: Option<(&Evaluation, &str)>,
     watched: &Watched,
     command: &str,
     seconds: f64,
-) -> Result<PathBuf> {
-    let domain: Domain = run.trainer().model().config().domain.parse()?;
+) -> Result<PathBuf, Error> {
+    let name = &run.trainer().model().config().domain;
+    let domain: Domain = name.parse().map_err(mismatch)?;
     let page = page(run, measured, Some((&domain, watched)), command, seconds)?;
     save(run, &page)
 }
 
-fn save<L: Learner>(run: &Run<L>, page: &Report) -> Result<PathBuf> {
+fn save<L: Learner>(run: &Run<L>, page: &Report) -> Result<PathBuf, Error> {
     let path = run.folder.join("report.html");
     write_atomic(&path, render(page).as_bytes())?;
     Ok(path)
@@ -107,7 +112,7 @@ fn page(
     watched: Option<(&Domain, &Watched)>,
     command: &str,
     seconds: f64,
-) -> Result<Report> {
+) -> Result<Report, Error> {
     let model = run.trainer().model();
     let headline = headlines(run, measured, seconds);
     let mut charts = training_charts(&read_log(&run.folder)?);
@@ -122,10 +127,7 @@ fn page(
         subtitle: "It drafts a whole answer, thinks, and revises it.".into(),
         headline,
         charts,
-        thinking: watched
-            .map(|(domain, watched)| watched::thinking(domain, watched))
-            .into_iter()
-            .collect(),
+        thinking: watched.map(|(domain, watched)| thinking(domain, watched)).into_iter().collect(),
         tables,
         facts: network_facts(model.config()).into_iter().chain(facts(run)?).collect(),
         command: command.into(),
@@ -266,7 +268,7 @@ fn what_thinking_brings(evaluation: &Evaluation) -> String {
 
 fn calibration(evaluation: &Evaluation) -> Table {
     let bins = evaluation.calibration.iter().filter(|bin| bin.puzzles > 0);
-    let row = |bin: &trm_train::Bin| {
+    let row = |bin: &crate::Bin| {
         vec![bin.puzzles.to_string(), percent(bin.probability), percent(bin.exact)]
     };
     Table {
@@ -290,9 +292,10 @@ fn network_facts(config: &Config) -> Vec<(String, String)> {
 }
 
 /// What is known of any run.
-fn facts<L: Learner>(run: &Run<L>) -> Result<Vec<(String, String)>> {
+fn facts<L: Learner>(run: &Run<L>) -> Result<Vec<(String, String)>, Error> {
     let settings = &run.recipe.train;
-    let provenance = Provenance::load(&run.folder)?.context("the run has no model")?;
+    let provenance =
+        Provenance::load(&run.folder)?.ok_or_else(|| mismatch("the run has no model"))?;
     let fact = |name: &str, value: String| (name.to_owned(), value);
     Ok(vec![
         fact(

@@ -1,8 +1,9 @@
 //! A study: who is compared, on what, with how much compute.
 
-use super::endpoint::Settings;
 use super::names::{self, folder_name};
-use anyhow::{Context, Result, bail};
+use super::refused;
+use super::settings::Settings;
+use crate::{Error, mismatch};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
@@ -18,28 +19,28 @@ const SIZE_TOLERANCE: f64 = 0.05;
 /// A study file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Study {
+pub struct Study {
     /// Name of the report.
-    pub(crate) title: String,
+    pub(super) title: String,
     /// Folder of the data set, if there is one already.
     data: Option<PathBuf>,
     /// Else what follows `trm data` to make it.
     make_data: Option<String>,
     /// Every contender is trained once with each.
-    pub(crate) seeds: Vec<u64>,
+    pub(super) seeds: Vec<u64>,
     /// Floating-point operations of every training, forward and backward.
-    pub(crate) training_flops: f64,
+    pub(super) training_flops: f64,
     /// Unseen puzzles to measure on, at most.
-    pub(crate) test: usize,
+    pub(super) test: usize,
     /// Supervision steps that recursive models are given at most.
-    pub(crate) steps: usize,
+    pub(super) steps: usize,
     /// Answers that autoregressive models choose from at most.
-    pub(crate) answers: usize,
+    pub(super) answers: usize,
     /// Temperature of all answers but the first.
-    pub(crate) temperature: f32,
+    pub(super) temperature: f32,
     /// Domains of growing size, on which an answer is timed with random weights.
     #[serde(default = "larger")]
-    pub(crate) growth: Vec<String>,
+    pub(super) growth: Vec<String>,
     /// `[train]` of all recipes.
     #[serde(default)]
     train: Table,
@@ -66,73 +67,82 @@ struct Contender {
 }
 
 /// A language model that takes part.
-pub(crate) struct Asked {
-    pub(crate) name: String,
-    pub(crate) slug: String,
-    pub(crate) settings: Settings,
+pub(super) struct Asked {
+    pub(super) name: String,
+    pub(super) slug: String,
+    pub(super) settings: Settings,
 }
 
 /// Who takes part, ready to train.
-pub(crate) struct Entry {
-    pub(crate) name: String,
-    pub(crate) recipe: Recipe,
-    pub(crate) network: Sizes,
+pub(super) struct Entry {
+    pub(super) name: String,
+    pub(super) recipe: Recipe,
+    pub(super) network: Sizes,
 }
 
 /// The network that a recipe makes of a data set.
-pub(crate) enum Sizes {
+pub(super) enum Sizes {
     Recursive(Config),
     Autoregressive(AutoregressiveConfig),
 }
 
 impl Study {
     /// Reads a study file.
-    pub(crate) fn load(path: &Path) -> Result<Study> {
+    ///
+    /// # Errors
+    /// If it cannot be read, or asks for what cannot be.
+    pub fn load(path: &Path) -> Result<Study, Error> {
         let text = trm_data::files::read_text(path)?;
-        let fail = |message: &str| {
-            anyhow::Error::msg(format!("{}: {}", path.display(), message.replace('\n', "; ")))
-        };
+        let fail = |message: &str| Error::file(path, message.replace('\n', "; "));
         let study: Study = toml::from_str(&text).map_err(|error| fail(error.message()))?;
-        study.check().map_err(|error| fail(&format!("{error:#}")))?;
+        study.check().map_err(|error| fail(&error.to_string()))?;
         Ok(study)
     }
 
-    fn check(&self) -> Result<()> {
+    fn check(&self) -> Result<(), Error> {
         if self.data.is_some() == self.make_data.is_some() {
-            bail!("name the data with either data = \"FOLDER\" or make_data = \"sudoku --size …\"");
+            return Err(refused(
+                "name the data with either data = \"FOLDER\" or make_data = \"sudoku --size …\"",
+            ));
         }
         let is_trained = |contender: &Contender| contender.endpoint.is_none();
         if self.seeds.is_empty() || !self.contenders.iter().any(is_trained) {
-            bail!("at least one seed and one [[contender]] to train are needed");
+            return Err(refused("at least one seed and one [[contender]] to train are needed"));
         }
         if [self.test, self.steps, self.answers].contains(&0) {
-            bail!("test, steps and answers must be at least 1");
+            return Err(refused("test, steps and answers must be at least 1"));
         }
         if self.steps.max(self.answers) > 1 << 16 {
-            bail!("steps and answers must be at most 65536");
+            return Err(refused("steps and answers must be at most 65536"));
         }
         if !(self.training_flops.is_finite() && self.training_flops > 0.0) {
-            bail!("training_flops = {}: must be a positive number", self.training_flops);
+            return Err(refused(format!(
+                "training_flops = {}: must be a positive number",
+                self.training_flops
+            )));
         }
         if !(self.temperature.is_finite() && self.temperature > 0.0) {
-            bail!("temperature = {}: must be a positive number", self.temperature);
+            return Err(refused(format!(
+                "temperature = {}: must be a positive number",
+                self.temperature
+            )));
         }
         let repeated = |(i, seed): &(usize, &u64)| self.seeds[..*i].contains(seed);
         if let Some((_, seed)) = self.seeds.iter().enumerate().find(repeated) {
-            bail!("seeds: seed {seed} occurs twice");
+            return Err(refused(format!("seeds: seed {seed} occurs twice")));
         }
         for contender in &self.contenders {
-            contender.check().with_context(|| contender.in_words())?;
+            contender.check().map_err(|error| contender.refused(&error))?;
         }
         names::check(self.contenders.iter().map(|contender| &contender.name[..]))?;
         match self.growth.iter().map(|name| name.parse::<Domain>()).find_map(Result::err) {
-            Some(error) => bail!("growth: {error}"),
+            Some(error) => Err(refused(format!("growth: {error}"))),
             None => Ok(()),
         }
     }
 
     /// The language models, to be asked and not trained.
-    pub(crate) fn language_models(&self) -> Vec<Asked> {
+    pub(super) fn language_models(&self) -> Vec<Asked> {
         let asked = |c: &Contender| {
             let settings = c.endpoint.clone()?;
             Some(Asked { name: c.name.clone(), slug: folder_name(&c.name), settings })
@@ -140,33 +150,30 @@ impl Study {
         self.contenders.iter().filter_map(asked).collect()
     }
 
-    /// The data set's folder, made if it has to be and is not there yet.
-    pub(crate) fn data(&self, out: &Path) -> Result<PathBuf> {
+    /// The data set's folder, and where it is still to be made what follows `trm data` to make it there.
+    pub fn data(&self, out: &Path) -> (PathBuf, Option<Vec<String>>) {
         match (&self.data, &self.make_data) {
-            (Some(folder), _) => Ok(folder.clone()),
+            (Some(folder), _) => (folder.clone(), None),
             (None, make) => {
                 let folder = out.join("data");
-                if !folder.exists() {
-                    let words = make.as_deref().unwrap_or_default().split_whitespace();
-                    crate::data::make(words.map(String::from).collect(), &folder)?;
-                }
-                Ok(folder)
+                let words = make.as_deref().unwrap_or_default().split_whitespace();
+                let words = (!folder.exists()).then(|| words.map(String::from).collect());
+                (folder, words)
             }
         }
     }
 
     /// The contenders, each with as many steps as the compute allows.
-    pub(crate) fn entries(&self, folder: &Path, data: &Dataset) -> Result<Vec<Entry>> {
+    pub(super) fn entries(&self, folder: &Path, data: &Dataset) -> Result<Vec<Entry>, Error> {
         let trained = self.contenders.iter().filter(|c| c.endpoint.is_none());
         let entries: Vec<Entry> = trained
-            .map(|c| self.entry(c, folder, data).with_context(|| c.in_words()))
-            .collect::<Result<_>>()
-            .map_err(|error| anyhow::Error::msg(format!("{error:#}")))?;
+            .map(|c| self.entry(c, folder, data).map_err(|error| c.refused(&error)))
+            .collect::<Result<_, Error>>()?;
         check_sizes(&entries)?;
         Ok(entries)
     }
 
-    fn entry(&self, contender: &Contender, folder: &Path, data: &Dataset) -> Result<Entry> {
+    fn entry(&self, contender: &Contender, folder: &Path, data: &Dataset) -> Result<Entry, Error> {
         let mut train = self.train.clone();
         train.extend(contender.train.clone());
         train.insert("validation".into(), Value::Integer(0)); // nobody chooses: the last weights count
@@ -181,7 +188,7 @@ impl Study {
             _ => unreachable!("a contender is of one kind"),
         };
         let text = toml::to_string(&table).expect("a table is TOML");
-        let mut recipe = Recipe::parse(&text, &[]).map_err(anyhow::Error::msg)?;
+        let mut recipe = Recipe::parse(&text, &[]).map_err(Error::Recipe)?;
         let network = match recipe.autoregressive_for(data) {
             Some(config) => Sizes::Autoregressive(config),
             None => Sizes::Recursive(recipe.model_for(data)),
@@ -194,21 +201,21 @@ impl Study {
 }
 
 impl Contender {
-    /// The contender in a message.
-    fn in_words(&self) -> String {
-        format!("contender `{}`", foreign(&self.name))
+    /// What is wrong with this contender.
+    fn refused(&self, error: &Error) -> Error {
+        refused(format!("contender `{}`: {error}", foreign(&self.name)))
     }
 
-    fn check(&self) -> Result<()> {
+    fn check(&self) -> Result<(), Error> {
         let kinds = [self.model.is_some(), self.autoregressive.is_some(), self.endpoint.is_some()];
         if kinds.iter().filter(|kind| **kind).count() != 1 {
-            bail!(
-                "give it one of [contender.model], [contender.autoregressive] and [contender.endpoint]"
-            );
+            return Err(refused(
+                "give it one of [contender.model], [contender.autoregressive] and [contender.endpoint]",
+            ));
         }
         match &self.endpoint {
             Some(_) if !self.train.is_empty() => {
-                bail!("what is asked is not trained: remove train")
+                Err(refused("what is asked is not trained: remove train"))
             }
             Some(settings) => settings.check(),
             None => Ok(()),
@@ -218,22 +225,21 @@ impl Contender {
 
 impl Entry {
     /// The name as part of a path.
-    pub(crate) fn slug(&self) -> String {
+    pub(super) fn slug(&self) -> String {
         folder_name(&self.name)
     }
 }
 
 impl Sizes {
-    fn check(&self) -> Result<()> {
+    fn check(&self) -> Result<(), Error> {
         match self {
-            Sizes::Recursive(config) => config.check()?,
-            Sizes::Autoregressive(config) => config.check()?,
+            Sizes::Recursive(config) => config.check().map_err(mismatch),
+            Sizes::Autoregressive(config) => config.check().map_err(mismatch),
         }
-        Ok(())
     }
 
     /// Number of trained values.
-    pub(crate) fn parameters(&self) -> Result<usize> {
+    pub(super) fn parameters(&self) -> Result<usize, Error> {
         match self {
             Sizes::Autoregressive(config) => Ok(config.parameters()),
             Sizes::Recursive(config) => {
@@ -245,7 +251,7 @@ impl Sizes {
     }
 
     /// Of one example of a batch.
-    pub(crate) fn training_flops(&self, data: &Dataset) -> f64 {
+    pub(super) fn training_flops(&self, data: &Dataset) -> f64 {
         match self {
             Sizes::Recursive(config) => config.training_flops(),
             Sizes::Autoregressive(config) => config.training_flops(mean_answer(config, data)),
@@ -254,7 +260,7 @@ impl Sizes {
 
     /// Of one answer: a recursive model takes the supervision steps that it was trained with, an
     /// autoregressive one writes once.
-    pub(crate) fn answer_flops(&self, data: &Dataset) -> f64 {
+    pub(super) fn answer_flops(&self, data: &Dataset) -> f64 {
         match self {
             Sizes::Recursive(c) => c.supervision_steps as f64 * c.forward_flops(),
             Sizes::Autoregressive(config) => config.forward_flops(mean_answer(config, data)),
@@ -271,20 +277,21 @@ fn mean_answer(config: &AutoregressiveConfig, data: &Dataset) -> usize {
 }
 
 /// Refuses an autoregressive model that is no recursive one's size.
-fn check_sizes(entries: &[Entry]) -> Result<()> {
+fn check_sizes(entries: &[Entry]) -> Result<(), Error> {
     let recursive = entries.iter().filter(|e| matches!(e.network, Sizes::Recursive(_)));
-    let sizes: Vec<usize> = recursive.map(|e| e.network.parameters()).collect::<Result<_>>()?;
+    let sizes: Vec<usize> =
+        recursive.map(|e| e.network.parameters()).collect::<Result<_, Error>>()?;
     for entry in entries.iter().filter(|e| matches!(e.network, Sizes::Autoregressive(_))) {
         let own = entry.network.parameters()?;
         let off = |size: &usize| (own as f64 / *size as f64 - 1.0).abs();
         let nearest = sizes.iter().min_by(|a, b| off(a).total_cmp(&off(b)));
         if let Some(nearest) = nearest.filter(|size| off(size) > SIZE_TOLERANCE) {
-            bail!(
+            return Err(refused(format!(
                 "contender `{}` has {own} parameters, {:.0} % of the nearest recursive model's {nearest}: \
                  change hidden, expansion or blocks until it is within 5 %",
                 entry.name,
                 100.0 * own as f64 / *nearest as f64
-            );
+            )));
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use super::super::growth::Growth;
 use super::super::{Finding, Findings};
 use super::{operations, texts};
-use trm_study::report::{Chart, Scale, Series, Table};
+use crate::report::{Chart, Scale, Series, Table};
 
 /// Operations or time by size of the puzzle.
 pub(super) fn chart(findings: &Findings, by_operations: bool) -> Chart {

@@ -1,20 +1,19 @@
 //! Accuracy against compute, beside what others have published.
 
+use crate::report::{Chart, Scale, Series};
+use crate::{Evaluation, SearchReport, StepScore};
 use trm::Config;
 use trm_puzzles::Domain;
-use trm_study::SearchReport;
-use trm_study::report::{Chart, Scale, Series};
-use trm_train::Evaluation;
 
 /// One pass: every number of supervision steps.
-pub(crate) fn of_evaluation(config: &Config, evaluation: &Evaluation) -> Chart {
-    let exact = |(i, step): (usize, &trm_train::StepScore)| (i + 1, evaluation.share(step.exact));
+pub fn of_evaluation(config: &Config, evaluation: &Evaluation) -> Chart {
+    let exact = |(i, step): (usize, &StepScore)| (i + 1, evaluation.share(step.exact));
     let points = evaluation.steps.iter().enumerate().map(exact);
     chart(config, "this model, one pass: exact", points.collect())
 }
 
 /// A search: every budget of steps.
-pub(crate) fn of_search(config: &Config, report: &SearchReport) -> Chart {
+pub fn of_search(config: &Config, report: &SearchReport) -> Chart {
     let share = |(steps, verified): &(usize, usize)| {
         (*steps, *verified as f64 / report.puzzles.max(1) as f64)
     };

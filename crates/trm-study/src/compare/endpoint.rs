@@ -1,17 +1,16 @@
 //! A chat endpoint of the kind that OpenAI introduced: one request, tried again where that may help.
 
-use crate::Failed;
-use crate::data::hex;
-use crate::display::duration;
-use crate::web::{Secrets, below, shown};
-use anyhow::{Context, Result, anyhow, bail};
+use super::refused;
+use super::settings::Settings;
+use crate::Error;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use trm_data::files::{read, write_atomic};
-use trm_data::text::{counted, foreign};
+use trm_data::text::{counted, duration, foreign, hex};
+use trm_data::web::{Secrets, below, shown};
 use ureq::http::{HeaderValue, Response, StatusCode, Uri};
 use ureq::{Agent, Body};
 
@@ -19,115 +18,29 @@ use ureq::{Agent, Body};
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// The longest time to wait, whatever a server says.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
-/// Keys of a request that have settings of their own, or none.
-const RESERVED: [&str; 6] =
-    ["model", "messages", "stream", "n", "max_tokens", "max_completion_tokens"];
-
-/// How a language model is asked, and what it may cost. Who it is and where stands in the environment alone, so
-/// that no study can send a key anywhere.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Settings {
-    /// What the names of three variables begin with: `…_URL` is the base address such as
-    /// `http://127.0.0.1:8080/v1`, `…_MODEL` the model's name there, `…_KEY` the key, if one is needed.
-    pub(crate) variables: String,
-    /// Puzzles to ask at most.
-    pub(crate) puzzles: usize,
-    /// Puzzles asked at the same time.
-    pub(crate) concurrency: usize,
-    /// Requests for one answer at most.
-    pub(crate) attempts: u32,
-    /// Seconds to wait for an answer.
-    pub(crate) timeout: u64,
-    /// Tokens of an answer at most.
-    pub(crate) max_tokens: u64,
-    /// Whether the endpoint calls that number `max_completion_tokens`.
-    pub(crate) completion_tokens: bool,
-    /// Price of a million tokens of the prompt.
-    pub(crate) prompt_price: f64,
-    /// Price of a million tokens of the answer.
-    pub(crate) answer_price: f64,
-    /// What all answers may cost together. Attempts that bring no answer are not counted.
-    pub(crate) cost_cap: Option<f64>,
-    /// More keys of the request.
-    pub(crate) request: Map<String, Value>,
-}
-
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
-            variables: "TRM_CHAT".into(),
-            puzzles: 50,
-            concurrency: 4,
-            attempts: 8,
-            timeout: 600,
-            max_tokens: 16_384,
-            completion_tokens: false,
-            prompt_price: 0.0,
-            answer_price: 0.0,
-            cost_cap: None,
-            request: Map::new(),
-        }
-    }
-}
-
-impl Settings {
-    pub(crate) fn check(&self) -> Result<()> {
-        let counts = [self.puzzles, self.concurrency, self.attempts as usize];
-        if counts.contains(&0) || self.max_tokens == 0 {
-            bail!("puzzles, concurrency, attempts and max_tokens must be at least 1");
-        }
-        if !(1..=86_400).contains(&self.timeout) {
-            bail!("timeout = {}: must be 1 to 86400 seconds", self.timeout);
-        }
-        let prices = [self.prompt_price, self.answer_price, self.cost_cap.unwrap_or(0.0)];
-        if prices.iter().any(|price| !(price.is_finite() && *price >= 0.0)) {
-            bail!("prompt_price, answer_price and cost_cap must be 0 or positive numbers");
-        }
-        if self.cost_cap.is_some() && self.prompt_price + self.answer_price == 0.0 {
-            bail!("cost_cap needs prompt_price and answer_price, per million tokens");
-        }
-        if let Some(key) = RESERVED.iter().find(|key| self.request.contains_key(**key)) {
-            bail!("request.{key}: not to be chosen here");
-        }
-        match self.request.iter().find(|(_, value)| has_null(value)) {
-            Some((key, _)) => bail!("request.{key}: not a number, or an infinite one"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// JSON has no other form for a number that is none, and TOML no null.
-fn has_null(value: &Value) -> bool {
-    match value {
-        Value::Array(values) => values.iter().any(has_null),
-        Value::Object(entries) => entries.values().any(has_null),
-        value => value.is_null(),
-    }
-}
 
 /// A language model that can be asked.
-pub(crate) struct Endpoint {
+pub(super) struct Endpoint {
     settings: Settings,
     address: Uri,
     /// The address without what is secret in it.
-    pub(crate) place: String,
+    pub(super) place: String,
     secrets: Secrets,
-    pub(crate) model: String,
+    pub(super) model: String,
     authorization: Option<HeaderValue>,
     agent: Agent,
 }
 
 /// What was answered to a prompt, as it is kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Reply {
-    pub(crate) text: String,
+pub(super) struct Reply {
+    pub(super) text: String,
     /// Whether the model had used up its tokens.
-    pub(crate) cut_off: bool,
+    pub(super) cut_off: bool,
     /// Not every server counts tokens.
-    pub(crate) prompt_tokens: Option<u64>,
-    pub(crate) answer_tokens: Option<u64>,
-    pub(crate) milliseconds: f64,
+    pub(super) prompt_tokens: Option<u64>,
+    pub(super) answer_tokens: Option<u64>,
+    pub(super) milliseconds: f64,
 }
 
 /// Why there was no reply, and whether to try again, after how long at least.
@@ -138,28 +51,43 @@ enum Failure {
 
 impl Endpoint {
     /// `None` if the environment names neither an endpoint nor a model.
-    pub(crate) fn new(settings: &Settings) -> Result<Option<Endpoint>> {
+    pub(super) fn new(settings: &Settings) -> Result<Option<Endpoint>, Error> {
         let name = |part: &str| format!("{}_{part}", settings.variables);
         let variable =
             |part: &str| std::env::var(name(part)).ok().filter(|value| !value.is_empty());
         let (base, model) = match (variable("URL"), variable("MODEL")) {
             (Some(base), Some(model)) => (base, model),
             (None, None) => return Ok(None),
-            (Some(_), None) => bail!("{} is set, but not {}: set both", name("URL"), name("MODEL")),
-            (None, Some(_)) => bail!("{} is set, but not {}: set both", name("MODEL"), name("URL")),
+            (Some(_), None) => {
+                return Err(refused(format!(
+                    "{} is set, but not {}: set both",
+                    name("URL"),
+                    name("MODEL")
+                )));
+            }
+            (None, Some(_)) => {
+                return Err(refused(format!(
+                    "{} is set, but not {}: set both",
+                    name("MODEL"),
+                    name("URL")
+                )));
+            }
         };
         let address: Option<Uri> = below(&base, "chat/completions").parse().ok();
         let is_web = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https"));
         let Some(address) = address.filter(is_web) else {
-            bail!("{} must be an address such as https://host/v1", name("URL"));
+            return Err(refused(format!(
+                "{} must be an address such as https://host/v1",
+                name("URL")
+            )));
         };
         let key = variable("KEY");
         let mut secrets = Secrets::of(&base);
         key.iter().for_each(|key| secrets.add(key));
         let bearer = |key: String| HeaderValue::from_str(&format!("Bearer {key}"));
         let authorization = key.map(bearer).transpose();
-        let authorization =
-            authorization.with_context(|| format!("{}: not a key: not one line", name("KEY")))?;
+        let authorization = authorization
+            .map_err(|_| refused(format!("{}: not a key: not one line", name("KEY"))))?;
         let config = Agent::config_builder()
             .timeout_global(Some(Duration::from_secs(settings.timeout)))
             .max_redirects(0) // they would turn the question into a request for a page
@@ -170,7 +98,7 @@ impl Endpoint {
     }
 
     /// The request for an answer to a prompt.
-    pub(crate) fn request(&self, prompt: &str) -> Value {
+    pub(super) fn request(&self, prompt: &str) -> Value {
         let limit =
             if self.settings.completion_tokens { "max_completion_tokens" } else { "max_tokens" };
         let mut body = json!({
@@ -185,17 +113,17 @@ impl Endpoint {
     }
 
     /// A name for all answers of this endpoint to a request.
-    pub(crate) fn digest(&self, request: &Value) -> String {
+    pub(super) fn digest(&self, request: &Value) -> String {
         hex(Sha256::new_with_prefix(format!("{}\n{request}", self.place)))
     }
 
     /// The most that an answer to a request can cost: a token has at least one byte.
-    pub(crate) fn dearest(&self, request: &Value) -> f64 {
+    pub(super) fn dearest(&self, request: &Value) -> f64 {
         self.price(request.to_string().len() as u64, self.settings.max_tokens)
     }
 
     /// What an answer cost, at most where tokens were not counted.
-    pub(crate) fn cost(&self, request: &Value, reply: &Reply) -> f64 {
+    pub(super) fn cost(&self, request: &Value, reply: &Reply) -> f64 {
         match (reply.prompt_tokens, reply.answer_tokens) {
             (Some(prompt), Some(answer)) => self.price(prompt, answer),
             _ => self.dearest(request),
@@ -210,7 +138,7 @@ impl Endpoint {
     /// Asks until there is an answer, as often as allowed; `hear` is told why another attempt is needed.
     ///
     /// Nothing that a server says leaves this function with a secret in it.
-    pub(crate) fn ask(&self, request: &Value, hear: &dyn Fn(String)) -> Result<Reply> {
+    pub(super) fn ask(&self, request: &Value, hear: &dyn Fn(String)) -> Result<Reply, Error> {
         let (mut wait, mut attempt) = (FIRST_WAIT, 1);
         loop {
             let started = Instant::now();
@@ -230,7 +158,7 @@ impl Endpoint {
                     let attempts = counted(attempt as usize, "attempt");
                     let (place, reason) = (&self.place, self.printable(&reason));
                     let text = format!("{place}: {reason} ({attempts})");
-                    return Err(Failed(text).into());
+                    return Err(Error::Failed(text));
                 }
             }
             wait = (2 * wait).min(LONGEST_WAIT);
@@ -314,17 +242,17 @@ fn parse(text: &str) -> Option<Reply> {
 }
 
 /// The reply in a file, if there is one.
-pub(crate) fn kept(path: &Path) -> Result<Option<Reply>> {
+pub(super) fn kept(path: &Path) -> Result<Option<Reply>, Error> {
     if !path.exists() {
         return Ok(None);
     }
     let reply = serde_json::from_slice(&read(path)?);
-    reply.map(Some).map_err(|_| anyhow!("{}: not an answer kept: remove it", path.display()))
+    reply.map(Some).map_err(|_| Error::file(path, "not an answer kept: remove it"))
 }
 
 /// Writes a reply to a file.
-pub(crate) fn keep(path: &Path, reply: &Reply) -> Result<()> {
-    Ok(write_atomic(path, &serde_json::to_vec_pretty(reply)?)?)
+pub(super) fn keep(path: &Path, reply: &Reply) -> Result<(), Error> {
+    write_atomic(path, &serde_json::to_vec_pretty(reply).expect("a reply is JSON"))
 }
 
 #[cfg(test)]

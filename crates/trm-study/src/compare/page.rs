@@ -5,14 +5,12 @@ mod growth;
 use super::language::Language;
 use super::measure::{Curve, Outcome, Point};
 use super::{Finding, Findings};
-use crate::display::{duration, percent};
-use crate::output::out;
-use trm_data::text::counted;
-use trm_study::report::{Band, Chart, Headline, Report, Scale, Series, Table, Thinking};
-use trm_study::{FirstErrors, wilson};
+use crate::report::{Band, Chart, Headline, Report, Scale, Series, Table, Thinking};
+use crate::{FirstErrors, wilson};
+use trm_data::text::{counted, duration, percent};
 
 /// The page of a study.
-pub(crate) fn page(findings: &Findings, thinking: Vec<Thinking>) -> Report {
+pub(super) fn page(findings: &Findings, thinking: Vec<Thinking>) -> Report {
     let mut charts = vec![compute_chart(findings)];
     charts.extend(error_chart(findings));
     charts.extend([growth::chart(findings, true), growth::chart(findings, false)]);
@@ -56,14 +54,15 @@ fn conclusion(findings: &Findings) -> String {
     }
 }
 
-/// The table of contenders, for a terminal.
-pub(crate) fn print(findings: &Findings) {
+/// The table of contenders as lines of text.
+pub fn lines(findings: &Findings) -> Vec<String> {
+    let mut lines = Vec::new();
     let names = findings.contenders.iter().map(|c| &c.name);
     let names = names.chain(findings.language_models.iter().map(|m| &m.name));
     let width = names.map(|name| name.chars().count()).max().unwrap_or(0);
     for contender in &findings.contenders {
         let (exact, (low, high)) = exact(findings, contender);
-        out!(
+        lines.push(format!(
             "{:width$}  {:>7} exact ({:.1}–{:.1} %)  {:>8} parameters  {:>9} an answer",
             contender.name,
             percent(exact),
@@ -71,19 +70,21 @@ pub(crate) fn print(findings: &Findings) {
             100.0 * high,
             contender.parameters,
             operations(mean(contender, |o| o.cost.flops)),
-        );
-        out!("{:width$}  with most compute: {}", "", with_most_compute(findings, contender));
+        ));
+        let most = with_most_compute(findings, contender);
+        lines.push(format!("{:width$}  with most compute: {most}", ""));
     }
     for model in findings.language_models.iter().filter(|model| model.asked > 0) {
         let Language { name, asked, exact, .. } = model;
         let (low, high) = wilson(*exact, *asked);
-        out!(
+        lines.push(format!(
             "{name:width$}  {:>7} exact ({:.1}–{:.1} %)  of {asked} asked",
             percent(*exact as f64 / *asked as f64),
             100.0 * low,
             100.0 * high,
-        );
+        ));
     }
+    lines
 }
 
 fn mean(contender: &Finding, of: impl Fn(&Outcome) -> f64) -> f64 {
