@@ -1,6 +1,6 @@
 //! Data sets and models on disk: [`Dataset`] with its [`Splits`] and [`Sampler`], data made or read from files of
 //! others, and the folder of a model with its [`Provenance`]; [`torch`] reads and writes PyTorch checkpoints, and
-//! [`download`] fetches the originals.
+//! `download` (with the feature `web`) fetches the originals.
 //!
 //! ```
 //! use trm_data::{Generated, Images, Kind, Sampler, generate_sudoku};
@@ -17,6 +17,7 @@
 //! ```
 
 mod dataset;
+#[cfg(feature = "web")]
 pub mod download;
 mod error;
 pub mod files;
@@ -25,6 +26,7 @@ pub mod keys;
 mod making;
 mod random;
 pub mod text;
+#[cfg(feature = "web")]
 pub mod web;
 
 pub use dataset::augmented::Augmented;

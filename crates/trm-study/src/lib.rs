@@ -1,6 +1,6 @@
 //! Measuring tiny recursive models: how often they are right ([`evaluate`], [`wilson`] for its interval), what they
-//! think ([`Trail`]), what searching, voting and choosing bring ([`search`], [`vote`], [`best_of`]); studies that [`compare`](mod@compare)
-//! several models, and [`report`]s.
+//! think ([`Trail`]), what searching, voting and choosing bring ([`search`], [`vote`], [`best_of`]), and [`report`]s.
+//! With the feature `web` also `compare`: studies of several models, and of language models that are asked.
 //!
 //! ```
 //! use trm::{Config, Model, Solver};
@@ -19,6 +19,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "web")]
 pub mod compare;
 mod intervals;
 pub mod pages;

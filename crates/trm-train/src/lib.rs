@@ -11,7 +11,8 @@
 //! let kind = Kind::Random(Givens::AtLeast(6..=10));
 //! let wanted = Generated { shape: Shape::Four, train: 20, test: 5, kind, seed: 1 };
 //! let data = generate_sudoku(&wanted, None, &mut |_| ())?.train;
-//! let text = "[model]\nhidden = 32\nheads = 1\n[train]\nsteps = 2\nbatch = 4\n";
+//! let text = "model = { hidden = 32, heads = 1, prefix_len = 0, puzzle_embedding = 0 }
+//! train = { steps = 2, batch = 4, validation = 0 }";
 //! let recipe = Recipe::parse(text, &[]).map_err(trm_train::Error::Recipe)?;
 //! let folder = std::env::temp_dir().join(format!("trm-example-{}", std::process::id()));
 //! let mut run: Run = Run::create(&folder, recipe, data, &Device::cpu(1))?;
