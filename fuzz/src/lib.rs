@@ -7,12 +7,13 @@ use peak_alloc::PeakAlloc;
 use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 use trm::{Config, Model, Network};
+use trm_data::{Metadata, npy, parse_config, torch};
 use trm_ops::{DType, Device};
 use trm_puzzles::arc::{decode, encode, read_challenges, read_tasks};
 use trm_puzzles::grid::{self as grids, Format, Wanted};
 use trm_puzzles::sudoku::{Grid, check_question, read_csv};
 use trm_puzzles::{Dihedral, Domain, Rules, maze as mazes};
-use trm_train::{Metadata, Recipe, npy, parse_config, torch};
+use trm_train::Recipe;
 
 /// A fuzz target.
 pub type Target = fn(&[u8]);

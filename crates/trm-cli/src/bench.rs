@@ -5,7 +5,7 @@ mod show;
 mod subject;
 
 use crate::Outcome;
-use crate::display::{duration as in_words, heading, progress_bar};
+use crate::display::{heading, progress_bar};
 use crate::machine::PrecisionArgument;
 use crate::output::{note, out};
 use anyhow::{Result, bail};
@@ -15,9 +15,10 @@ use serde::Serialize;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use subject::Subject;
+use trm_data::files::{check_writable, write_atomic};
+use trm_data::text::duration as in_words;
+use trm_data::{Machine, program};
 use trm_ops::Device;
-use trm_train::files::{check_writable, write_atomic};
-use trm_train::{Machine, program};
 
 /// As in recipes.
 const MAX_BATCH: usize = 1 << 20;
@@ -115,7 +116,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     }
     if let Some(path) = &arguments.svg {
         let chart = show::chart(&measured, !arguments.side.is_empty(), &machine);
-        write_atomic(path, trm_train::report::render_chart(&chart).as_bytes())?;
+        write_atomic(path, trm_study::report::render_chart(&chart).as_bytes())?;
     }
     Ok(Outcome::Done)
 }

@@ -2,13 +2,8 @@
 
 mod arc;
 mod download;
-mod fetch;
 mod grid;
 mod maze;
-mod originals;
-mod part;
-
-pub(crate) use part::hex;
 
 use crate::display::heading;
 use crate::output::{note, out};
@@ -18,9 +13,10 @@ use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use trm_data::{Dataset, Generated, Kind, Splits, generate_sudoku, sudoku_from_csv};
 use trm_puzzles::Domain;
 use trm_puzzles::sudoku::{Givens, Shape};
-use trm_train::{Dataset, Generated, Kind, Splits, domain_of, generate_sudoku, sudoku_from_csv};
+use trm_train::domain_of;
 
 #[derive(Subcommand)]
 pub(crate) enum Verb {
@@ -195,7 +191,7 @@ fn generate(arguments: &SudokuArguments) -> Result<Splits> {
 
 fn merge(first: &Path, second: &Path, out: &Path) -> Result<()> {
     let [one, two] = [first, second].map(|folder| Dataset::load(folder, "train"));
-    let train = trm_train::merge(&one?, &two?)?;
+    let train = trm_data::merge(&one?, &two?)?;
     let splits = Splits::new(train, Dataset::load(first, "test")?, 0);
     if let Ok(domain) = domain_of(&splits.train) {
         check_puzzles(first, Some(&domain), &splits.train, &splits.test)?;

@@ -1,15 +1,14 @@
 //! What people see: errors, puzzles in colour, progress bars, durations.
 
 use crate::output::{note, out};
-use crate::search::origin;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, RgbColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::Duration;
 use trm::Found;
+use trm_data::text::{counted, one_line, percent};
 use trm_puzzles::{Domain, Look, Verdict};
-use trm_train::text::one_line;
-use trm_train::{Chosen, Trail, TrailStep};
+use trm_study::{Chosen, Trail, TrailStep};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -34,17 +33,6 @@ pub(crate) fn progress_bar(length: u64, template: &str) -> ProgressBar {
     bar
 }
 
-/// "8 s", "3 min 20 s", "5 h 12 min".
-pub(crate) fn duration(seconds: f64) -> String {
-    let s = seconds.round() as u64;
-    match s {
-        0 if seconds > 0.0 => format!("{:.0} ms", seconds * 1e3),
-        0..60 => format!("{s} s"),
-        60..3600 => format!("{} min {} s", s / 60, s % 60),
-        _ => format!("{} h {} min", s / 3600, s % 3600 / 60),
-    }
-}
-
 /// MiB, or GiB from 10 000 MiB on.
 pub(crate) fn bytes(count: u64) -> String {
     let mebibytes = count as f64 / f64::from(1 << 20);
@@ -63,10 +51,6 @@ pub(crate) fn rate(per_second: f64) -> String {
         _ => 2,
     };
     format!("{per_second:.decimals$}")
-}
-
-pub(crate) fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
 }
 
 /// Whether an answer is the one that a data set has.
@@ -172,6 +156,16 @@ pub(crate) fn print_step(domain: &Domain, question: &[u8], step: &TrailStep) {
 pub(crate) fn print_verdict(verdict: &Verdict) {
     let style = style_of(verdict.decision());
     out!("{style}{verdict}{style:#}");
+}
+
+/// How an answer was found, in one line.
+fn origin(found: &Found) -> String {
+    let Found { steps, rollouts, chain, chain_steps, .. } = found;
+    let spent = format!("{} in {}", counted(*steps, "step"), counted(*rollouts, "chain"));
+    match found.verified {
+        true => format!("verified by the rules: step {chain_steps} of chain {chain}, {spent}"),
+        false => format!("not verified, the answer with most votes: {spent}"),
+    }
 }
 
 /// Prints how a search has ended.

@@ -4,8 +4,7 @@ mod votes;
 mod written;
 
 use crate::Outcome;
-use crate::compute;
-use crate::display::{duration, heading, percent, rate};
+use crate::display::{heading, rate};
 use crate::interrupt::stoppable;
 use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::output::{note, out};
@@ -19,12 +18,15 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use trm::{Model, Network, Solver};
-use trm_train::report::{Chart, render_chart};
-use trm_train::{
-    AnyModel, Dataset, EvalOptions, Evaluation, Machine, Outputs, Precision, SearchOptions,
-    evaluate_until, files::check_writable, files::write_atomic, fit, load_any, program,
-    weight_digest, wilson,
+use trm_data::text::{duration, percent};
+use trm_data::{
+    AnyModel, Dataset, Machine, files::check_writable, files::write_atomic, load_any, program,
+    weight_digest,
 };
+use trm_study::pages::compute;
+use trm_study::report::{Chart, render_chart};
+use trm_study::{SearchOptions, wilson};
+use trm_train::{EvalOptions, Evaluation, Outputs, Precision, evaluate_until, fit};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -208,7 +210,7 @@ fn search(
 ) -> Result<Outcome> {
     let mut bar = Progress::new("searching", data.len() as u64);
     let report = stoppable(STOPPING, |stop| {
-        trm_train::search(solver, data, options, stop, &mut |done| bar.set_position(done as u64))
+        trm_study::search(solver, data, options, stop, &mut |done| bar.set_position(done as u64))
     })??;
     bar.finish();
     let outcome = ended(report.puzzles, data.len(), "puzzles");

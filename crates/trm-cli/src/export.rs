@@ -6,8 +6,9 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use trm::Network;
+use trm_data::{AnyModel, export_model, files, load_any, public_tensors, torch};
 use trm_ops::{DType, Device};
-use trm_train::{AnyModel, Error, export_model, files, load_any, public_tensors, torch};
+use trm_train::Error;
 
 #[derive(Args)]
 pub(crate) struct Arguments {

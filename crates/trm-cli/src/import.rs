@@ -5,8 +5,9 @@ use crate::output::out;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::PathBuf;
+use trm_data::{Dataset, Known, files, import_tensors, save_model, torch};
 use trm_ops::Device;
-use trm_train::{Dataset, Error, Known, files, import_tensors, save_model, torch};
+use trm_train::Error;
 
 #[derive(Args)]
 pub(crate) struct Arguments {

@@ -2,7 +2,6 @@
 
 mod bench;
 mod compare;
-mod compute;
 mod data;
 mod display;
 mod eval;
@@ -13,14 +12,12 @@ mod machine;
 mod output;
 mod progress;
 mod quickstart;
-mod report;
 mod search;
 mod shipped;
 mod solve;
 #[cfg(test)]
 mod toy;
 mod train;
-mod web;
 mod writing;
 
 use anstream::ColorChoice;

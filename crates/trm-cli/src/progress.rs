@@ -1,10 +1,11 @@
 //! How far long work has come.
 
-use crate::display::{duration, progress_bar};
+use crate::display::progress_bar;
 use crate::output::note;
 use indicatif::ProgressBar;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
+use trm_data::text::duration;
 
 const PAUSE: Duration = Duration::from_secs(10);
 

@@ -1,22 +1,22 @@
 //! `trm quickstart`: data, training, measurement and a solved puzzle, in under a minute.
 
 use crate::Outcome;
-use crate::display::{duration, heading, percent, print_trail};
+use crate::display::{heading, print_trail};
+use crate::eval;
 use crate::machine::DeviceArguments;
 use crate::output::note;
 use crate::train::{free_folder, supervise};
-use crate::{eval, report};
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
+use trm_data::text::{duration, percent};
+use trm_data::{Dataset, Generated, Kind, files::check_new_folder, generate_sudoku, load_model};
 use trm_puzzles::Domain;
 use trm_puzzles::sudoku::{Givens, Shape};
-use trm_train::{
-    Dataset, Ending, Evaluation, Generated, Kind, Recipe, Run, evaluate, files::check_new_folder,
-    generate_sudoku, load_model,
-};
+use trm_study::pages;
+use trm_train::{Ending, Evaluation, Recipe, Run, evaluate};
 
 /// The recipe is part of the program, so that the command works anywhere.
 const RECIPE: &str = include_str!("../../../recipes/sudoku4.toml");
@@ -64,13 +64,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let evaluation = evaluate(&model, &test, run.eval_options(), &mut |_| ())?;
     eval::print_steps(&evaluation);
     heading("4. Thinking");
-    let watched = report::most_thoughtful(&run, &test, 500)?;
+    let watched = pages::most_thoughtful(&run, &test, 500)?;
     print_trail(&Domain::new(Shape::Four), &watched.trail);
 
     let seconds = started.elapsed().as_secs_f64();
     let command = format!("trm quickstart --seed {}", arguments.seed);
     let measured = Some((&evaluation, "unseen"));
-    let path = report::write(&run, measured, &watched, &command, run.progress().seconds)?;
+    let path = pages::write(&run, measured, &watched, &command, run.progress().seconds)?;
     conclude(&folder, &evaluation, seconds, &path);
     Ok(Outcome::Done)
 }

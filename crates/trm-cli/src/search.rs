@@ -1,14 +1,13 @@
 //! The options of a search, and how its outcomes are printed.
 
-use crate::display::{duration, percent};
 use crate::output::{note, out};
 use anyhow::{Result, bail};
 use clap::Args;
 use std::time::Duration;
-use trm::{Found, Model, Search};
+use trm::{Model, Search};
+use trm_data::text::{counted, duration, percent};
 use trm_puzzles::Domain;
-use trm_train::text::counted;
-use trm_train::{SearchOptions, SearchReport, wilson};
+use trm_study::{SearchOptions, SearchReport, wilson};
 
 /// Options of a search.
 #[derive(Args)]
@@ -92,16 +91,6 @@ pub(crate) fn warn_without_rules(domain: &str, options: &SearchOptions) {
          answer with most votes counts",
         counted(steps.saturating_mul(rollouts), "step")
     );
-}
-
-/// How an answer was found, in one line.
-pub(crate) fn origin(found: &Found) -> String {
-    let Found { steps, rollouts, chain, chain_steps, .. } = found;
-    let spent = format!("{} in {}", counted(*steps, "step"), counted(*rollouts, "chain"));
-    match found.verified {
-        true => format!("verified by the rules: step {chain_steps} of chain {chain}, {spent}"),
-        false => format!("not verified, the answer with most votes: {spent}"),
-    }
 }
 
 /// Prints what a search found on a data set, with `batch` chains at a time.

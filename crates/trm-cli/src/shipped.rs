@@ -3,8 +3,8 @@
 use anyhow::{Context, Result};
 use std::sync::Arc;
 use trm::{Model, Network};
+use trm_data::parse_config;
 use trm_ops::Device;
-use trm_train::parse_config;
 
 const CONFIG: &[u8] = include_bytes!("../../../models/sudoku-extreme/config.json");
 const WEIGHTS: &[u8] = include_bytes!("../../../models/sudoku-extreme/model.safetensors");

@@ -16,8 +16,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use trm::{Limits, Model, Question, Solver};
+use trm_data::{AnyModel, Dataset, load_any};
 use trm_puzzles::{Domain, QuestionError};
-use trm_train::{AnyModel, Dataset, Effort, check_fit, fit, load_any, think};
+use trm_study::{Effort, think};
+use trm_train::{check_fit, fit};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -231,7 +233,7 @@ fn model_and_puzzle(arguments: &Arguments) -> Result<(Option<&str>, Option<&str>
 /// Where the puzzles come from, and their text.
 fn text(arguments: &Arguments, puzzle: Option<&str>) -> Result<(String, String)> {
     match (&arguments.file, puzzle) {
-        (Some(path), _) => Ok((path.display().to_string(), trm_train::files::read_text(path)?)),
+        (Some(path), _) => Ok((path.display().to_string(), trm_data::files::read_text(path)?)),
         (None, Some("-")) => {
             let mut text = String::new();
             std::io::stdin().read_to_string(&mut text).context("standard input: not text")?;

@@ -5,10 +5,11 @@ use crate::{Arguments, Outcome, run};
 use clap::Parser;
 use rand::{Rng, RngExt};
 use std::path::Path;
+use trm_data::{Dataset, Origin, Splits};
 use trm_puzzles::{
     ConstraintVerdict, Domain, Error, Family, Layout, Look, Pair, Rules, Undo, Verdict, register,
 };
-use trm_train::{Dataset, Origin, Splits, evaluate};
+use trm_train::evaluate;
 
 /// Rows of cells that are red and blue in turn: `r.r.` is answered by `rbrb`.
 #[derive(Clone, Copy)]
@@ -177,7 +178,7 @@ fn a_domain_in_one_file_is_learned_measured_solved_and_shown() {
     assert!(trm(&format!("solve {out} .....r....")) == Outcome::Done, "a longer row");
 
     let device = trm_ops::Device::cpu(1);
-    let model = trm_train::load_model(out.to_string().as_ref(), &device).unwrap().into();
+    let model = trm_data::load_model(out.to_string().as_ref(), &device).unwrap().into();
     let test = Dataset::load(data.to_string().as_ref(), "test").unwrap();
     let options = trm_train::EvalOptions {
         steps: 4,

@@ -1,10 +1,9 @@
 //! `trm train`: the run, its progress bar, its end.
 
-use crate::display::{bytes, duration, heading, percent, progress_bar, rate};
+use crate::display::{bytes, heading, progress_bar, rate};
 use crate::interrupt::stoppable;
 use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::output::note;
-use crate::report::Reported;
 use crate::{Failed, Outcome};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -15,9 +14,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use terminal_size::terminal_size_of;
 use trm::Network;
+use trm_data::text::{duration, percent};
+use trm_data::{Dataset, files, weight_digest};
+use trm_study::pages::Reported;
 use trm_train::{
-    AutoregressiveTrainer, Dataset, Ending, Event, Learner, Recipe, Run, StepMetrics, Trainer,
-    available_bytes, checkpoint_bytes, files, weight_digest,
+    AutoregressiveTrainer, Ending, Error, Event, Learner, Recipe, Run, StepMetrics, Trainer,
+    available_bytes, checkpoint_bytes,
 };
 
 #[derive(Args)]
@@ -101,12 +103,12 @@ fn train<L: Reported>(arguments: &Arguments, recipe: Recipe) -> Result<Outcome> 
 /// A recipe for data that come without one, or with one that says little more than where they are.
 fn suited(path: Option<&Path>, arguments: &Arguments) -> Result<Recipe> {
     let said = path.map_or(Ok(String::new()), files::read_text)?;
-    let plain = Recipe::parse(&said, &[]).map_err(trm_train::Error::Recipe)?;
+    let plain = Recipe::parse(&said, &[]).map_err(Error::Recipe)?;
     let chosen = Recipe::suited(&load_training_data(&apply(plain, arguments))?);
     heading("no network and no training were asked for: these suit the data and a CPU");
     note!("{}", chosen.trim_end());
     let recipe = Recipe::parse(&format!("{said}\n{chosen}"), &arguments.set);
-    Ok(recipe.map_err(trm_train::Error::Recipe)?)
+    Ok(recipe.map_err(Error::Recipe)?)
 }
 
 fn apply(mut recipe: Recipe, arguments: &Arguments) -> Recipe {
@@ -192,12 +194,13 @@ fn estimate<L: Learner>(run: &Run<L>) {
 }
 
 /// Trains until done or Ctrl-C, showing how it goes.
-pub(crate) fn supervise<L: Learner>(run: &mut Run<L>) -> Result<Ending> {
+pub(crate) fn supervise<L: Learner>(run: &mut Run<L>) -> Result<Ending, Error> {
     let mut display = Display::new(run);
     let said = "stopping with a checkpoint; press Ctrl-C again to stop without one";
-    let result = stoppable(said, |stop| run.train(stop, &mut |event| display.show(event)))?;
+    let result = stoppable(said, |stop| run.train(stop, &mut |event| display.show(event)))
+        .map_err(|error| Error::Failed(error.to_string()))?;
     display.bar.finish_and_clear();
-    Ok(result?)
+    result
 }
 
 struct Display {

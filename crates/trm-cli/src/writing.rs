@@ -4,7 +4,7 @@ use crate::machine::PrecisionArgument;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::Path;
-use trm_train::SampleOptions;
+use trm_study::SampleOptions;
 
 const DEFAULT_SAMPLES: usize = 1;
 const DEFAULT_TEMPERATURE: f32 = 0.7;

@@ -8,9 +8,9 @@ use trm_ops::Device;
 /// A model folder of little work, `model`.
 fn small_model(folder: &Path) {
     let config = Config { seq_len: 16, hidden: 64, puzzle_embedding: 64, ..Config::default() };
-    let mut rng = trm_train::stream(1, trm_train::Purpose::Weights, 0);
+    let mut rng = trm_data::stream(1, trm_data::Purpose::Weights, 0);
     let model = Model::new(&config, &Device::cpu(1), &mut rng).unwrap();
-    trm_train::save_model(&folder.join("model"), &model).unwrap();
+    trm_data::save_model(&folder.join("model"), &model).unwrap();
 }
 
 fn bench(folder: &Path, arguments: &[&str]) -> Output {

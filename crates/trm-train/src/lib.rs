@@ -1,98 +1,47 @@
-//! Training and evaluation of tiny recursive models: the supervision step with its persistent
-//! batch ([`Trainer`]), the run around it ([`Run`]), data sets, recipes, checkpoints, evaluation
-//! and reports.
+//! Training of tiny recursive models: the supervision step with its persistent batch ([`Trainer`]), the run around it
+//! ([`Run`]) with its log and checkpoints, [`Recipe`]s, and how often a model is right ([`evaluate`]).
+//!
+//! ```
+//! use std::sync::Arc;
+//! use trm_data::{Generated, Kind, generate_sudoku};
+//! use trm_ops::{Device, Stop};
+//! use trm_puzzles::sudoku::{Givens, Shape};
+//! use trm_train::{Ending, Recipe, Run};
+//!
+//! let kind = Kind::Random(Givens::AtLeast(6..=10));
+//! let wanted = Generated { shape: Shape::Four, train: 20, test: 5, kind, seed: 1 };
+//! let data = generate_sudoku(&wanted, None, &mut |_| ())?.train;
+//! let text = "model = { hidden = 32, heads = 1, prefix_len = 0, puzzle_embedding = 0 }
+//! train = { steps = 2, batch = 4, validation = 0 }";
+//! let recipe = Recipe::parse(text, &[]).map_err(trm_train::Error::Recipe)?;
+//! let folder = std::env::temp_dir().join(format!("trm-example-{}", std::process::id()));
+//! let mut run: Run = Run::create(&folder, recipe, data, &Device::cpu(1))?;
+//! assert_eq!(run.train(&Stop::default(), &mut |_| ())?, Ending::Finished);
+//! # std::fs::remove_dir_all(folder).ok();
+//! # Ok::<(), trm_train::Error>(())
+//! ```
 
-mod arc_data;
-mod arc_leaks;
-mod augmented;
-mod autoregressive;
-mod carry;
-mod checkpoint;
-mod choosing;
-mod dataset;
-mod error;
 mod evaluate;
-pub mod files;
-mod first_errors;
-mod grid_data;
-mod in_order;
-mod keys;
-mod learner;
-mod log;
-mod maze_data;
-mod memory;
-mod merge;
-mod metadata;
-mod model_folder;
-pub mod npy;
-mod optimizer;
-mod parallel;
-mod provenance;
-mod public;
-mod random;
+mod learners;
 mod recipe;
-pub mod report;
 mod run;
-mod sampler;
-mod schedule;
-mod score;
-mod search;
-mod splits;
-mod state;
-mod sudoku_data;
-mod tally;
-mod temporary;
-pub mod tensorboard;
-pub mod text;
-pub mod torch;
-mod trail;
-mod train;
-mod votes;
-mod writer;
 
-pub use arc_data::{ArcTasks, Leaks, arc_splits, read_arc};
-pub use arc_leaks::arc_leaks;
-pub use augmented::Augmented;
-pub use autoregressive::{
-    AutoregressiveTrainer, check_fit_autoregressive, evaluate_autoregressive, write_answers,
-};
-pub use carry::{Carry, Example, Halting};
-pub use checkpoint::Progress;
-pub use choosing::{BestOf, Chosen, SampleOptions, best_of, write_best};
-pub use dataset::Dataset;
-pub use error::Error;
+pub use evaluate::score::Score;
 pub use evaluate::{
     Bin, EvalOptions, Evaluation, Outputs, StepScore, check_fit, evaluate, evaluate_until, fit,
-    wilson,
 };
-pub use first_errors::{FirstErrors, first_errors};
-pub use grid_data::grids_from_files;
-pub use learner::{Core, Learner};
-pub use log::{Line, read_log};
-pub use maze_data::{Mazes, generate_mazes, mazes_from_csv};
-pub use memory::{available_bytes, checkpoint_bytes, training_bytes};
-pub use merge::merge;
-pub use metadata::{Metadata, Origin};
-pub use model_folder::{
-    AnyModel, export_model, load_any, load_autoregressive, load_model, newest_checkpoint,
-    parse_config, save_model,
+pub use learners::autoregressive::{
+    AutoregressiveTrainer, OpenCells, check_fit_autoregressive, evaluate_autoregressive,
+    write_answers, write_some,
 };
-pub use provenance::{Machine, Provenance, program, weight_digest};
-pub use public::{Known, import_tensors, public_name, public_tensors};
-pub use random::{Purpose, stream};
+pub use learners::carry::{Carry, Halting};
+pub use learners::memory::{available_bytes, checkpoint_bytes, training_bytes};
+pub use learners::metrics::StepMetrics;
+pub use learners::schedule::Schedule;
+pub use learners::train::Trainer;
+pub use learners::{Core, Learner};
 pub use recipe::{LikelihoodKind, OptimizerKind, Precision, Recipe, TrainConfig};
-pub use run::{Ending, Event, Run, domain_of};
-pub use sampler::{Images, Sampler};
-pub use schedule::Schedule;
-pub use score::Score;
-pub use search::{DomainReferee, SearchOptions, SearchReport, search};
-pub use splits::Splits;
-pub use sudoku_data::{Generated, Kind, generate_sudoku, sudoku_from_csv};
-pub use trail::{Effort, Told, Trail, TrailStep, think};
-pub use train::{StepMetrics, Trainer};
-pub use votes::{VoteOptions, VoteReport, vote};
-
-/// The example of the README is built with the other examples.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
+pub use run::checkpoint::Progress;
+pub use run::log::{Line, read_log};
+pub use run::{Ending, Event, Run, domain_of, tensorboard};
+pub use trm_data::Error;

@@ -7,8 +7,9 @@ use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 use trm::{Config, Limits, Mix, Model, Network, Positions, Question, Solver};
+use trm_data::{Example, public_name};
 use trm_ops::{DType, Device, Likelihood, Tape, Tensor};
-use trm_train::{Carry, Example, Precision, TrainConfig, Trainer, public_name};
+use trm_train::{Carry, Precision, TrainConfig, Trainer};
 
 const NAMES: [&str; 3] = ["mlp", "attention", "attention-learned-positions"];
 
@@ -19,7 +20,8 @@ struct Golden {
 
 impl Golden {
     fn load(name: &str) -> Golden {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden");
+        let folder =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../trm-data/tests/fixtures/golden");
         let read = |extension| std::fs::read(folder.join(format!("{name}.{extension}"))).unwrap();
         let settings = serde_json::from_slice(&read("json")).unwrap();
         Golden { settings, bytes: read("safetensors") }
@@ -100,7 +102,7 @@ impl Golden {
     fn model(&self, prefix: &str, device: &Device) -> Model {
         let config = self.config();
         let blank =
-            Model::new(&config, device, &mut trm_train::stream(0, trm_train::Purpose::Weights, 0));
+            Model::new(&config, device, &mut trm_data::stream(0, trm_data::Purpose::Weights, 0));
         let mut tensors = Vec::new();
         let blank = blank.unwrap();
         for (name, tensor) in blank.tensors() {
@@ -204,7 +206,7 @@ type Trace = Vec<(String, Vec<f32>)>;
 fn trace(golden: &Golden, nudge: u64) -> Trace {
     let mut model = golden.model("init.", &Device::cpu(2));
     if nudge > 0 {
-        let mut rng = trm_train::stream(nudge, trm_train::Purpose::Weights, 0);
+        let mut rng = trm_data::stream(nudge, trm_data::Purpose::Weights, 0);
         for parameter in model.parameters_mut() {
             let shape = parameter.value().shape().to_vec();
             let values = parameter.value().to_f32_vec().unwrap();

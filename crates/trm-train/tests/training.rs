@@ -2,11 +2,10 @@
 //! threads, a resumed run equals an uninterrupted one, and every key of a recipe does something.
 
 use trm::Network;
+use trm_data::{Dataset, Generated, Kind, generate_sudoku};
 use trm_ops::{DType, Device, Stop};
 use trm_puzzles::sudoku::{Givens, Shape};
-use trm_train::{
-    Dataset, Ending, Event, Generated, Kind, Recipe, Run, Trainer, generate_sudoku, training_bytes,
-};
+use trm_train::{Ending, Event, Recipe, Run, Trainer, training_bytes};
 
 const BASE: &[&str] = &[
     "train.precision=f32",
@@ -97,7 +96,7 @@ fn a_run_can_begin_with_the_model_of_another() {
     let mut run: Run = Run::create(&first, recipe(&[]), data.clone(), &device).unwrap();
     run.train(&Stop::default(), &mut |_| ()).unwrap();
     let weights = |model: &trm::Model| model.to_safetensors(DType::F32).unwrap();
-    let trained = weights(&trm_train::load_model(&first, &device).unwrap());
+    let trained = weights(&trm_data::load_model(&first, &device).unwrap());
 
     let init = format!("init={:?}", first.to_str().unwrap());
     let deeper = recipe(&[&init, "model.cycles=3", "seed=9"]);

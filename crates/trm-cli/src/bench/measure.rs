@@ -9,8 +9,9 @@ use std::fmt;
 use std::hint::black_box;
 use std::time::Instant;
 use trm::{Config, Limits, Model, Question, Session, Solver};
+use trm_data::{Example, Purpose, stream};
 use trm_ops::{DType, Device};
-use trm_train::{Example, Precision, Purpose, TrainConfig, Trainer, stream};
+use trm_train::{Precision, TrainConfig, Trainer};
 
 const SEED: u64 = 1;
 /// Steps before the timed ones: caches, packed weights, the recycler of buffers.

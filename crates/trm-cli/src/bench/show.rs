@@ -1,7 +1,7 @@
 use super::measure::Measurement;
 use crate::output::out;
-use trm_train::Machine;
-use trm_train::report::{Chart, Scale, Series};
+use trm_data::Machine;
+use trm_study::report::{Chart, Scale, Series};
 
 pub(super) fn header() {
     out!(

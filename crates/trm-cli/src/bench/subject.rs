@@ -2,8 +2,9 @@ use anyhow::{Error, Result, bail};
 use std::path::Path;
 use std::str::FromStr;
 use trm::{Config, Mix, Positions};
+use trm_data::{Dataset, load_model};
 use trm_ops::Device;
-use trm_train::{Dataset, Recipe, TrainConfig, load_model};
+use trm_train::{Recipe, TrainConfig};
 
 /// A network and a way to train it.
 #[derive(Clone)]

@@ -5,9 +5,9 @@ use crate::output::{note, out};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
+use trm_data::text::foreign;
+use trm_data::{ArcTasks, Dataset, Leaks, Splits, arc_leaks, arc_splits, read_arc};
 use trm_puzzles::arc::Task;
-use trm_train::text::foreign;
-use trm_train::{ArcTasks, Dataset, Leaks, Splits, arc_leaks, arc_splits, read_arc};
 
 #[derive(Args)]
 pub(crate) struct Arguments {

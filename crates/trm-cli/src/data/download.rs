@@ -1,11 +1,14 @@
 //! `trm data download`.
 
-use super::fetch::{Fetched, agent, fetch};
-use super::originals::{ARC_AGI_1, ARC_AGI_2, CONCEPT_ARC, MAZE_HARD, Originals, SUDOKU_EXTREME};
+use crate::display::progress_bar;
 use crate::output::note;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
+use indicatif::ProgressBar;
 use std::path::{Path, PathBuf};
+use trm_data::download::{
+    ARC_AGI_1, ARC_AGI_2, CONCEPT_ARC, Fetched, MAZE_HARD, Originals, SUDOKU_EXTREME, agent, fetch,
+};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -91,7 +94,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let folder = arguments.out.clone().unwrap_or_else(default);
     let agent = agent();
     for file in files {
-        let how = match fetch(&agent, file, base, &folder)? {
+        let template = format!("{} {{wide_bar}} {{bytes}}/{{total_bytes}}", file.name);
+        let mut bar: Option<ProgressBar> = None;
+        let fetched = fetch(&agent, file, base, &folder, &mut |done, total| {
+            let new = || progress_bar(total.unwrap_or(0), &template);
+            bar.get_or_insert_with(new).set_position(done);
+        })?;
+        bar.iter().for_each(ProgressBar::finish_and_clear);
+        let how = match fetched {
             Fetched::WasThere => "was there already",
             Fetched::Anew => "fetched",
             Fetched::Resumed => "fetched the rest",

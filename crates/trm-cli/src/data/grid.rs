@@ -1,12 +1,12 @@
 //! `trm data grid`.
 
-use crate::display::percent;
 use crate::output::note;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::{Path, PathBuf};
+use trm_data::text::percent;
+use trm_data::{Dataset, Splits, grids_from_files};
 use trm_puzzles::grid::Wanted;
-use trm_train::{Dataset, Splits, grids_from_files};
 
 #[derive(Args)]
 pub(crate) struct Arguments {

@@ -4,8 +4,8 @@ use crate::progress::Progress;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::{Path, PathBuf};
+use trm_data::{Mazes, Splits, generate_mazes, mazes_from_csv};
 use trm_puzzles::maze::{Law, Size};
-use trm_train::{Mazes, Splits, generate_mazes, mazes_from_csv};
 
 #[derive(Args)]
 pub(crate) struct Arguments {

@@ -2,14 +2,15 @@
 
 use super::{Arguments, STOPPING, ended, identity, print_digests, print_heading};
 use crate::Outcome;
-use crate::display::{duration, percent};
 use crate::interrupt::stoppable;
 use crate::output::out;
 use crate::progress::Progress;
 use anyhow::{Result, bail};
 use std::sync::Arc;
 use trm::{Limits, Model};
-use trm_train::{Dataset, VoteOptions, files::write_atomic, vote};
+use trm_data::text::{duration, percent};
+use trm_data::{Dataset, files::write_atomic};
+use trm_study::{VoteOptions, vote};
 
 pub(super) fn run(
     arguments: &Arguments,

@@ -2,7 +2,7 @@
 
 use super::{Arguments, STOPPING, ended, identity, print_digests, print_heading};
 use crate::Outcome;
-use crate::display::{duration, percent, rate};
+use crate::display::rate;
 use crate::interrupt::stoppable;
 use crate::output::out;
 use crate::progress::Progress;
@@ -10,11 +10,11 @@ use anyhow::{Result, bail};
 use serde_json::json;
 use std::time::Instant;
 use trm::Autoregressive;
+use trm_data::Dataset;
+use trm_data::text::{duration, percent};
 use trm_ops::DType;
-use trm_train::{
-    BestOf, Dataset, EvalOptions, Precision, SampleOptions, best_of, evaluate_autoregressive,
-    wilson,
-};
+use trm_study::{BestOf, SampleOptions, best_of, wilson};
+use trm_train::{EvalOptions, Precision, evaluate_autoregressive};
 
 pub(super) fn run(
     arguments: &Arguments,

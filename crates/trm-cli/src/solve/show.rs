@@ -7,7 +7,7 @@ use crate::output::out;
 use serde_json::{Value, json};
 use trm::Found;
 use trm_puzzles::Domain;
-use trm_train::{Effort, SearchOptions, Told, Trail, TrailStep};
+use trm_study::{Effort, SearchOptions, Told, Trail, TrailStep};
 
 /// Prints drafts as they come, or one JSON object for every puzzle that has ended.
 pub(super) struct Show<'a> {

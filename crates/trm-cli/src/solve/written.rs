@@ -8,8 +8,10 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use std::path::Path;
 use trm::{Autoregressive, Network};
+use trm_data::Dataset;
 use trm_puzzles::Domain;
-use trm_train::{Chosen, Dataset, check_fit_autoregressive, write_best};
+use trm_study::{Chosen, write_best};
+use trm_train::check_fit_autoregressive;
 
 pub(super) fn run(
     arguments: &Arguments,

@@ -198,8 +198,7 @@ fn a_checkpoint_for_the_public_training_has_the_names_of_a_compiled_model() {
     for (form, prefix) in [("pt-names", "model.inner."), ("pt-compiled", "_orig_mod.model.inner.")]
     {
         session.succeed(&["export", "m", "--to", form, "--out", form]);
-        let weights =
-            trm_train::torch::decode(&std::fs::read(session.path(form)).unwrap()).unwrap();
+        let weights = trm_data::torch::decode(&std::fs::read(session.path(form)).unwrap()).unwrap();
         assert!(weights.tensors.iter().all(|tensor| tensor.name.starts_with(prefix)), "{form}");
     }
 }

@@ -185,9 +185,9 @@ fn tasks_of_arc_are_learned_voted_on_and_submitted() {
     assert_ne!(measured["weight_digest"], eval("blank", &[])["weight_digest"]);
     assert_eq!(eval("run", &["--votes", "2"])["report"]["votes"], 2.0);
 
-    let model = trm_train::load_model(&session.path("run"), &Device::cpu(1)).unwrap().into();
-    let data = trm_train::Dataset::load(&session.path("data"), "test").unwrap();
-    let options = trm_train::VoteOptions {
+    let model = trm_data::load_model(&session.path("run"), &Device::cpu(1)).unwrap().into();
+    let data = trm_data::Dataset::load(&session.path("data"), "test").unwrap();
+    let options = trm_study::VoteOptions {
         votes: 5,
         limits: Limits { steps: 2, halt: None },
         batch: 64,
@@ -196,7 +196,7 @@ fn tasks_of_arc_are_learned_voted_on_and_submitted() {
     };
     let stop = Stop::default();
     let stopped =
-        trm_train::vote(&model, &data, options, &stop, &mut |_, _| stop.request()).unwrap();
+        trm_study::vote(&model, &data, options, &stop, &mut |_, _| stop.request()).unwrap();
     assert_eq!((stopped.tasks, stopped.asked, stopped.inputs), (1, 2, (1, 1)));
     assert_eq!(stopped.submission.as_object().unwrap().keys().collect::<Vec<_>>(), ["t10"]);
 

@@ -34,7 +34,7 @@ fn halting_and_batches_change_no_answer() {
     assert_eq!(eval(&["--halt=1"])["exact_accuracy"], full["exact_accuracy"]);
 
     let domain: trm_puzzles::Domain = "sudoku4".parse().unwrap();
-    let data = trm_train::Dataset::load(&session.path("data"), "test").unwrap();
+    let data = trm_data::Dataset::load(&session.path("data"), "test").unwrap();
     let puzzles: Vec<String> = (0..5).map(|i| domain.format_line(data.input(i))).collect();
     session.write("puzzles.txt", &puzzles.join("\n"));
     let solve = |batch: &str| {

@@ -11,6 +11,7 @@ mod outputs;
 mod places;
 mod reliability;
 mod search;
+#[path = "../../../trm-data/src/download/server.rs"]
 mod server;
 mod session;
 mod suited;

@@ -52,7 +52,7 @@ fn history(run: &Path) -> Vec<String> {
 
 /// Step and weights of the best model of a run.
 fn best(run: &Path) -> (u64, String) {
-    let provenance = trm_train::Provenance::load(&run.join("best")).unwrap().unwrap();
+    let provenance = trm_data::Provenance::load(&run.join("best")).unwrap().unwrap();
     (provenance.step, provenance.weights)
 }
 
@@ -66,7 +66,7 @@ fn last_logged(run: &Path) -> u64 {
 }
 
 fn newest(run: &Path) -> u64 {
-    let path = trm_train::newest_checkpoint(run);
+    let path = trm_data::newest_checkpoint(run);
     path.map_or(0, |p| p.file_name().unwrap().to_str().unwrap()[5..].parse().unwrap())
 }
 
@@ -266,12 +266,12 @@ fn a_model_says_where_it_comes_from_and_can_be_made_again() {
     let session = prepared();
     train(&session, &["recipe.toml", "--out", "run"]);
     let best = session.path("run/best");
-    let provenance = trm_train::Provenance::load(&best).unwrap().unwrap();
+    let provenance = trm_data::Provenance::load(&best).unwrap().unwrap();
     assert_eq!(provenance.seed, 5);
     let command: Vec<&str> = provenance.command.split(' ').skip(1).collect();
     std::fs::copy(best.join("recipe.toml"), session.path("recipe.toml")).unwrap();
     session.succeed(&command);
-    let again = trm_train::Provenance::load(&session.path("NEW-FOLDER")).unwrap().unwrap();
+    let again = trm_data::Provenance::load(&session.path("NEW-FOLDER")).unwrap().unwrap();
     assert_eq!((again.weights, again.step), (provenance.weights.clone(), provenance.step));
     let report = session.succeed(&["eval", "run", "--data", "data"]);
     assert!(report.contains(&format!("weight digest {}", provenance.weights)), "{report}");

@@ -1,7 +1,7 @@
 //! A recipe for data that come without one.
 
 use super::Recipe;
-use crate::dataset::Dataset;
+use trm_data::Dataset;
 use trm_puzzles::Domain;
 
 /// Work that a training should take at most, in floating-point operations: some twenty minutes of two cores.
@@ -69,8 +69,8 @@ fn text(data: &Dataset, steps: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Generated, Kind, generate_sudoku};
     use trm::Mix;
+    use trm_data::{Generated, Kind, generate_sudoku};
     use trm_puzzles::sudoku::{Givens, Shape};
 
     fn suited(data: &Dataset) -> Recipe {

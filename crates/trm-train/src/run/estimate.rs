@@ -2,11 +2,11 @@
 
 use super::Run;
 use crate::Error;
-use crate::learner::Learner;
+use crate::learners::Learner;
 use crate::recipe::{Recipe, TrainConfig};
-use crate::sampler::Sampler;
 use std::time::{Duration, Instant};
 use trm::Network;
+use trm_data::Sampler;
 
 /// A measurement that is long enough to tell.
 const TELLING: Duration = Duration::from_millis(100);

@@ -1,27 +1,29 @@
 //! A training run: the visible loop, its log, its folder.
 
+pub(crate) mod checkpoint;
 mod estimate;
+pub(crate) mod log;
+mod state;
+pub mod tensorboard;
 mod training;
+mod writer;
 
 use crate::Error;
-use crate::checkpoint::{Checkpoint, Progress, discard_after};
-use crate::dataset::Dataset;
 use crate::evaluate::{EvalOptions, Evaluation};
-use crate::files::{create_folder, lock, write_atomic};
-use crate::learner::Learner;
-use crate::memory::check_memory;
-use crate::provenance::Provenance;
-use crate::random::{Purpose, stream};
+use crate::learners::Learner;
+use crate::learners::memory::check_memory;
 use crate::recipe::Recipe;
-use crate::sampler::Images;
-use crate::temporary::sweep;
-use crate::train::{StepMetrics, Trainer};
+use checkpoint::{Checkpoint, Progress, discard_after};
+use trm_data::files::{create_folder, lock, sweep, write_atomic};
+
+use crate::learners::{metrics::StepMetrics, train::Trainer};
 use rand::seq::SliceRandom;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use training::due;
 use trm::Network;
+use trm_data::{Dataset, Images, Provenance, Purpose, stream};
 use trm_ops::Device;
 use trm_puzzles::Domain;
 

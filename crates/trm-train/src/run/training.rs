@@ -2,21 +2,20 @@
 
 use super::{Ending, Event, Run};
 use crate::Error;
-use crate::carry::Example;
-use crate::checkpoint::{Checkpoint, Progress, Snapshot, retain};
-use crate::learner::Learner;
-use crate::log::Log;
-use crate::memory::checkpoint_bytes;
-use crate::model_folder::{model_files, save_files};
-use crate::provenance::{Machine, Provenance, program, weight_digest};
-use crate::sampler::Sampler;
-use crate::state::state_of;
-use crate::train::StepMetrics;
-use crate::writer::Writer;
+use crate::learners::Learner;
+use crate::learners::memory::checkpoint_bytes;
+use crate::learners::metrics::StepMetrics;
+use crate::run::checkpoint::{Checkpoint, Progress, Snapshot, retain};
+use crate::run::log::Log;
+use crate::run::state::state_of;
+use crate::run::writer::Writer;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use trm::Network;
+use trm_data::{
+    Example, Machine, Provenance, Sampler, model_files, program, save_files, weight_digest,
+};
 use trm_ops::Stop;
 
 /// What the loop holds beside the run.
@@ -135,7 +134,7 @@ impl<L: Learner> Loop<'_, L> {
                 best_loss: loss,
                 ..run.progress.clone()
             };
-            let files = model_files(&*model, &run.recipe, &run.provenance(&*model)?);
+            let files = model_files(&*model, &run.recipe.to_toml(), &run.provenance(&*model)?);
             save_files(&run.folder.join("best"), files)?;
         }
         self.log.validation(step, &evaluation, run.progress.seconds)?;
@@ -209,7 +208,7 @@ impl<L: Learner> Run<L> {
     pub fn provenance(&self, model: &impl Network) -> Result<Provenance, Error> {
         Ok(Provenance {
             program: program(),
-            command: Provenance::command(&self.recipe),
+            command: Provenance::command(&self.recipe.data),
             seed: self.recipe.seed,
             data: self.recipe.data.clone(),
             data_digest: self.progress.data_digest.clone(),
@@ -227,9 +226,9 @@ impl<L: Learner> Run<L> {
 mod tests {
     use super::*;
     use crate::recipe::Recipe;
-    use crate::sudoku_data::{Generated, Kind, generate_sudoku};
     use crate::{Line, read_log};
     use std::path::Path;
+    use trm_data::{Generated, Kind, generate_sudoku};
     use trm_ops::Device;
     use trm_puzzles::sudoku::{Givens, Shape};
 
@@ -272,8 +271,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut run = poisoned(&folder.path().join("run"));
         run.trainer.forget(); // the poison
-        run.trainer.core.config.lr = f32::MAX;
-        run.trainer.core.config.warmup = 0;
+        run.trainer.core_mut().config.lr = f32::MAX;
+        run.trainer.core_mut().config.warmup = 0;
         run.recipe.train.rollbacks = 0;
         let error = run.train(&Stop::default(), &mut |_| ()).unwrap_err().to_string();
         assert!(error.contains("size of the weights is not finite at step 1 ("), "{error}");

@@ -1,0 +1,8 @@
+//! Models on disk: our folder, where it comes from, and the public code's checkpoints.
+
+pub(crate) mod arrays;
+pub(crate) mod model_folder;
+pub(crate) mod places;
+pub(crate) mod provenance;
+pub mod public;
+pub mod torch;

@@ -1,0 +1,73 @@
+//! Reading structured text into typed settings, with unknown keys refused by their nearest name.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use toml::{Table, Value};
+
+/// All leaves by their paths, joined by dots.
+pub fn leaves(table: &Table) -> BTreeMap<String, Value> {
+    let mut found = BTreeMap::new();
+    for (key, value) in table {
+        match value {
+            Value::Table(below) => {
+                let below = leaves(below).into_iter();
+                found.extend(below.map(|(path, leaf)| (format!("{key}.{path}"), leaf)));
+            }
+            leaf => drop(found.insert(key.clone(), leaf.clone())),
+        }
+    }
+    found
+}
+
+/// Paths of all leaves.
+pub fn paths(table: &Table) -> Vec<String> {
+    leaves(table).into_keys().collect()
+}
+
+/// Turns a table into settings.
+///
+/// # Errors
+/// One line: the first unknown key with the nearest known one, or the key whose value is wrong.
+pub fn parse_known<T: DeserializeOwned>(table: Table, known: &[String]) -> Result<T, String> {
+    struct Known<T>(T, Vec<String>);
+    impl<'de, T: Deserialize<'de>> Deserialize<'de> for Known<T> {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let mut unknown = Vec::new();
+            let value =
+                serde_ignored::deserialize(deserializer, |path| unknown.push(path.to_string()))?;
+            Ok(Known(value, unknown))
+        }
+    }
+    let Known(value, unknown) =
+        serde_path_to_error::deserialize::<_, Known<T>>(Value::Table(table)).map_err(|error| {
+            let reason = error.inner().to_string().trim().replace('\n', "; ");
+            format!("{}: {reason}", error.path())
+        })?;
+    match unknown.first() {
+        Some(key) => Err(unknown_key(key, known)),
+        None => Ok(value),
+    }
+}
+
+fn unknown_key(key: &str, known: &[String]) -> String {
+    let distance = |candidate: &&String| (1000.0 * strsim::jaro_winkler(key, candidate)) as i32;
+    match known.iter().max_by_key(distance) {
+        Some(nearest) => format!("unknown key {key}: did you mean {nearest}?"),
+        None => format!("unknown key {key}"),
+    }
+}
+
+/// Writes single-precision numbers as short as they were: 0.002, not 0.0020000000949949026.
+pub fn shorten(table: &mut Table) {
+    for (_, value) in table.iter_mut() {
+        match value {
+            Value::Float(x) => {
+                let short: f64 = (*x as f32).to_string().parse().unwrap_or(*x);
+                *x = if short as f32 == *x as f32 { short } else { *x };
+            }
+            Value::Table(below) => shorten(below),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Data sets of users' own puzzles, with no class of puzzles in both splits.
+
+use crate::Error;
+use crate::dataset::splits::Splits;
+use std::path::Path;
+use trm_puzzles::Domain;
+use trm_puzzles::grid::{
+    Example, FileError, Wanted, close_up, cut, infer, pairs, read_csv, read_jsonl,
+};
+
+/// Reads puzzles from CSV or JSONL files, and infers from both what is not `wanted` otherwise. Without a test
+/// file, some puzzles are split off by the seed, a tenth and at most
+/// 1000 if not told how many. Training puzzles whose class occurs in the test split, or
+/// earlier in the training file, are left out.
+///
+/// # Errors
+/// If a file cannot be read, has too few puzzles, or two answers for the same question.
+pub fn grids_from_files(
+    train_file: &Path,
+    test_file: Option<&Path>,
+    (test_puzzles, seed): (Option<usize>, u64),
+    wanted: &Wanted,
+) -> Result<Splits, Error> {
+    let train = read_examples(train_file, wanted)?;
+    let test = test_file.map(|file| read_examples(file, wanted)).transpose()?;
+    let refuse = |file: &Path, error: FileError| Error::file(file, error.to_string());
+    let all: Vec<Example> = train.iter().chain(test.iter().flatten()).cloned().collect();
+    infer(&train, wanted).map_err(|error| refuse(train_file, error))?; // errors name the right file
+    if let (Some(file), Some(test)) = (test_file, &test) {
+        infer(test, wanted).map_err(|error| refuse(file, error))?;
+    }
+    let format = infer(&all, wanted).map_err(|error| refuse(train_file, error))?;
+    let split = test_puzzles.unwrap_or(train.len().div_ceil(10).min(1000));
+    let read = |file: &Path| {
+        let is_test = test_file.is_some_and(|test| test == file);
+        let examples = test.as_ref().filter(|_| is_test).unwrap_or(&train);
+        let pairs = pairs(examples, &format).map_err(|error| refuse(file, error))?;
+        Ok((Domain::new(format.clone()), pairs))
+    };
+    Splits::from_files(train_file, test_file, (split, seed), read)
+}
+
+/// The examples of a file; rows that follow each other on one line are cut to the wanted width.
+fn read_examples(file: &Path, wanted: &Wanted) -> Result<Vec<Example>, Error> {
+    let bytes = crate::files::read(file)?;
+    let refuse = |error: FileError| Error::file(file, error.to_string());
+    let is_jsonl = file.extension().is_some_and(|end| end == "jsonl" || end == "json");
+    let mut examples = if is_jsonl {
+        let text = std::str::from_utf8(&bytes).map_err(|_| Error::file(file, "not text"))?;
+        read_jsonl(text).map_err(refuse)?
+    } else {
+        read_csv(&bytes[..]).map_err(refuse)?
+    };
+    if examples.is_empty() {
+        return Err(Error::file(file, "no puzzles"));
+    }
+    close_up(&mut examples);
+    if let Some(width) = wanted.width {
+        cut(&mut examples, width);
+    }
+    Ok(examples)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Dataset;
+
+    fn splits(files: &[(&str, &str)], test: usize, wanted: &Wanted) -> Result<Splits, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let paths: Vec<_> = files
+            .iter()
+            .map(|(name, text)| {
+                let path = folder.path().join(name);
+                std::fs::write(&path, text).unwrap();
+                path
+            })
+            .collect();
+        grids_from_files(
+            &paths[0],
+            paths.get(1).map(|path| path.as_path()),
+            (Some(test), 1),
+            wanted,
+        )
+    }
+
+    fn message(name: &str, text: &str, wanted: &Wanted) -> String {
+        let error = splits(&[(name, text)], 1, wanted).err().unwrap().to_string();
+        let (_, message) = error.split_once(&format!("{name}: ")).unwrap();
+        message.to_owned()
+    }
+
+    #[test]
+    fn what_stands_between_cells_is_left_out() {
+        let plain = [("a.csv", "input,output\n12/34,31/42\n02/31,30/12\n")];
+        let plain = splits(&plain, 1, &Wanted::default()).unwrap();
+        let texts = [
+            ("a.csv", "input,output\n1 2/3 4,3 1/4 2\n0 2/3 1,3 0/1 2\n"),
+            ("a.csv", "input,output\n1\t2/3\t4,3\t1/4\t2\n0\t2/3\t1,3\t0/1\t2\n"),
+            ("a.csv", "input,output\n\"1,2/3,4\",\"3,1/4,2\"\n\"0,2/3,1\",\"3,0/1,2\"\n"),
+            (
+                "a.jsonl",
+                "{\"input\": \"1 2\\n3 4\", \"output\": \"3 1\\n4 2\"}\n\
+                 {\"input\": [\"0 2\", \"3 1\"], \"output\": \"3 0\\n1 2\"}\n",
+            ),
+        ];
+        for file in texts {
+            let read = splits(&[file], 1, &Wanted::default()).unwrap();
+            assert_eq!(
+                (read.train.inputs, read.train.labels),
+                (plain.train.inputs.clone(), plain.train.labels.clone())
+            );
+            assert_eq!(read.train.metadata.domain, "grid:2x2:01234");
+        }
+    }
+
+    #[test]
+    fn a_square_number_of_cells_on_one_line_is_asked_about() {
+        let text = "input,output\nab..,ba..\n.ab.,a..b\n";
+        let message = message("a.csv", text, &Wanted::default());
+        assert!(
+            message.contains("--width 2 if they are squares of 2 rows, --width 4"),
+            "{message}"
+        );
+        for (width, size) in [(2, "grid:2x2"), (4, "grid:4x1")] {
+            let wanted = Wanted { width: Some(width), ..Wanted::default() };
+            let read = splits(&[("a.csv", text)], 1, &wanted).unwrap();
+            assert!(read.train.metadata.domain.starts_with(size));
+        }
+    }
+
+    #[test]
+    fn both_kinds_of_files_give_the_same_data() {
+        let csv = ("train.csv", "input,output\nab/..,ba/..\n.a/b.,a./.b\n");
+        let test = ("test.csv", "question,answer\n\"a.\nbb\",\".a\nbb\"\n");
+        let one = splits(&[csv, test], 0, &Wanted::default()).unwrap();
+        assert_eq!(one.train.metadata.domain, "grid:2x2:.ab");
+        assert_eq!(
+            (one.train.input(0), one.train.label(0)),
+            (&[2, 3, 1, 1][..], &[3, 2, 1, 1][..])
+        );
+        assert_eq!((one.train.len(), one.test.len(), one.duplicates), (2, 1, 0));
+
+        let jsonl = (
+            "train.jsonl",
+            "{\"input\": [\"ab\", \"..\"], \"output\": [[\"b\", \"a\"], [\".\", \".\"]]}\n\n\
+             {\"question\": \".a/b.\", \"answer\": \"a.\\n.b\"}\n",
+        );
+        let other = splits(&[jsonl, test], 0, &Wanted::default()).unwrap();
+        let both = |data: &Dataset| (data.inputs.clone(), data.labels.clone());
+        assert_eq!(both(&one.train), both(&other.train));
+    }
+
+    #[test]
+    fn numbers_sizes_and_symmetries_are_understood() {
+        let text = "{\"input\": [[1, 2, 3]], \"output\": [[3], [2], [1]]}\n{\"input\": [[1]], \"output\": [[1]]}\n";
+        let varied = splits(&[("a.jsonl", text)], 1, &Wanted::default()).unwrap();
+        assert_eq!(varied.train.metadata.domain, "grid:3x3:123 ");
+        let wanted = Wanted {
+            width: Some(3),
+            symbols: Some("cba.".into()),
+            dihedral: true,
+            ..Wanted::default()
+        };
+        let text = "input,output\nab.cab,abcabc\n.babac,abcabc\nbac..a,abcabc\n";
+        let fixed = splits(&[("a.csv", text)], 1, &wanted).unwrap();
+        assert_eq!(fixed.train.metadata.domain, "grid:3x2:cba.:dihedral");
+        assert_eq!(
+            (fixed.train.len() + fixed.test.len(), fixed.duplicates),
+            (2, 1),
+            "one is turned"
+        );
+    }
+
+    #[test]
+    fn faults_are_named_with_their_place() {
+        let plain = Wanted::default();
+        let csv = |text: &str| message("a.csv", text, &plain);
+        assert_eq!(
+            csv("input,label\n"),
+            "line 1: no column `output`; the header must name `input` and `output`"
+        );
+        assert_eq!(csv("input,output\n"), "no puzzles");
+        assert_eq!(
+            csv("input,output\na,b\nab/a,b\n"),
+            "line 3, input: row 2 has 1 cells where the first has 2"
+        );
+        assert_eq!(csv("input,output\na,b\n,b\n"), "line 3, input: 0×0 cells: sides are 1 to 255");
+        assert_eq!(
+            csv("input,output\na,b\na,a\n"),
+            "lines 2 and 3 answer the same question differently"
+        );
+        assert_eq!(csv("input,output\na,b\n"), "cannot split off 1 of 1 puzzles to test on");
+        assert!(csv("input,output\na,b\na  b,a\n").starts_with("line 3: grids of different sizes"));
+        let alphabet = Wanted { symbols: Some("ab".into()), ..Wanted::default() };
+        assert_eq!(
+            message("a.csv", "input,output\na,b\na,c\n", &alphabet),
+            "line 3, output: 'c' at row 1 column 1: the symbols are \"ab\""
+        );
+        let small = Wanted { height: Some(1), ..Wanted::default() };
+        assert_eq!(
+            message("a.csv", "input,output\na/b,b/a\n", &small),
+            "line 2, input: 1×2 cells, not 1×1"
+        );
+        let json = |text: &str| message("a.jsonl", text, &plain);
+        assert!(json("{\"input\": 3}\n").starts_with("line 1: `input` is no grid"));
+        assert!(json("{\"input\": [[12]]}\n").starts_with("line 1: `input` is no grid"));
+        assert_eq!(json("{\"input\": \"a\"}\n"), "line 1: no `output`");
+        assert!(json("{\"input\": \n").starts_with("line 1: "));
+        let exchanged = Wanted { permuted: "az".into(), ..Wanted::default() };
+        assert!(
+            message("a.csv", "input,output\na,b\n", &exchanged).contains("'z' is to be exchanged")
+        );
+    }
+}

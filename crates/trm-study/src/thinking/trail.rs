@@ -1,0 +1,218 @@
+use super::in_order::InOrder;
+use super::search::{DomainReferee, SearchOptions};
+use crate::Error;
+use trm::{Found, Limits, News, Question, Search, Solver};
+use trm_puzzles::{Domain, Verdict};
+
+/// How a model thought its way through one puzzle.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trail {
+    /// `[S]` tokens of the question.
+    pub question: Vec<u8>,
+    /// The drafts, one per supervision step; at least one. The last one is the answer.
+    pub steps: Vec<TrailStep>,
+}
+
+/// One draft.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrailStep {
+    /// The chain of thought, from 1, which is the model's own; others are a search's.
+    pub chain: usize,
+    /// Supervision steps of that chain, from 1.
+    pub step: usize,
+    /// `[S]` tokens.
+    pub answer: Vec<u8>,
+    /// The model's belief that the draft is right.
+    pub halt_probability: f64,
+    /// Cells that differ from the draft before; of the first draft, none.
+    pub changed: Vec<usize>,
+    /// What the rules say of this draft.
+    pub verdict: Verdict,
+}
+
+/// How to think about puzzles.
+#[derive(Clone, Copy, Debug)]
+pub enum Effort {
+    /// The model alone, as the paper has it: drafts are what it says, and it stops by its own belief.
+    OnePass(Limits),
+    /// Drafts keep what the question says for certain. The first that the rules approve is the answer, and none that
+    /// they refute ends the thinking: it goes on as a search, within these options. Where there are no rules the
+    /// model's belief ends a chain.
+    Judged(SearchOptions),
+}
+
+/// What is told of a puzzle that is thought about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// A draft of the model's own chain, or the answer where a search found another.
+    Step(TrailStep),
+    /// The last step has been told; the outcome of the search if there was one.
+    End(Option<Found>),
+}
+
+/// Lets a model think about many puzzles and tells what it does: of one puzzle after the other in the order of the
+/// question, of the first that has not ended step by step.
+///
+/// # Errors
+/// If the model does not read questions of this domain, or a threshold is no probability above 0.
+pub fn think(
+    solver: &Solver,
+    domain: &Domain,
+    question: Question<'_>,
+    effort: Effort,
+    tell: &mut dyn FnMut(usize, Told),
+) -> Result<(), Error> {
+    let drafts = vec![Vec::new(); question.puzzles.len()];
+    let mut teller = Teller { domain, question, drafts, order: InOrder::new(), tell };
+    match effort {
+        Effort::OnePass(limits) => {
+            let mut session = solver.session();
+            session.push(question, limits)?;
+            for thought in session.thoughts() {
+                let thought = thought?;
+                let (puzzle, sure) = (thought.puzzle, thought.halt_probability());
+                teller.step(puzzle, (1, thought.step), thought.answer, sure);
+                if thought.last {
+                    teller.end(puzzle, None);
+                }
+            }
+        }
+        Effort::Judged(options) => {
+            let mut hear = |news| match news {
+                News::Draft { puzzle, step, answer, halt_logit } => {
+                    teller.step(puzzle, (1, step), answer, probability(halt_logit));
+                }
+                News::Found(found) => teller.found(found),
+            };
+            let session = solver.search(Box::new(DomainReferee(Some(domain.clone()))));
+            options.run(session, question, &mut hear)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes steps of drafts and tells them in order.
+struct Teller<'a> {
+    domain: &'a Domain,
+    question: Question<'a>,
+    /// By puzzle, its last draft.
+    drafts: Vec<Vec<u8>>,
+    order: InOrder<Told>,
+    tell: &'a mut dyn FnMut(usize, Told),
+}
+
+impl Teller<'_> {
+    fn step(
+        &mut self,
+        puzzle: usize,
+        (chain, step): (usize, usize),
+        answer: Vec<u8>,
+        halt_probability: f64,
+    ) {
+        let question = &self.question.tokens[puzzle * answer.len()..][..answer.len()];
+        let before = std::mem::replace(&mut self.drafts[puzzle], answer.clone());
+        let changed = match before.is_empty() {
+            true => Vec::new(),
+            false => changed(self.domain, &before, &answer),
+        };
+        let verdict = self.domain.verify(question, &answer);
+        let told =
+            Told::Step(TrailStep { chain, step, answer, halt_probability, changed, verdict });
+        self.order.tell(puzzle, told, false, self.tell);
+    }
+
+    fn found(&mut self, found: Found) {
+        let Found { puzzle, chain, chain_steps, halt_logit, .. } = found;
+        if self.drafts[puzzle] != found.answer {
+            let origin = (chain, chain_steps);
+            self.step(puzzle, origin, found.answer.clone(), probability(halt_logit));
+        }
+        self.end(puzzle, Some(found));
+    }
+
+    fn end(&mut self, puzzle: usize, found: Option<Found>) {
+        self.order.tell(puzzle, Told::End(found), true, self.tell);
+    }
+}
+
+/// The logistic function.
+fn probability(halt_logit: f32) -> f64 {
+    1.0 / (1.0 + (-f64::from(halt_logit)).exp())
+}
+
+impl Trail {
+    /// Lets a model think about a question, at most `max_steps` supervision steps: until the rules approve a draft,
+    /// or, where there are none, until the model is sure ([`Limits::CAREFUL_HALT`]).
+    ///
+    /// # Errors
+    /// If the model does not read questions of this domain.
+    pub fn follow(
+        solver: &Solver,
+        domain: &Domain,
+        question: &[u8],
+        max_steps: usize,
+    ) -> Result<Trail, Error> {
+        let question = Question { tokens: question, puzzles: &[0] };
+        let search = Search { steps: max_steps, rollouts: 1, ..Search::default() };
+        let effort = Effort::Judged(SearchOptions { search, time: None });
+        let trails = Trail::follow_all(solver, domain, question, effort)?;
+        Ok(trails.into_iter().next().expect("one trail per puzzle"))
+    }
+
+    /// The trails of many puzzles, in the order of the question.
+    ///
+    /// # Errors
+    /// Those of [`think`].
+    pub fn follow_all(
+        solver: &Solver,
+        domain: &Domain,
+        question: Question<'_>,
+        effort: Effort,
+    ) -> Result<Vec<Trail>, Error> {
+        let cells = question.tokens.len() / question.puzzles.len().max(1);
+        let questions = question.tokens.chunks_exact(cells.max(1));
+        let mut trails: Vec<Trail> =
+            questions.map(|q| Trail { question: q.to_vec(), steps: Vec::new() }).collect();
+        think(solver, domain, question, effort, &mut |puzzle, told| {
+            if let Told::Step(step) = told {
+                trails[puzzle].steps.push(step);
+            }
+        })?;
+        Ok(trails)
+    }
+
+    /// The last draft.
+    pub fn last(&self) -> &TrailStep {
+        &self.steps[self.steps.len() - 1]
+    }
+}
+
+/// The cells in which two drafts differ; what lies outside the grids of both is no part of them.
+fn changed(domain: &Domain, before: &[u8], after: &[u8]) -> Vec<usize> {
+    let columns = domain.layout().columns;
+    let extents = [before, after].map(|tokens| domain.extent(tokens));
+    let is_drawn = |i: usize| {
+        extents.iter().any(|(width, height)| i % columns < *width && i / columns < *height)
+    };
+    (0..after.len()).filter(|i| before[*i] != after[*i] && is_drawn(*i)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trm_puzzles::arc::Canvas;
+
+    #[test]
+    fn what_is_drawn_beside_a_grid_is_no_change() {
+        let arc = Domain::new(Canvas);
+        let draft = |text: &str| arc.parse(text).unwrap();
+        let (before, mut after) = (draft("12/34"), draft("12/35"));
+        assert_eq!(changed(&arc, &before, &after), [31]);
+        after[500] = 7;
+        assert_eq!(changed(&arc, &before, &after), [31]);
+        let wider = draft("120/340");
+        assert_eq!(changed(&arc, &before, &wider), [2, 32]);
+        let sudoku: Domain = "sudoku4".parse().unwrap();
+        assert_eq!(changed(&sudoku, &[1; 16], &[2; 16]).len(), 16);
+    }
+}

@@ -1,0 +1,306 @@
+//! One supervision step of training, in the order of docs/REFERENCE.md section 3.
+
+use crate::Error;
+use crate::evaluate::score::Score;
+use crate::evaluate::{EvalOptions, Evaluation, evaluate_until};
+use crate::learners::carry::{Carry, Halting};
+use crate::learners::memory::training_bytes;
+use crate::learners::metrics::StepMetrics;
+use crate::learners::optimizer::update_puzzle_embedding;
+use crate::learners::{Core, Learner, first_weights, mean, mean_of_rows};
+use crate::recipe::{Recipe, TrainConfig};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use trm::{Model, Step};
+use trm_data::{Dataset, Example, Purpose, Reader, Stored, load_model, stream};
+use trm_ops::{Device, Gradients, Stop, Tape, Tensor};
+
+/// A recursive model in training with everything that the next step depends on.
+pub struct Trainer {
+    core: Core<Model>,
+    ignore_label: u8,
+    pub(crate) carry: Carry,
+}
+
+impl Trainer {
+    /// A model about to take its first step.
+    pub fn new(model: Model, config: &TrainConfig, seed: u64, ignore_label: u8) -> Trainer {
+        let dtype = config.precision.on(model.device());
+        let carry = Carry::new(&model, config.batch, dtype);
+        Trainer { carry, core: Core::new(model, config, seed), ignore_label }
+    }
+
+    /// One optimiser step = one supervision step of the persistent batch. `fresh` gives the example
+    /// for a row whose last one is done.
+    ///
+    /// # Errors
+    /// As [`Learner::step`].
+    pub fn step(&mut self, fresh: impl FnMut(usize) -> Example) -> Result<StepMetrics, Error> {
+        let waiting = self.carry.halted.clone();
+        self.carry.refill(&self.core.model, fresh);
+
+        let mut pass = self.pass();
+        if self.core.stop.is_requested() {
+            self.carry.halted = waiting; // for the same examples once more
+            return Err(Error::Stopped);
+        }
+        let [lm_loss, halt_loss] = [mean(&pass.losses[0])?, mean(&pass.losses[1])?];
+        let loss = lm_loss + self.core.config.halt_weight * halt_loss;
+        if !loss.is_finite() {
+            return Err(self.fault("loss"));
+        }
+        let update = self.core.update(&mut pass.gradients)?.map_err(|what| self.fault(what))?;
+        self.update_puzzles(pass.d_vectors.as_ref());
+
+        let halting = Halting {
+            max_steps: self.core.model.config().supervision_steps as u32,
+            exploration: self.core.config.exploration,
+        };
+        let mut rng = stream(self.core.seed, Purpose::Exploration, self.core.step);
+        self.carry.advance(&pass.out, halting, &mut rng)?;
+        let (lr, grad_norm, weight_norm) = (update.lr, update.grad_norm, update.weight_norm);
+        let counts = self.count(&pass.out)?;
+        Ok(StepMetrics { lr, loss, lm_loss, halt_loss, grad_norm, weight_norm, ..counts })
+    }
+
+    /// From the persistent batch to its losses and their gradients, in portions, each with a tape of its own.
+    fn pass(&self) -> Pass {
+        let Core { model, config, .. } = &self.core;
+        let of_portion = |rows: Range<usize>| self.pass_of(rows, self.core.tape());
+        model.device().in_parts(config.batch, model.config().portion(), &of_portion, &Pass::join)
+    }
+
+    /// [`Trainer::pass`] of some rows. The loss is the mean over the batch of cross-entropy + weighted halting loss.
+    fn pass_of(&self, rows: Range<usize>, tape: Tape) -> Pass {
+        let Core { model, config, .. } = &self.core;
+        let cells = model.config().seq_len;
+        let answers = &self.carry.answers[rows.start * cells..rows.end * cells];
+        let question = self.carry.question().rows(rows.clone());
+        let out = model.supervision_step(&tape, question, self.carry.state.rows(rows.clone()));
+        let (ignore, likelihood) = (self.ignore_label, config.likelihood.into());
+        let smoothing = config.label_smoothing;
+        let lm = tape.cross_entropy(&out.logits, answers, ignore, likelihood, smoothing);
+        let halt = tape.halt_loss(&out.q, &out.logits.exact_rows(answers, ignore));
+        let seed = |weight: f32| mean_of_rows(model.device(), rows.len(), (config.batch, weight));
+        let gradients = tape.backward(&[(&lm, &seed(1.0)), (&halt, &seed(config.halt_weight))]);
+        let d_vectors = out.puzzle_vectors.as_ref().and_then(|v| gradients.of(v)).cloned();
+        Pass { out, losses: [lm.detach(), halt.detach()], gradients, d_vectors }
+    }
+
+    /// Takes the step that has just failed once more, portion after portion, looking at every result.
+    fn fault(&self, what: &'static str) -> Error {
+        let Core { model, config, .. } = &self.core;
+        self.core.fault(what, |tape| {
+            for first in (0..config.batch).step_by(model.config().portion()) {
+                let rows = first..(first + model.config().portion()).min(config.batch);
+                model.device().install(|| self.pass_of(rows, tape()));
+            }
+        })
+    }
+
+    /// Sums over the rows that have just halted.
+    fn count(&self, out: &Step) -> Result<StepMetrics, Error> {
+        let mut metrics = StepMetrics { step: self.core.step, ..StepMetrics::default() };
+        let (logits, batch) = (out.halt_logits()?, self.core.config.batch);
+        let score = Score::new(&out.answers()?, &self.carry.answers, batch, self.ignore_label);
+        let rows = 0..batch;
+        for row in rows.filter(|r| self.carry.halted[*r] && score.counted[*r]) {
+            metrics.halted += 1;
+            metrics.accuracy += score.cells[row];
+            metrics.exact += u32::from(score.exact[row]);
+            metrics.halt_accuracy += u32::from((logits[row] >= 0.0) == score.exact[row]);
+            metrics.steps += self.carry.steps[row];
+        }
+        Ok(metrics)
+    }
+
+    /// Updates the embeddings of the batch's puzzles, if there are any.
+    fn update_puzzles(&mut self, d_vectors: Option<&Tensor>) {
+        let TrainConfig { puzzle_lr, puzzle_weight_decay, .. } = self.core.config;
+        let factor = self.core.factor();
+        let table = self.core.model.puzzle_embedding_mut();
+        if let (Some(table), Some(gradient)) = (table, d_vectors) {
+            let rates = (puzzle_lr * factor, puzzle_weight_decay);
+            update_puzzle_embedding(table, &self.carry.puzzles, gradient, rates);
+        }
+    }
+
+    /// The model as it is to be used: with averaged parameters if there is an average.
+    pub fn averaged_model(&self) -> Model {
+        self.core.averaged()
+    }
+
+    /// The model with its latest parameters.
+    pub fn model(&self) -> &Model {
+        &self.core.model
+    }
+
+    /// The persistent batch.
+    pub fn carry(&self) -> &Carry {
+        &self.carry
+    }
+}
+
+impl Learner for Trainer {
+    type Network = Model;
+
+    fn start(recipe: &Recipe, data: &Dataset, device: &Device) -> Result<Trainer, Error> {
+        let config = recipe.model_for(data);
+        let model = first_weights(recipe, &config, device, Model::new, load_model)?;
+        Ok(Trainer::new(model, &recipe.train, recipe.seed, data.ignore_label()))
+    }
+
+    fn step(&mut self, fresh: &mut dyn FnMut(usize) -> Example) -> Result<StepMetrics, Error> {
+        self.step(fresh)
+    }
+
+    fn core(&self) -> &Core<Model> {
+        &self.core
+    }
+
+    fn core_mut(&mut self) -> &mut Core<Model> {
+        &mut self.core
+    }
+
+    fn forget(&mut self) {
+        self.carry.halted.fill(true);
+    }
+
+    fn store(&self) -> Vec<(String, Stored)> {
+        let carry = &self.carry;
+        let halted: Vec<u8> = carry.halted.iter().map(|h| u8::from(*h)).collect();
+        vec![
+            ("carry/y".into(), Stored::floats(&carry.state.y)),
+            ("carry/z".into(), Stored::floats(&carry.state.z)),
+            ("carry/questions".into(), Stored::bytes(&carry.questions)),
+            ("carry/answers".into(), Stored::bytes(&carry.answers)),
+            ("carry/puzzles".into(), Stored::integers(&carry.puzzles)),
+            ("carry/steps".into(), Stored::integers(&carry.steps)),
+            ("carry/halted".into(), Stored::bytes(&halted)),
+        ]
+    }
+
+    fn restore(&mut self, reader: &Reader<'_>) -> Result<(), String> {
+        let model = &mut self.core.model;
+        if let Some(table) = model.puzzle_embedding_mut() {
+            table.set(reader.tensor(&format!("weight/{}", table.name()), table.value())?);
+        }
+        for (name, value) in ["initial_y", "initial_z"].into_iter().zip(model.initial_mut()) {
+            *value = reader.tensor(&format!("weight/{name}"), value)?;
+        }
+        let carry = &mut self.carry;
+        carry.state.y = reader.tensor("carry/y", &carry.state.y)?;
+        carry.state.z = reader.tensor("carry/z", &carry.state.z)?;
+        carry.questions = reader.bytes("carry/questions", carry.questions.len())?;
+        carry.answers = reader.bytes("carry/answers", carry.answers.len())?;
+        carry.puzzles = reader.integers("carry/puzzles", carry.puzzles.len())?;
+        carry.steps = reader.integers("carry/steps", carry.steps.len())?;
+        let halted = reader.bytes("carry/halted", carry.halted.len())?;
+        carry.halted = halted.into_iter().map(|h| h != 0).collect();
+        self.core.model.check(self.carry.question()).map_err(|error| error.to_string())
+    }
+
+    fn evaluate(
+        model: &Arc<Model>,
+        data: &Dataset,
+        options: EvalOptions,
+        stop: &Stop,
+    ) -> Result<Evaluation, Error> {
+        let evaluation = evaluate_until(model, data, options, stop, &mut |_| ())?;
+        if stop.is_requested() { Err(Error::Stopped) } else { Ok(evaluation) }
+    }
+
+    fn supervision_steps(&self) -> usize {
+        self.model().config().supervision_steps
+    }
+
+    fn load(folder: &Path, device: &Device) -> Result<Model, Error> {
+        load_model(folder, device)
+    }
+
+    fn describe(&self) -> String {
+        let (total, _) = self.model().parameter_count();
+        let flops = self.model().config().training_flops();
+        format!("{total} parameters, {:.2} GFLOP per puzzle and step", flops / 1e9)
+    }
+
+    fn training_bytes(&self) -> u64 {
+        training_bytes(self.model(), &self.core.config)
+    }
+}
+
+/// What some rows give.
+struct Pass {
+    out: Step,
+    /// Cross-entropy and halting loss of every row.
+    losses: [Tensor; 2],
+    /// Of the parameters.
+    gradients: Gradients,
+    /// Of the puzzle vectors, if there are any.
+    d_vectors: Option<Tensor>,
+}
+
+impl Pass {
+    /// These rows, then those of `other`.
+    fn join(mut self, other: Pass) -> Pass {
+        self.gradients.merge(other.gradients);
+        let ([lm, halt], [more_lm, more_halt]) = (self.losses, other.losses);
+        let vectors = self.d_vectors.zip(other.d_vectors);
+        Pass {
+            out: self.out.join(other.out),
+            losses: [lm.append_rows(&more_lm), halt.append_rows(&more_halt)],
+            gradients: self.gradients,
+            d_vectors: vectors.map(|(a, b)| a.append_rows(&b)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trm::{Config, Network};
+    use trm_data::stream;
+
+    #[test]
+    fn portions_give_the_gradients_of_the_whole_batch() {
+        let config = Config {
+            vocab_size: 5,
+            seq_len: 99,
+            hidden: 16,
+            heads: 2,
+            inner_multiple: 8,
+            cycles: 1,
+            recursions: 1,
+            prefix_len: 1,
+            puzzle_embedding: 16,
+            puzzle_identifiers: 3,
+            ..Config::default()
+        };
+        let device = Device::cpu(2);
+        let model = Model::new(&config, &device, &mut stream(1, Purpose::Weights, 0)).unwrap();
+        let train = TrainConfig { batch: 7, ..TrainConfig::default() };
+        let mut trainer = Trainer::new(model, &train, 1, 0);
+        let example = |row: usize| {
+            let tokens = |step: usize| (0..99).map(|i| (1 + (step * i + row) % 4) as u8).collect();
+            Example { question: tokens(1), answer: tokens(3), puzzle: row as u32 % 3 }
+        };
+        trainer.carry.refill(&trainer.core.model, example);
+        let (portions, whole) = (trainer.pass(), trainer.pass_of(0..7, trainer.core.tape()));
+        assert_eq!(config.portion(), 2);
+        let losses = |pass: &Pass| pass.losses.each_ref().map(|l| l.to_f32_vec().unwrap());
+        assert_eq!(losses(&portions), losses(&whole));
+        assert_eq!(portions.out.answers().unwrap(), whole.out.answers().unwrap());
+        let close = |a: &Tensor, b: &Tensor| {
+            let (a, b) = (a.to_f32_vec().unwrap(), b.to_f32_vec().unwrap());
+            let largest = b.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+            assert!(largest > 0.0 && a.len() == b.len());
+            assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() <= 1e-5 * largest));
+        };
+        for parameter in trainer.model().parameters() {
+            let of = |pass: &Pass| pass.gradients.parameter(parameter).cloned();
+            close(&of(&portions).unwrap(), &of(&whole).unwrap());
+        }
+        close(&portions.d_vectors.unwrap(), &whole.d_vectors.unwrap());
+    }
+}
