@@ -1,8 +1,7 @@
 use crate::DType;
 use crate::cpu::Cpu;
 use crate::cpu::tasks::Unfinished;
-use crate::kernels::DeviceError;
-use crate::kernels::{Kernels, Memory};
+use crate::kernels::{DeviceError, Kernels, Memory};
 use crate::plain::Plain;
 use std::any::Any;
 use std::fmt;

@@ -1,7 +1,7 @@
 //! Embedded questions.
 
 use crate::cpu::element::Element;
-use crate::cpu::memory::uninit;
+use crate::cpu::memory::{start, uninit};
 use crate::cpu::tasks::Tasks;
 use crate::kernels::Sum;
 use crate::ops::embed::Embedding;
@@ -62,15 +62,6 @@ pub(super) fn prefix_backward(embedding: &Embedding, d_out: &Tensor, width: usiz
     let puzzles = d_out.slice::<f32>().chunks_exact(len * d);
     let values: Vec<f32> = puzzles.flat_map(|p| &p[..width]).map(|g| scale * g).collect();
     Tensor::from_f32(d_out.device(), &[batch, width], &values)
-}
-
-/// The sum, of zeros if nothing has been added yet.
-pub(super) fn start(sum: Sum<'_>) -> &mut [f32] {
-    let values = sum.tensor.slice_mut::<f32>();
-    if !sum.started {
-        values.fill(0.0);
-    }
-    values
 }
 
 fn add_scaled(sum: &mut [f32], terms: &[f32], scale: f32) {

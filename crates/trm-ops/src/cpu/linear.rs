@@ -1,8 +1,7 @@
 //! Products with weights along the features.
 
 use crate::cpu::element::Element;
-use crate::cpu::embed::start;
-use crate::cpu::memory::uninit;
+use crate::cpu::memory::{start, uninit};
 use crate::cpu::norm::norm_rows;
 use crate::cpu::panels::{Format, add_transposed_product, row_block, scratch, times_block};
 use crate::cpu::tasks::Tasks;

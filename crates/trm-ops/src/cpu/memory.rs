@@ -1,6 +1,7 @@
 //! What tensors are kept in: aligned buffers that go back to their device when dropped.
 
 use crate::cpu::element::Element;
+use crate::kernels::Sum;
 use crate::{DType, Device, Tensor};
 use bytemuck::{Pod, Zeroable};
 use std::collections::BTreeMap;
@@ -109,6 +110,15 @@ impl Tensor {
         let buffer = self.storage_mut().expect("just made unique").downcast_mut::<Buffer>();
         buffer.expect("a tensor of a CPU").slice_mut(len)
     }
+}
+
+/// The values of a sum, zeros if nothing has been added yet.
+pub(crate) fn start(sum: Sum<'_>) -> &mut [f32] {
+    let values = sum.tensor.slice_mut::<f32>();
+    if !sum.started {
+        values.fill(0.0);
+    }
+    values
 }
 
 /// Runs a generic kernel with the element type that a dtype stands for.
