@@ -79,6 +79,12 @@ impl Case {
         (inputs, parameters)
     }
 
+    /// The output on a tape that only runs, where operations may be fused.
+    pub(crate) fn output(&self, device: &Device, operation: Operation, dtype: DType) -> Vec<f32> {
+        let (inputs, parameters) = self.build(device, &self.values(), dtype);
+        values(&operation(&Tape::off(device), &inputs, &parameters))
+    }
+
     /// The output, and the gradients of `Σ weight · output` for inputs, then parameters.
     pub(crate) fn run(&self, device: &Device, operation: Operation, dtype: DType) -> Vec<Vec<f32>> {
         let (inputs, parameters) = self.build(device, &self.values(), dtype);

@@ -33,7 +33,9 @@ pub(crate) fn agree(name: &str, device: &Device, case: &Case, operation: Operati
     for (dtype, tolerance) in formats {
         let plain = case.run(&Device::plain(), operation, *dtype);
         let got = case.run(device, operation, *dtype);
-        for (i, (got, want)) in got.iter().zip(&plain).enumerate() {
+        let unrecorded = case.output(device, operation, *dtype);
+        let pairs = got.iter().zip(&plain).chain([(&unrecorded, &plain[0])]);
+        for (i, (got, want)) in pairs.enumerate() {
             let off = distance(got, want);
             assert!(off < *tolerance, "{name}, {dtype}, {device:?}: result {i} is off by {off:e}");
         }
