@@ -70,7 +70,7 @@ pub(crate) struct Arguments {
     /// Save logits, preds and q_halt_logits of every puzzle's last step here.
     #[arg(long, value_name = "FILE.safetensors")]
     save_outputs: Option<PathBuf>,
-    /// Of ARC: images of a task that vote at most, the task itself first (default: all).
+    /// Of ARC: augmentations of a task that vote at most, the task itself first (default: all).
     #[arg(long, value_name = "N")]
     votes: Option<usize>,
     /// Of ARC: write two attempts for every test input here.

@@ -120,9 +120,9 @@ pub(crate) fn print_report(report: &SearchReport, options: &SearchOptions, batch
         report.mean_rollouts
     );
     let Search { steps, rollouts, noise, restart, symmetries, patience, seed, .. } = options.search;
-    let images = if symmetries { "images" } else { "no images" };
+    let augmentations = if symmetries { "augmentations" } else { "no augmentations" };
     out!(
         "at most {rollouts} chains of {steps} steps, patience {patience}, noise {noise}, restart \
-         {restart}, {images}, seed {seed}, {batch} chains at a time"
+         {restart}, {augmentations}, seed {seed}, {batch} chains at a time"
     );
 }

@@ -123,7 +123,7 @@ impl Rules for Stripes {
         }
     }
 
-    fn disguise(&self, question: &mut [u8], rng: &mut dyn Rng) -> Undo {
+    fn augment_question(&self, question: &mut [u8], rng: &mut dyn Rng) -> Undo {
         let exchanges: bool = rng.random();
         let turn = move |tokens: &mut [u8]| {
             if exchanges {

@@ -3,7 +3,7 @@
 //! `download` (with the feature `web`) fetches the originals.
 //!
 //! ```
-//! use trm_data::{Generated, Images, Kind, Sampler, generate_sudoku};
+//! use trm_data::{Generated, Augment, Kind, Sampler, generate_sudoku};
 //! use trm_puzzles::sudoku::{Givens, Shape};
 //!
 //! let kind = Kind::Random(Givens::AtLeast(6..=10));
@@ -11,7 +11,7 @@
 //! let splits = generate_sudoku(&wanted, None, &mut |_| ())?;
 //! assert_eq!([splits.train.len(), splits.test.len()], [20, 5]);
 //! let groups: Vec<usize> = (0..splits.train.groups()).collect();
-//! let mut sampler = Sampler::new((&splits.train, &groups), Images::None, 1, 0);
+//! let mut sampler = Sampler::new((&splits.train, &groups), Augment::None, 1, 0);
 //! assert_eq!(sampler.draw().question.len(), 16);
 //! # Ok::<(), trm_data::Error>(())
 //! ```
@@ -33,7 +33,7 @@ pub use dataset::augmented::Augmented;
 pub use dataset::example::Example;
 pub use dataset::merge::merge;
 pub use dataset::metadata::{Metadata, Origin};
-pub use dataset::sampler::{Images, Sampler};
+pub use dataset::sampler::{Augment, Sampler};
 pub use dataset::splits::Splits;
 pub use dataset::{Dataset, npy};
 pub use error::Error;

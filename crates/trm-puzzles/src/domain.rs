@@ -298,14 +298,14 @@ mod tests {
     }
 
     #[test]
-    fn answers_to_a_disguised_question_are_turned_back() {
+    fn answers_to_an_augmented_question_are_turned_back() {
         let domain = Domain::new(Shape::Six);
         let mut rng = ChaCha8Rng::seed_from_u64(5);
         let question = domain.parse("1..4...5.1..2...3...6.....2...3.6...").unwrap();
         let mut moved = 0;
         for _ in 0..20 {
             let (mut image, mut answer) = (question.clone(), Vec::new());
-            let undo = domain.disguise(&mut image, &mut rng);
+            let undo = domain.augment_question(&mut image, &mut rng);
             moved += usize::from(image != question);
             answer.extend(&image);
             undo(&mut answer);

@@ -9,7 +9,7 @@ use rand::Rng;
 /// colour codes, for example). All that it returns should take up the same room on the terminal.
 pub type Paint<'a> = &'a dyn Fn(usize, char) -> String;
 
-/// Turns an answer to the image of a puzzle into one to the puzzle ([`Rules::disguise`]).
+/// Turns an answer to the image of a puzzle into one to the puzzle ([`Rules::augment_question`]).
 pub type Undo = Box<dyn Fn(&mut [u8]) + Send>;
 
 /// The tokens of a question and of its answer.
@@ -172,7 +172,7 @@ pub trait Rules: Send + Sync + 'static {
 
     /// Replaces a question by its image under one random symmetry; what is returned turns an answer to
     /// the image back into one to the question.
-    fn disguise(&self, _question: &mut [u8], _rng: &mut dyn Rng) -> Undo {
+    fn augment_question(&self, _question: &mut [u8], _rng: &mut dyn Rng) -> Undo {
         Box::new(|_| ())
     }
 

@@ -1,4 +1,4 @@
-//! Evaluation on ARC: every image of a task predicts, and equal predictions are votes. Nothing is kept from
+//! Evaluation on ARC: every augmentation of a task predicts, and equal predictions are votes. Nothing is kept from
 //! one evaluation to the next.
 
 use crate::Error;
@@ -17,10 +17,10 @@ use trm_train::check_fit;
 /// Numbers of attempts that are scored; two are the official ones.
 pub const ATTEMPTS: [usize; 6] = [1, 2, 5, 10, 100, 1000];
 
-/// How to let images vote.
+/// How to let augmentations vote.
 #[derive(Clone, Copy, Debug)]
 pub struct VoteOptions {
-    /// Images of a task that vote at most, the task itself first.
+    /// Augmentations of a task that vote at most, the task itself first.
     pub votes: usize,
     /// Supervision steps, halting.
     pub limits: Limits,
@@ -41,7 +41,7 @@ pub struct VoteReport {
     pub tasks: usize,
     /// Test inputs of all tasks, and those whose output is known.
     pub inputs: (usize, usize),
-    /// Images that voted, on average over test inputs.
+    /// Augmentations that voted, on average over test inputs.
     pub votes: f64,
     /// For each number of attempts the share of known outputs that are among as many of the predictions with
     /// most votes: averaged over the inputs of a task, then over tasks.
@@ -53,7 +53,7 @@ pub struct VoteReport {
     pub submission: Value,
 }
 
-/// Lets images of all tasks of a data set vote, or of those that are done when `stop` is requested.
+/// Lets augmentations of all tasks of a data set vote, or of those that are done when `stop` is requested.
 /// `progress` hears how many test inputs are done, of how many.
 ///
 /// # Errors
@@ -67,7 +67,7 @@ pub fn vote(
 ) -> Result<VoteReport, Error> {
     check_fit(model, data)?;
     let Some(augmented) = &data.augmented else {
-        return Err(Error::Mismatch("the data set has no images that could vote".into()));
+        return Err(Error::Mismatch("the data set has no augmentations that could vote".into()));
     };
     let started = Instant::now();
     let tasks = asked(data, augmented)?;
@@ -107,7 +107,7 @@ fn solved(tasks: &[Vec<Option<usize>>], most: usize) -> f64 {
     tasks.iter().map(of_task).sum::<f64>() / tasks.len().max(1) as f64
 }
 
-/// Images of tasks, and who asks them.
+/// Augmentations of tasks, and who asks them.
 struct Voters<'a> {
     solver: Solver,
     data: &'a Dataset,
@@ -121,17 +121,17 @@ struct Ballot {
     attempts: Vec<[Grid; 2]>,
     /// Of every known output, its place among the predictions.
     places: Vec<Option<usize>>,
-    /// Images that voted, summed over test inputs.
+    /// Augmentations that voted, summed over test inputs.
     votes: usize,
 }
 
 impl Voters<'_> {
-    /// Lets the images of a task vote on its test inputs; nothing if that was stopped.
+    /// Lets the augmentations of a task vote on its test inputs; nothing if that was stopped.
     fn ask(&self, task: &Asked, progress: &mut dyn FnMut(usize)) -> Result<Option<Ballot>, Error> {
         let Voters { data, augmented, options, .. } = self;
         let voting = augmented.of_task(task.id);
         let voting = &voting[..voting.len().min(options.votes.max(1))];
-        let undo = augmented.image(task.id).inverse();
+        let undo = augmented.augmentation(task.id).inverse();
         let mut ballot = Ballot::default();
         for example in task.examples.clone() {
             let input = decode(data.input(example))
@@ -151,11 +151,13 @@ impl Voters<'_> {
         Ok(Some(ballot))
     }
 
-    /// What the images of a task make of a test input, turned back; with the halting logits.
+    /// What the augmentations of a task make of a test input, turned back; with the halting logits.
     fn predictions(&self, input: &Grid, ids: &[u32]) -> Result<Option<Vec<(Grid, f32)>>, Error> {
         let Voters { solver, data, augmented, options } = self;
-        let tokens: Vec<u8> =
-            ids.iter().flat_map(|id| encode(&augmented.image(*id).apply(input), (0, 0))).collect();
+        let tokens: Vec<u8> = ids
+            .iter()
+            .flat_map(|id| encode(&augmented.augmentation(*id).apply(input), (0, 0)))
+            .collect();
         let blank = vec![data.metadata.blank_identifier_id; ids.len()];
         let puzzles = if options.blank_identifiers { &blank[..] } else { ids };
         let mut found = Vec::new();
@@ -169,8 +171,8 @@ impl Voters<'_> {
             if thought.last
                 && let Some(grid) = decode(&thought.answer)
             {
-                let image = augmented.image(ids[thought.puzzle]);
-                found.push((image.inverse().apply(&grid), thought.halt_logit));
+                let augmentation = augmented.augmentation(ids[thought.puzzle]);
+                found.push((augmentation.inverse().apply(&grid), thought.halt_logit));
             }
         }
         Ok(Some(found))
@@ -179,13 +181,13 @@ impl Voters<'_> {
 
 /// A task whose test inputs are asked.
 struct Asked {
-    /// Identifier of the image that is stored.
+    /// Identifier of the augmentation that is stored.
     id: u32,
     /// Its test inputs.
     examples: Range<usize>,
 }
 
-/// The tasks of a data set. Where their images are stored too, the first of each has all its test inputs.
+/// The tasks of a data set. Where their augmentations are stored too, the first of each has all its test inputs.
 fn asked(data: &Dataset, augmented: &Augmented) -> Result<Vec<Asked>, Error> {
     let mut known = HashSet::new();
     let mut tasks = Vec::new();

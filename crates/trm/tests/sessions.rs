@@ -167,7 +167,7 @@ impl Referee for Never {
         Judgement::Wrong
     }
 
-    fn disguise(&mut self, _: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
+    fn augment_question(&mut self, _: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
         None
     }
 }

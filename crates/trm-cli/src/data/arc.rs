@@ -21,10 +21,10 @@ pub(crate) struct Arguments {
     /// Tasks to be evaluated on; what shows their rules is learned from too. Can be given several times.
     #[arg(long, value_name = "FILE", required = true)]
     test: Vec<PathBuf>,
-    /// Images of every task, turned and recoloured, each with an identifier of its own; they are drawn while
+    /// Augmentations of every task, turned and recoloured, each with an identifier of its own; they are drawn while
     /// training, none is written.
-    #[arg(long, default_value_t = 1000)]
-    images: usize,
+    #[arg(long, alias = "images", default_value_t = 1000)]
+    augmentations: usize,
     /// What to do with training tasks that are evaluated on, by content.
     #[arg(long, value_enum, default_value = "refuse")]
     leaks: LeaksArgument,
@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     /// Of the tasks to be evaluated on only these, separated by commas.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "limit")]
     only: Vec<String>,
-    /// Seed of the images.
+    /// Seed of the augmentations.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: u64,
 }
@@ -83,7 +83,7 @@ pub(super) fn splits(arguments: &Arguments) -> Result<Splits> {
     let tasks = ArcTasks {
         training: read(&arguments.train)?,
         evaluation: select(read(&arguments.test)?, &arguments.only)?,
-        images: arguments.images,
+        augmentations: arguments.augmentations,
         seed: arguments.seed,
         source: names.join(", "),
     };

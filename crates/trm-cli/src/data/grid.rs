@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
     /// numbers from 0 to 9 or characters.
     #[arg(long, value_name = "FILE")]
     train: PathBuf,
-    /// Puzzles to be tested on; none of them, nor an image, will be trained on.
+    /// Puzzles to be tested on; none of them, nor an augmentation, will be trained on.
     #[arg(long, value_name = "FILE")]
     test: Option<PathBuf>,
     /// Puzzles to split off to test on, where there is no --test (default: a tenth, at most 1000).
@@ -36,10 +36,10 @@ pub(crate) struct Arguments {
     /// grids may be smaller than the largest.
     #[arg(long, value_name = "SYMBOLS")]
     alphabet: Option<String>,
-    /// Puzzles stay puzzles when question and answer are turned and mirrored: train on random images.
+    /// Puzzles stay puzzles when question and answer are turned and mirrored: train on random augmentations.
     #[arg(long)]
     dihedral: bool,
-    /// Puzzles stay puzzles when these symbols change places among each other: train on random images.
+    /// Puzzles stay puzzles when these symbols change places among each other: train on random augmentations.
     #[arg(long, value_name = "SYMBOLS")]
     permute: Option<String>,
     /// Seed of the split.

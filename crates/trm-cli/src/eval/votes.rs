@@ -1,4 +1,4 @@
-//! `trm eval` of ARC: images of a task vote.
+//! `trm eval` of ARC: augmentations of a task vote.
 
 use super::{Arguments, STOPPING, ended, identity, print_digests, print_heading};
 use crate::Outcome;

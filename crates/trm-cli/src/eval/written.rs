@@ -37,7 +37,10 @@ pub(super) fn run(
         ],
     )?;
     if data.augmented.is_some() {
-        bail!("{}: votes over images of a task need a recursive model", arguments.data.display());
+        bail!(
+            "{}: votes over augmentations of a task need a recursive model",
+            arguments.data.display()
+        );
     }
     match options.samples {
         1 => greedy(arguments, model, data, options),

@@ -13,7 +13,7 @@ const IMPORT: &str = "import ckpt --config all_config.yaml --data data --out m";
 const CASES: &[(&str, &str, i32, &str)] = &[
     (
         "arc-leak-turned-task",
-        "data arc --train tr_challenges.json --test te_challenges.json --images 2 --out o",
+        "data arc --train tr_challenges.json --test te_challenges.json --augmentations 2 --out o",
         2,
         "--leaks drop",
     ),
@@ -31,7 +31,7 @@ const CASES: &[(&str, &str, i32, &str)] = &[
     ),
     (
         "arc-single-task-file",
-        "data arc --train aaaaaaaa.json --test asked --leaks allow --images 2 --out d",
+        "data arc --train aaaaaaaa.json --test asked --leaks allow --augmentations 2 --out d",
         0,
         "",
     ),

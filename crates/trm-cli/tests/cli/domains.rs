@@ -149,7 +149,16 @@ fn tasks_of_arc_are_learned_voted_on_and_submitted() {
     }
     let (training, evaluation) = ("training_challenges.json", "evaluation_challenges.json");
     let data = [
-        "data", "arc", "--train", training, "--test", evaluation, "--images", "4", "--out", "data",
+        "data",
+        "arc",
+        "--train",
+        training,
+        "--test",
+        evaluation,
+        "--augmentations",
+        "4",
+        "--out",
+        "data",
     ];
     session.succeed(&data);
     session.write("recipe.toml", RECIPE);
@@ -229,8 +238,18 @@ fn tasks_of_arc_are_learned_voted_on_and_submitted() {
 
     let leak = ["data", "arc", "--train", training, "--test", training, "--out", "new"];
     assert!(session.refuse(&leak, 2).contains("is task t0 of the evaluation set"));
-    let few =
-        ["data", "arc", "--test", evaluation, "--images", "1", "--only", "t11", "--out", "few"];
+    let few = [
+        "data",
+        "arc",
+        "--test",
+        evaluation,
+        "--augmentations",
+        "1",
+        "--only",
+        "t11",
+        "--out",
+        "few",
+    ];
     session.succeed(&few);
     assert!(session.succeed(&["data", "check", "few"]).contains("test: 1 examples, 1 puzzles"));
     let unknown = ["data", "arc", "--test", evaluation, "--only", "t11,t12", "--out", "new"];

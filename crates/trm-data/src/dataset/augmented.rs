@@ -1,4 +1,4 @@
-//! Puzzle identifiers that stand for images of ARC tasks, drawn when they are needed.
+//! Puzzle identifiers that stand for augmentations of ARC tasks, drawn when they are needed.
 
 use crate::dataset::example::Example;
 use crate::text::foreign;
@@ -6,48 +6,49 @@ use rand::{Rng, RngExt};
 use std::collections::{HashMap, HashSet};
 use trm_puzzles::arc::{Augmentation, Grid, decode, encode, room};
 
-/// Which image of which task every puzzle identifier stands for, as `identifiers.json` lists them: the blank
-/// one, then every task followed by its images. Data sets hold the tasks as they are; their images are made
+/// Which augmentation of which task every puzzle identifier stands for, as `identifiers.json` lists them: the blank
+/// one, then every task followed by its augmentations. Data sets hold the tasks as they are; their augmentations are made
 /// on the fly, and still have identifiers of their own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Augmented {
-    /// The task, by its place, and its image, by identifier. The blank identifier has no task.
-    images: Vec<(usize, Augmentation)>,
+    /// The task, by its place, and its augmentation, by identifier. The blank identifier has no task.
+    augmentations: Vec<(usize, Augmentation)>,
     tasks: Vec<Task>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 struct Task {
     name: String,
-    /// Identifiers of its images, rising.
+    /// Identifiers of its augmentations, rising.
     ids: Vec<u32>,
 }
 
 impl Augmented {
-    /// From the names of all identifiers. A task without a name of its own may have images.
+    /// From the names of all identifiers. A task without a name of its own may have augmentations.
     ///
     /// # Errors
     /// If a name is none, or occurs twice.
     pub fn from_names(names: &[String]) -> Result<Augmented, String> {
         let mut augmented =
-            Augmented { images: vec![(usize::MAX, Augmentation::NONE)], tasks: Vec::new() };
+            Augmented { augmentations: vec![(usize::MAX, Augmentation::NONE)], tasks: Vec::new() };
         let (mut places, mut known) = (HashMap::new(), HashSet::new());
         for (id, full) in (0u32..).zip(names).skip(1) {
             if !known.insert(full) {
                 return Err(format!("`{}` occurs twice", foreign(full)));
             }
-            let (name, image) = Augmentation::from_name(full).map_err(|error| error.to_string())?;
+            let (name, augmentation) =
+                Augmentation::from_name(full).map_err(|error| error.to_string())?;
             let place = *places.entry(name).or_insert_with(|| {
                 augmented.tasks.push(Task { name: name.into(), ids: Vec::new() });
                 augmented.tasks.len() - 1
             });
             augmented.tasks[place].ids.push(id);
-            augmented.images.push((place, image));
+            augmented.augmentations.push((place, augmentation));
         }
         Ok(augmented)
     }
 
-    /// The names of tasks and of `count` images of each, drawn by `rng` for a task's place in the list.
+    /// The names of tasks and of `count` augmentations of each, drawn by `rng` for a task's place in the list.
     pub(crate) fn names<R: Rng>(
         tasks: &[&str],
         count: usize,
@@ -59,49 +60,49 @@ impl Augmented {
             let mut drawn = vec![Augmentation::NONE];
             let mut known = HashSet::from([Augmentation::NONE]);
             while drawn.len() <= count {
-                let image = Augmentation::random(&mut rng);
-                if known.insert(image) {
-                    drawn.push(image);
+                let augmentation = Augmentation::random(&mut rng);
+                if known.insert(augmentation) {
+                    drawn.push(augmentation);
                 }
             }
-            names.extend(drawn.iter().map(|image| image.name(task)));
+            names.extend(drawn.iter().map(|augmentation| augmentation.name(task)));
         }
         names
     }
 
     /// All that examples depend on.
     pub(crate) fn hash(&self, hasher: &mut blake3::Hasher) {
-        for (_, image) in &self.images {
-            hasher.update(image.to_string().as_bytes());
+        for (_, augmentation) in &self.augmentations {
+            hasher.update(augmentation.to_string().as_bytes());
         }
     }
 
-    /// Identifiers of a task's images, the task itself first, given one of them; none of the blank one.
+    /// Identifiers of a task's augmentations, the task itself first, given one of them; none of the blank one.
     pub fn of_task(&self, id: u32) -> &[u32] {
         self.task(id).map_or(&[], |task| &task.ids)
     }
 
-    /// The image that an identifier stands for.
-    pub fn image(&self, id: u32) -> Augmentation {
-        self.images[id as usize].1
+    /// The augmentation that an identifier stands for.
+    pub fn augmentation(&self, id: u32) -> Augmentation {
+        self.augmentations[id as usize].1
     }
 
-    /// Whether an identifier stands for another image of a task than the task itself.
+    /// Whether an identifier stands for another augmentation of a task than the task itself.
     pub fn is_image(&self, id: u32) -> bool {
         let is_later = |task: &Task| task.ids[0] != id;
-        self.image(id) != Augmentation::NONE || self.task(id).is_some_and(is_later)
+        self.augmentation(id) != Augmentation::NONE || self.task(id).is_some_and(is_later)
     }
 
-    /// The name of the task that an identifier stands for an image of.
+    /// The name of the task that an identifier stands for an augmentation of.
     pub fn name(&self, id: u32) -> Option<&str> {
         self.task(id).map(|task| &task.name[..])
     }
 
     fn task(&self, id: u32) -> Option<&Task> {
-        self.tasks.get(self.images[id as usize].0)
+        self.tasks.get(self.augmentations[id as usize].0)
     }
 
-    /// A training example of a random image of a task: one example of every image lies at the top left of
+    /// A training example of a random augmentation of a task: one example of every augmentation lies at the top left of
     /// its canvas, the others anywhere, question and answer alike (docs/REFERENCE.md section 4).
     pub(crate) fn draw(
         &self,
@@ -115,10 +116,10 @@ impl Augmented {
             return Example { question: question.into(), answer: answer.into(), puzzle: task };
         }
         let id = ids[rng.random_range(0..ids.len() as u32) as usize];
-        let image = self.image(id);
+        let augmentation = self.augmentation(id);
         let grids: Vec<Grid> = [question, answer]
             .into_iter()
-            .filter_map(|canvas| decode(canvas).map(|grid| image.apply(&grid)))
+            .filter_map(|canvas| decode(canvas).map(|grid| augmentation.apply(&grid)))
             .collect();
         let [question, answer] = &grids[..] else {
             return Example { question: question.into(), answer: answer.into(), puzzle: id };
@@ -157,7 +158,7 @@ mod tests {
             (Some("b"), Some("b"), None)
         );
         for (id, name) in (1..).zip(&names[1..]) {
-            assert_eq!(Augmentation::from_name(name).unwrap().1, augmented.image(id));
+            assert_eq!(Augmentation::from_name(name).unwrap().1, augmented.augmentation(id));
         }
         let twice = ["<blank>", "a", "b", "a"].map(String::from);
         assert_eq!(Augmented::from_names(&twice), Err("`a` occurs twice".into()));
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn examples_are_images_of_their_identifier_somewhere_on_the_canvas() {
+    fn examples_are_augmentations_of_their_identifier_somewhere_on_the_canvas() {
         let names = Augmented::names(&["a"], 20, |task| stream(3, Purpose::Data, task));
         let augmented = Augmented::from_names(&names).unwrap();
         let rows = |rows: &[Vec<i64>]| Grid::from_rows(rows).unwrap();
@@ -180,12 +181,12 @@ mod tests {
         for place in 0..200 {
             let canvases = canvases.each_ref().map(|canvas| &canvas[..]);
             let example = augmented.draw(1, (place % 3, 3), canvases, &mut rng);
-            let image = augmented.image(example.puzzle);
+            let augmentation = augmented.augmentation(example.puzzle);
             ids.insert(example.puzzle);
             let first = |canvas: &[u8]| canvas.iter().position(|token| *token > 1).unwrap();
             let offset = (first(&example.question) / 30, first(&example.question) % 30);
-            assert_eq!(example.question, encode(&image.apply(&input), offset));
-            assert_eq!(example.answer, encode(&image.apply(&output), offset));
+            assert_eq!(example.question, encode(&augmentation.apply(&input), offset));
+            assert_eq!(example.answer, encode(&augmentation.apply(&output), offset));
             moved += usize::from(offset != (0, 0));
             assert!(place % 3 != example.puzzle as usize % 3 || offset == (0, 0));
         }

@@ -144,7 +144,7 @@ impl Dataset {
     }
 }
 
-/// The images of ARC tasks, from `identifiers.json` beside the splits.
+/// The augmentations of ARC tasks, from `identifiers.json` beside the splits.
 fn load_augmented(folder: &Path, metadata: &Metadata) -> Result<Arc<Augmented>, Error> {
     let path = folder.join(IDENTIFIERS);
     let names: Vec<String> = serde_json::from_slice(&read(&path)?)

@@ -60,7 +60,7 @@ fn coarser(indices: &[usize], groups: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::sampler::{Images, Sampler};
+    use crate::dataset::sampler::{Augment, Sampler};
 
     fn set(first: u8, puzzles: u8) -> Dataset {
         let metadata = Metadata { vocab_size: 100, seq_len: 1, ..Metadata::default() };
@@ -73,7 +73,7 @@ mod tests {
         let both = merge(&set(1, 3), &set(50, 10)).unwrap();
         assert_eq!((both.len(), both.groups()), (13, 6));
         let groups: Vec<usize> = (0..both.groups()).collect();
-        let mut sampler = Sampler::new((&both, &groups), Images::None, 1, 0);
+        let mut sampler = Sampler::new((&both, &groups), Augment::None, 1, 0);
         let drawn: Vec<u8> = (0..600).map(|_| sampler.draw().question[0]).collect();
         assert_eq!(drawn.iter().filter(|value| **value < 50).count(), 300);
         for value in (1..4).chain(50..60) {

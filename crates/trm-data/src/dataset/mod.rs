@@ -32,7 +32,7 @@ pub struct Dataset {
     pub puzzle_indices: Vec<usize>,
     /// Where each group's puzzles begin, and where the last one's end.
     pub group_indices: Vec<usize>,
-    /// Of ARC: the images that the other identifiers stand for.
+    /// Of ARC: the augmentations that the other identifiers stand for.
     pub augmented: Option<Arc<Augmented>>,
 }
 
@@ -151,8 +151,8 @@ impl Dataset {
         selected
     }
 
-    /// Whether images of tasks are stored, as the public code does, and not drawn.
-    pub fn holds_images(&self) -> bool {
+    /// Whether augmentations of tasks are stored, as the public code does, and not drawn.
+    pub fn holds_augmentations(&self) -> bool {
         let is_image = |augmented: &Arc<Augmented>| {
             self.puzzle_identifiers.iter().any(|id| augmented.is_image(*id))
         };

@@ -7,12 +7,12 @@ use trm_puzzles::Domain;
 
 /// What is drawn of an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Images {
+pub enum Augment {
     /// The example itself.
     None,
     /// A random equivalent of it.
     Symmetries(Domain),
-    /// Of tasks: a random image, with its identifier.
+    /// Of tasks: a random augmentation, with its identifier.
     Tasks,
 }
 
@@ -21,7 +21,7 @@ pub enum Images {
 pub struct Sampler<'d> {
     data: &'d Dataset,
     groups: &'d [usize],
-    images: Images,
+    augment: Augment,
     seed: u64,
     drawn: u64,
     order: (u64, Vec<usize>),
@@ -31,11 +31,11 @@ impl<'d> Sampler<'d> {
     /// A sampler of these groups that has already drawn `drawn` examples.
     pub fn new(
         (data, groups): (&'d Dataset, &'d [usize]),
-        images: Images,
+        augment: Augment,
         seed: u64,
         drawn: u64,
     ) -> Self {
-        Sampler { data, groups, images, seed, drawn, order: (u64::MAX, Vec::new()) }
+        Sampler { data, groups, augment, seed, drawn, order: (u64::MAX, Vec::new()) }
     }
 
     /// How many examples have been drawn.
@@ -59,14 +59,14 @@ impl<'d> Sampler<'d> {
         let example = within(&self.data.puzzle_indices, puzzle);
         let id = self.data.puzzle_identifiers[puzzle];
         let (question, answer) = (self.data.input(example), self.data.label(example));
-        if let (Images::Tasks, Some(augmented)) = (&self.images, &self.data.augmented) {
+        if let (Augment::Tasks, Some(augmented)) = (&self.augment, &self.data.augmented) {
             let (first, end) =
                 (self.data.puzzle_indices[puzzle], self.data.puzzle_indices[puzzle + 1]);
             let place = (example - first, end - first);
             return augmented.draw(id, place, [question, answer], &mut rng);
         }
         let (mut question, mut answer) = (question.to_vec(), answer.to_vec());
-        if let Images::Symmetries(domain) = &self.images {
+        if let Augment::Symmetries(domain) = &self.augment {
             domain.augment(&mut question, &mut answer, &mut rng);
         }
         Example { question, answer, puzzle: id }

@@ -1,4 +1,4 @@
-//! ARC data sets: tasks to learn from, tasks to be evaluated on, and identifiers for their images.
+//! ARC data sets: tasks to learn from, tasks to be evaluated on, and identifiers for their augmentations.
 
 use super::leaks::given_away;
 use crate::Error;
@@ -21,9 +21,9 @@ pub struct ArcTasks {
     pub training: Vec<Task>,
     /// To be evaluated on: what shows the rule is learned from too, the test inputs are asked.
     pub evaluation: Vec<Task>,
-    /// Images of every task, each with an identifier of its own.
-    pub images: usize,
-    /// Seed of the images.
+    /// Augmentations of every task, each with an identifier of its own.
+    pub augmentations: usize,
+    /// Seed of the augmentations.
     pub seed: u64,
     /// Where the tasks come from.
     pub source: String,
@@ -40,8 +40,8 @@ pub enum Leaks {
     Allow,
 }
 
-/// Most images of a task that are drawn; there are 2,903,040.
-const MOST_IMAGES: usize = 100_000;
+/// Most augmentations of a task that are drawn; there are 2,903,040.
+const MOST_AUGMENTATIONS: usize = 100_000;
 
 /// Reads tasks from files of a single task, files of challenges with the solutions beside them (`…challenges…` and
 /// `…solutions…`, where there are any), and folders of such files, at most `limit` of each path. Also tells how
@@ -117,16 +117,18 @@ fn solutions_of(challenges: &Path) -> Option<PathBuf> {
         .then(|| challenges.with_file_name(name.replace("challenges", "solutions")))
 }
 
-/// The data set of some tasks, in the layout of the public code: a group is a task, a puzzle one of its images,
+/// The data set of some tasks, in the layout of the public code: a group is a task, a puzzle one of its augmentations,
 /// of which only the first, the task itself, is stored.
 ///
 /// # Errors
 /// If two tasks have the same name, or leaks are refused and there is one.
 pub fn arc_splits(tasks: &ArcTasks, leaks: Leaks) -> Result<Splits, Error> {
-    let ArcTasks { training, evaluation, images, seed, source } = tasks;
+    let ArcTasks { training, evaluation, augmentations, seed, source } = tasks;
     let mut training = training.clone();
-    if *images > MOST_IMAGES {
-        return Err(Error::Mismatch(format!("{images} images of a task: at most {MOST_IMAGES}")));
+    if *augmentations > MOST_AUGMENTATIONS {
+        return Err(Error::Mismatch(format!(
+            "{augmentations} augmentations of a task: at most {MOST_AUGMENTATIONS}"
+        )));
     }
     let given_away = given_away(&training, evaluation);
     match (leaks, given_away.iter().next()) {
@@ -148,11 +150,12 @@ pub fn arc_splits(tasks: &ArcTasks, leaks: Leaks) -> Result<Splits, Error> {
         let message = format!("two tasks are called {}: identifiers would clash", foreign(twice));
         return Err(Error::Mismatch(message));
     }
-    let identifiers = Augmented::names(&names, *images, |task| stream(*seed, Purpose::Data, task));
+    let identifiers =
+        Augmented::names(&names, *augmentations, |task| stream(*seed, Purpose::Data, task));
     let origin = Origin { source: source.clone(), seed: *seed, digest: String::new() };
     let dataset =
         |groups: Vec<(u32, Vec<Pair>)>| dataset(groups, identifiers.len(), origin.clone());
-    let id = |place: usize| (1 + place * (images + 1)) as u32;
+    let id = |place: usize| (1 + place * (augmentations + 1)) as u32;
     let learned = training.iter().map(|task| [&task.train[..], &task.test].concat());
     let shown = evaluation.iter().map(|task| task.train.clone());
     let train = learned.chain(shown).enumerate().map(|(place, pairs)| {
@@ -216,7 +219,7 @@ mod tests {
     use crate::making::leaks::arc_leaks;
     use trm_puzzles::arc::{Augmentation, Grid};
 
-    /// Different colours make grids that are no images of one another.
+    /// Different colours make grids that are no augmentations of one another.
     fn grid(colour: i64) -> Grid {
         Grid::from_rows(&[vec![1; colour as usize], vec![0; colour as usize]]).unwrap()
     }
@@ -237,7 +240,7 @@ mod tests {
                 vec![pair(1, 5)],
                 vec![pair(2, 6), Pair { output: None, ..pair(4, 4) }],
             )],
-            images: 3,
+            augmentations: 3,
             seed: 1,
             source: "test".into(),
         }
@@ -293,11 +296,11 @@ mod tests {
 
     #[test]
     fn tasks_that_are_given_away_in_another_image_are_found() {
-        let image = Augmentation::from_name("x|||t3|||0987654321").unwrap().1;
+        let augmentation = Augmentation::from_name("x|||t3|||0987654321").unwrap().1;
         for given in [tasks().evaluation[0].clone(), task("c", vec![pair(8, 8)], vec![pair(2, 6)])]
         {
             let mut leaked = tasks();
-            leaked.training.push(Task { name: "c".into(), ..image.apply_to_task(&given) });
+            leaked.training.push(Task { name: "c".into(), ..augmentation.apply_to_task(&given) });
             let message = arc_splits(&leaked, Leaks::Refuse).err().unwrap().to_string();
             assert!(message.starts_with("task c of the training set is task b"), "{message}");
             let folder = tempfile::tempdir().unwrap();

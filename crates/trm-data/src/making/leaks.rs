@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use trm_puzzles::arc::{Pair, Task, decode_anywhere, pair_class};
 
 /// Training tasks and the evaluation task that each gives away: it shows all that this one shows, or knows one of
-/// its answers. Pairs are compared up to the images that are drawn of them.
+/// its answers. Pairs are compared up to the augmentations that are drawn of them.
 pub(crate) fn given_away(training: &[Task], evaluation: &[Task]) -> BTreeMap<String, String> {
     let mut shown: HashMap<u128, Vec<(HashSet<u128>, &str)>> = HashMap::new();
     let mut asked = HashMap::new();

@@ -76,7 +76,7 @@ impl Rules for Format {
         symmetry.apply(answer);
     }
 
-    fn disguise(&self, question: &mut [u8], rng: &mut dyn Rng) -> Undo {
+    fn augment_question(&self, question: &mut [u8], rng: &mut dyn Rng) -> Undo {
         let symmetry = Symmetry::random(self, rng);
         symmetry.apply(question);
         Box::new(move |answer| symmetry.undo(answer))
@@ -196,7 +196,7 @@ mod tests {
                 assert_eq!(q, a, "question and answer go together");
                 assert_eq!(domain.class_hash(&q), domain.class_hash(&question));
                 seen.insert(q);
-                let undo = domain.disguise(&mut a, &mut rng);
+                let undo = domain.augment_question(&mut a, &mut rng);
                 let before = a.clone();
                 undo(&mut a);
                 assert!(seen.contains(&a) && domain.class_hash(&before) == domain.class_hash(&a));

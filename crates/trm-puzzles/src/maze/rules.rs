@@ -177,7 +177,7 @@ impl Rules for Size {
         }
     }
 
-    fn disguise(&self, question: &mut [u8], rng: &mut dyn Rng) -> Undo {
+    fn augment_question(&self, question: &mut [u8], rng: &mut dyn Rng) -> Undo {
         let (dihedral, width) = (self.symmetry(rng), self.width);
         let (image, turned) = dihedral.apply(question, width);
         question.copy_from_slice(&image);
@@ -260,12 +260,12 @@ mod tests {
     }
 
     #[test]
-    fn disguised_questions_keep_their_size_and_answers_come_back() {
+    fn augmented_questions_keep_their_size_and_answers_come_back() {
         let mut rng = ChaCha8Rng::seed_from_u64(2);
         for size in [SQUARE, WIDE] {
             for (question, _) in mazes(size) {
                 let mut image = question.clone();
-                let undo = size.disguise(&mut image, &mut rng);
+                let undo = size.augment_question(&mut image, &mut rng);
                 assert!(Maze::from_tokens(size.width, &image).is_ok());
                 assert_eq!(
                     shortest(&Maze::from_tokens(size.width, &image).unwrap()),

@@ -103,7 +103,7 @@ impl Rules for Shape {
         symmetry.apply_tokens(answer);
     }
 
-    fn disguise(&self, question: &mut [u8], rng: &mut dyn Rng) -> Undo {
+    fn augment_question(&self, question: &mut [u8], rng: &mut dyn Rng) -> Undo {
         let symmetry = Symmetry::random(*self, rng);
         symmetry.apply_tokens(question);
         let inverse = symmetry.inverse();

@@ -29,8 +29,8 @@ impl Referee for DomainReferee {
         }
     }
 
-    fn disguise(&mut self, question: &mut [u8], rng: &mut dyn Rng) -> Option<Undo> {
-        self.0.as_ref().map(|domain| domain.disguise(question, rng))
+    fn augment_question(&mut self, question: &mut [u8], rng: &mut dyn Rng) -> Option<Undo> {
+        self.0.as_ref().map(|domain| domain.augment_question(question, rng))
     }
 
     fn is_open(&self, token: u8) -> bool {
@@ -41,7 +41,7 @@ impl Referee for DomainReferee {
 /// How to search, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct SearchOptions {
-    /// Chains, noise, images.
+    /// Chains, noise, augmentations.
     pub search: Search,
     /// Time per puzzle: all searches end when it has passed once for every puzzle.
     pub time: Option<Duration>,

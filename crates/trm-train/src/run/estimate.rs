@@ -26,7 +26,7 @@ impl<L: Learner> Run<L> {
             let mut learner =
                 L::start(&Recipe { train, ..self.recipe.clone() }, &self.data, device)?;
             let groups = (&*self.data, &*self.trained_on);
-            let mut sampler = Sampler::new(groups, self.images.clone(), self.recipe.seed, 0);
+            let mut sampler = Sampler::new(groups, self.augment.clone(), self.recipe.seed, 0);
             let started = Instant::now();
             learner.step(&mut |_| sampler.draw())?;
             let took = started.elapsed();

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use training::due;
 use trm::Network;
-use trm_data::{Dataset, Images, Provenance, Purpose, stream};
+use trm_data::{Augment, Dataset, Provenance, Purpose, stream};
 use trm_ops::Device;
 use trm_puzzles::Domain;
 
@@ -76,7 +76,7 @@ pub struct Run<L = Trainer> {
     validation: Dataset,      // the others
     trainer: L,
     progress: Progress,
-    images: Images,
+    augment: Augment,
     lock: Option<File>,
 }
 
@@ -210,11 +210,11 @@ impl<L: Learner> Run<L> {
         recipe.train.precision = recipe.train.precision.chosen(device);
         recipe.check()?;
         check_blank_identifier(&recipe, &data)?;
-        let images = match recipe.train.symmetries {
-            true if data.holds_images() => Images::None,
-            true if data.augmented.is_some() => Images::Tasks,
-            true => Images::Symmetries(domain_of(&data)?),
-            false => Images::None,
+        let augment = match recipe.train.symmetries {
+            true if data.holds_augmentations() => Augment::None,
+            true if data.augmented.is_some() => Augment::Tasks,
+            true => Augment::Symmetries(domain_of(&data)?),
+            false => Augment::None,
         };
         let writer = recipe.autoregressive_for(&data);
         check_memory(&recipe.model_for(&data), writer.as_ref(), &recipe.train, device)?;
@@ -229,7 +229,7 @@ impl<L: Learner> Run<L> {
             validation,
             trainer,
             progress,
-            images,
+            augment,
             lock: None,
         })
     }

@@ -60,8 +60,8 @@ impl<L: Learner> Loop<'_, L> {
     /// [`Error::Stopped`] with the run at its last whole step.
     fn steps(&mut self) -> Result<Ending, Error> {
         let (data, groups) = (self.run.data.clone(), self.run.trained_on.clone());
-        let (images, seed) = (self.run.images.clone(), self.run.recipe.seed);
-        let mut sampler = Sampler::new((&data, &groups), images, seed, self.run.progress.drawn);
+        let (augment, seed) = (self.run.augment.clone(), self.run.recipe.seed);
+        let mut sampler = Sampler::new((&data, &groups), augment, seed, self.run.progress.drawn);
         let checkpoint_every = self.run.recipe.train.checkpoint_every;
         self.validate_if_due()?; // where the run was stopped in a validation
         loop {

@@ -1,6 +1,6 @@
 //! Search at test time: several chains of thought per puzzle, and a referee who knows the rules.
 //!
-//! The first chain is the model's own; the others differ by noise, by their start, by looking at an image
+//! The first chain is the model's own; the others differ by noise, by their start, by looking at an augmentation
 //! of the puzzle or by what they suppose. Nothing here knows an answer: a referee says whether a draft satisfies the
 //! rules, and where it cannot say, the model's belief and the votes of the chains decide. What a question says for
 //! certain is put back into every draft before it is judged.
@@ -31,7 +31,7 @@ pub struct Search {
     pub noise: f32,
     /// Standard deviation of the noise added to the initial y and z, in all chains but the first.
     pub restart: f32,
-    /// Whether all chains but the first look at a random image of the puzzle.
+    /// Whether all chains but the first look at a random augmentation of the puzzle.
     pub symmetries: bool,
     /// Steps after which a chain, unless it is the first, supposes that a cell it is unsure of holds one
     /// of the tokens it believes in, and thinks on as if that were given; again after as many. 0 for
@@ -39,7 +39,7 @@ pub struct Search {
     pub patience: usize,
     /// Halting probability above which a chain ends where the rules cannot judge its draft.
     pub halt: f32,
-    /// Seed of noise, images and suppositions; those of a chain depend on nothing else but its puzzle's place in the
+    /// Seed of noise, augmentations and suppositions; those of a chain depend on nothing else but its puzzle's place in the
     /// question that was pushed and its own number.
     pub seed: u64,
 }
@@ -71,7 +71,7 @@ pub enum Judgement {
     Unknown,
 }
 
-/// Turns an answer to the image of a puzzle into one to the puzzle.
+/// Turns an answer to the augmentation of a puzzle into one to the puzzle.
 pub type Undo = Box<dyn Fn(&mut [u8]) + Send>;
 
 /// The rules of the puzzles that are searched.
@@ -84,8 +84,8 @@ pub trait Referee: Send {
         let _ = (question, draft);
     }
 
-    /// Replaces a question by a random image of the same difficulty; `None` leaves it as it is.
-    fn disguise(&mut self, question: &mut [u8], rng: &mut dyn Rng) -> Option<Undo>;
+    /// Replaces a question by a random augmentation of the same difficulty; `None` leaves it as it is.
+    fn augment_question(&mut self, question: &mut [u8], rng: &mut dyn Rng) -> Option<Undo>;
 
     /// Whether a question with this token in a cell could as well have a token of the answer there: a
     /// blank of Sudoku. Without such tokens chains suppose nothing.
@@ -164,7 +164,7 @@ impl News {
 ///     fn judge(&mut self, _: &[u8], draft: &[u8]) -> Judgement {
 ///         if draft[0] == 0 { Judgement::Wrong } else { Judgement::Right }
 ///     }
-///     fn disguise(&mut self, _: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
+///     fn augment_question(&mut self, _: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
 ///         None // no symmetries are known
 ///     }
 /// }

@@ -23,7 +23,7 @@ impl Referee for Witness {
         Judgement::Wrong
     }
 
-    fn disguise(&mut self, question: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
+    fn augment_question(&mut self, question: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
         question.reverse();
         Some(Box::new(|answer| answer.reverse()))
     }

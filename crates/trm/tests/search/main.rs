@@ -90,7 +90,7 @@ impl Referee for Always {
         self.0
     }
 
-    fn disguise(&mut self, _: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
+    fn augment_question(&mut self, _: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
         None
     }
 }
@@ -150,7 +150,7 @@ fn when_time_is_up_every_puzzle_gets_what_there_is() {
 /// Turns questions around, and remembers how often and what it is asked to judge. Clones remember together.
 #[derive(Clone, Default)]
 struct Mirror {
-    disguised: Arc<Mutex<usize>>,
+    augmented: Arc<Mutex<usize>>,
     judged: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
@@ -167,8 +167,8 @@ impl Referee for Mirror {
         Judgement::Wrong
     }
 
-    fn disguise(&mut self, question: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
-        *self.disguised.lock().unwrap() += 1;
+    fn augment_question(&mut self, question: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
+        *self.augmented.lock().unwrap() += 1;
         question.reverse();
         Some(Box::new(|answer| answer.reverse()))
     }
@@ -179,7 +179,7 @@ fn answers_to_images_are_turned_back() {
     let calm = Search { noise: 0.0, restart: 0.0, rollouts: 2, steps: 1, ..SEARCH };
     let mirror = Mirror::default();
     run(mirror.clone(), (calm, 1), 1, usize::MAX);
-    assert_eq!(*mirror.disguised.lock().unwrap(), 1, "the first chain sees the puzzle as it is");
+    assert_eq!(*mirror.augmented.lock().unwrap(), 1, "the first chain sees the puzzle as it is");
 
     let mut image = tokens(1);
     image.reverse();
@@ -189,7 +189,7 @@ fn answers_to_images_are_turned_back() {
     let plain = Search { symmetries: false, ..calm };
     let mirror = Mirror::default();
     run(mirror.clone(), (plain, 1), 1, usize::MAX);
-    assert_eq!(*mirror.disguised.lock().unwrap(), 0);
+    assert_eq!(*mirror.augmented.lock().unwrap(), 0);
     assert_eq!(mirror.judged()[0], mirror.judged()[1]);
 }
 
@@ -217,7 +217,7 @@ impl Referee for Blanks {
         Judgement::Wrong
     }
 
-    fn disguise(&mut self, _: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
+    fn augment_question(&mut self, _: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
         None
     }
 
@@ -267,7 +267,7 @@ impl Referee for Givens {
         draft[..8].copy_from_slice(&question[..8]);
     }
 
-    fn disguise(&mut self, _: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
+    fn augment_question(&mut self, _: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
         None
     }
 }

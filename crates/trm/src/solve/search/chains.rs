@@ -94,7 +94,7 @@ impl Puzzle {
         rng.set_stream(((self.place as u64) << 32) + rollout as u64);
         let mut tokens = self.question.clone();
         let undo = match rollout > 0 && search.symmetries {
-            true => referee.disguise(&mut tokens, &mut rng),
+            true => referee.augment_question(&mut tokens, &mut rng),
             false => None,
         };
         let last = (Vec::new(), f32::NEG_INFINITY);
