@@ -1,7 +1,7 @@
 use super::in_order::InOrder;
 use super::search::{DomainReferee, SearchOptions};
 use crate::Error;
-use trm::{Found, Limits, News, Question, Search, Solver};
+use trm::{Found, Limits, News, Question, Search, Solver, Thought};
 use trm_puzzles::{Domain, Verdict};
 
 /// How a model thought its way through one puzzle.
@@ -28,6 +28,34 @@ pub struct TrailStep {
     pub changed: Vec<usize>,
     /// What the rules say of this draft.
     pub verdict: Verdict,
+}
+
+/// Where a draft comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    /// The chain of thought, from 1.
+    pub chain: usize,
+    /// Supervision steps of that chain, from 1.
+    pub step: usize,
+    /// The model's halting logit.
+    pub halt_logit: f32,
+}
+
+impl TrailStep {
+    /// What there is to say of a draft, given the one before.
+    pub fn new(
+        domain: &Domain,
+        question: &[u8],
+        before: Option<&[u8]>,
+        answer: Vec<u8>,
+        origin: Origin,
+    ) -> TrailStep {
+        let changed = before.map_or(Vec::new(), |before| changed(domain, before, &answer));
+        let verdict = domain.verify(question, &answer);
+        let Origin { chain, step, halt_logit } = origin;
+        let halt_probability = probability(halt_logit);
+        TrailStep { chain, step, answer, halt_probability, changed, verdict }
+    }
 }
 
 /// How to think about puzzles.
@@ -62,7 +90,7 @@ pub fn think(
     effort: Effort,
     tell: &mut dyn FnMut(usize, Told),
 ) -> Result<(), Error> {
-    let drafts = vec![Vec::new(); question.puzzles.len()];
+    let drafts = vec![None; question.puzzles.len()];
     let mut teller = Teller { domain, question, drafts, order: InOrder::new(), tell };
     match effort {
         Effort::OnePass(limits) => {
@@ -70,8 +98,8 @@ pub fn think(
             session.push(question, limits)?;
             for thought in session.thoughts() {
                 let thought = thought?;
-                let (puzzle, sure) = (thought.puzzle, thought.halt_probability());
-                teller.step(puzzle, (1, thought.step), thought.answer, sure);
+                let Thought { puzzle, step, halt_logit, .. } = thought;
+                teller.step(puzzle, thought.answer, Origin { chain: 1, step, halt_logit });
                 if thought.last {
                     teller.end(puzzle, None);
                 }
@@ -80,7 +108,7 @@ pub fn think(
         Effort::Judged(options) => {
             let mut hear = |news| match news {
                 News::Draft { puzzle, step, answer, halt_logit } => {
-                    teller.step(puzzle, (1, step), answer, probability(halt_logit));
+                    teller.step(puzzle, answer, Origin { chain: 1, step, halt_logit });
                 }
                 News::Found(found) => teller.found(found),
             };
@@ -96,36 +124,23 @@ struct Teller<'a> {
     domain: &'a Domain,
     question: Question<'a>,
     /// By puzzle, its last draft.
-    drafts: Vec<Vec<u8>>,
+    drafts: Vec<Option<Vec<u8>>>,
     order: InOrder<Told>,
     tell: &'a mut dyn FnMut(usize, Told),
 }
 
 impl Teller<'_> {
-    fn step(
-        &mut self,
-        puzzle: usize,
-        (chain, step): (usize, usize),
-        answer: Vec<u8>,
-        halt_probability: f64,
-    ) {
+    fn step(&mut self, puzzle: usize, answer: Vec<u8>, origin: Origin) {
         let question = &self.question.tokens[puzzle * answer.len()..][..answer.len()];
-        let before = std::mem::replace(&mut self.drafts[puzzle], answer.clone());
-        let changed = match before.is_empty() {
-            true => Vec::new(),
-            false => changed(self.domain, &before, &answer),
-        };
-        let verdict = self.domain.verify(question, &answer);
-        let told =
-            Told::Step(TrailStep { chain, step, answer, halt_probability, changed, verdict });
-        self.order.tell(puzzle, told, false, self.tell);
+        let before = self.drafts[puzzle].replace(answer.clone());
+        let step = TrailStep::new(self.domain, question, before.as_deref(), answer, origin);
+        self.order.tell(puzzle, Told::Step(step), false, self.tell);
     }
 
     fn found(&mut self, found: Found) {
-        let Found { puzzle, chain, chain_steps, halt_logit, .. } = found;
-        if self.drafts[puzzle] != found.answer {
-            let origin = (chain, chain_steps);
-            self.step(puzzle, origin, found.answer.clone(), probability(halt_logit));
+        let Found { puzzle, chain, chain_steps: step, halt_logit, .. } = found;
+        if self.drafts[puzzle].as_ref() != Some(&found.answer) {
+            self.step(puzzle, found.answer.clone(), Origin { chain, step, halt_logit });
         }
         self.end(puzzle, Some(found));
     }

@@ -267,6 +267,11 @@ impl SearchSession {
         self.news.pop_front()
     }
 
+    /// Chains that are thought about.
+    pub fn rows(&self) -> usize {
+        self.chains.len()
+    }
+
     /// Number of puzzles whose search is under way or has not begun.
     pub fn len(&self) -> usize {
         self.puzzles.len()

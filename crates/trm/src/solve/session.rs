@@ -222,6 +222,11 @@ impl Session {
         })
     }
 
+    /// Rows of the batch that are in use.
+    pub fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Number of puzzles that wait or are thought about.
     pub fn len(&self) -> usize {
         self.waiting.len() + self.rows.len()
