@@ -3,11 +3,12 @@
 use crate::engine::Engine;
 use crate::metrics::Metrics;
 use crate::refusal::Refusal;
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use trm::{Config, Model, Network};
 use trm_ops::DType;
-use trm_puzzles::Domain;
+use trm_puzzles::{Domain, Look};
 
 /// A model and what it is called in requests.
 pub struct Named {
@@ -28,6 +29,41 @@ pub(crate) struct Served {
     pub parameters: usize,
     pub dtype: DType,
     pub engine: Engine,
+}
+
+impl Served {
+    /// What there is to know of the model, and of how its puzzles look.
+    pub(crate) fn json(&self) -> Value {
+        let domain = &self.domain;
+        let tokens = || 1..domain.vocab_size() as u8;
+        let symbol = |token: u8| domain.symbol(token).to_string();
+        let look = |token: u8| match domain.look(token) {
+            Look::Ink => Some("ink".to_owned()),
+            Look::Accent => Some("accent".to_owned()),
+            Look::Colour(colour) => Some(format!("k{colour}")),
+            Look::Empty | Look::Symbol(_) => None,
+        };
+        let looks = tokens().filter_map(|token| Some((symbol(token), look(token)?.into())));
+        let layout = domain.layout();
+        json!({
+            "id": self.name,
+            "object": "model",
+            "owned_by": "trm",
+            "domain": domain.name(),
+            "kind": domain.kind(),
+            "columns": layout.columns,
+            "cells": domain.seq_len(),
+            "boxes": [layout.boxes.0, layout.boxes.1],
+            "symbols": tokens().map(symbol).collect::<Vec<_>>(),
+            "open": tokens().find(|token| !domain.is_given(*token)).map(symbol),
+            "looks": looks.collect::<Map<_, _>>(),
+            "any_size": self.config.fits_any_grid(),
+            "has_rules": domain.has_rules(),
+            "parameters": self.parameters,
+            "steps": self.config.supervision_steps,
+            "precision": self.dtype.to_string(),
+        })
+    }
 }
 
 /// All models that are served, by name.

@@ -12,10 +12,17 @@ pub(crate) fn draft(domain: &Domain, step: &TrailStep) -> Value {
         "chain": step.chain,
         "step": step.step,
         "answer": domain.format_line(&step.answer),
+        "rows": rows(domain, &step.answer),
         "halt_probability": step.halt_probability,
         "changed": step.changed,
         "solved": step.verdict.decision(),
     })
+}
+
+/// The symbols of all cells, row by row.
+fn rows(domain: &Domain, tokens: &[u8]) -> Vec<Vec<String>> {
+    let row = |row: &[u8]| row.iter().map(|token| domain.symbol(*token).to_string()).collect();
+    tokens.chunks(domain.layout().columns).map(row).collect()
 }
 
 /// What has become of a puzzle.

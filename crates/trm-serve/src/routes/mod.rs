@@ -4,6 +4,7 @@ mod chat;
 mod openapi;
 mod solve;
 
+use crate::models::Served;
 use crate::refusal::Refusal;
 use crate::server::Server;
 use axum::extract::{Request, State};
@@ -124,22 +125,6 @@ async fn metrics(State(server): State<Arc<Server>>) -> impl IntoResponse {
 }
 
 async fn models(State(server): State<Arc<Server>>) -> impl IntoResponse {
-    let model = |model: &crate::models::Served| {
-        let layout = model.domain.layout();
-        json!({
-            "id": model.name,
-            "object": "model",
-            "owned_by": "trm",
-            "domain": model.domain.name(),
-            "columns": layout.columns,
-            "cells": model.domain.seq_len(),
-            "any_size": model.config.fits_any_grid(),
-            "has_rules": model.domain.has_rules(),
-            "parameters": model.parameters,
-            "steps": model.config.supervision_steps,
-            "precision": model.dtype.to_string(),
-        })
-    };
-    let data: Vec<_> = server.models.iter().map(model).collect();
+    let data: Vec<_> = server.models.iter().map(Served::json).collect();
     Json(json!({"object": "list", "data": data}))
 }

@@ -136,6 +136,8 @@ fn schemas() -> Value {
                 "chain": {"type": "integer"},
                 "step": {"type": "integer"},
                 "answer": {"type": "string"},
+                "rows": {"type": "array", "items": {"type": "array", "items": {"type": "string"}}},
+                "sureness": {"type": "array", "items": {"type": "number"}},
                 "halt_probability": {"type": "number"},
                 "changed": {"type": "array", "items": {"type": "integer"}},
                 "solved": {"type": ["boolean", "null"]},
