@@ -60,7 +60,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix("trm");
         let m = &metrics;
         registry.register("requests", "requests by route and status", m.requests.clone());
-        registry.register("request_seconds", "time until a response ended", m.seconds.clone());
+        registry.register("request_seconds", "time until a response began", m.seconds.clone());
         registry.register("verdicts", "answers by what the rules say", m.verdicts.clone());
         registry.register("puzzles_answered", "puzzles answered", m.answered.clone());
         registry.register("puzzles_left", "puzzles whose clients left", m.left.clone());

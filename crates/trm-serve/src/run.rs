@@ -1,6 +1,7 @@
 //! A server as a program: its runtime, its log, and the signals that end it.
 
 use crate::server::{Server, serve};
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,9 @@ pub enum Log {
 /// Writes the log of this process to standard error; `RUST_LOG` chooses what is written.
 pub fn log(form: Log) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     match form {
         Log::Text => lines.with_target(false).compact().init(),
         Log::Json => lines.json().flatten_event(true).init(),
