@@ -66,7 +66,7 @@ impl Dataset {
             true => whole.join(IDENTIFIERS).exists(),
             false => {
                 domain.class_hash(self.input(0)).is_ok()
-                    && domain.verify(self.input(0), self.label(0)).decision() == Some(true)
+                    && domain.verify(self.input(0), self.label(0)).is_ok_and(|found| found.is_solved())
             }
         };
         if fits {
