@@ -79,7 +79,8 @@ impl Protocol {
         let reply: Reply = serde_json::from_str(line).map_err(|error| refuse(error.to_string()))?;
         let columns = self.domain.layout().columns;
         let rows = self.domain.seq_len() / columns;
-        if let Some([row, column]) = reply.broken.iter().find(|[y, x]| *y >= rows || *x >= columns) {
+        if let Some([row, column]) = reply.broken.iter().find(|[y, x]| *y >= rows || *x >= columns)
+        {
             return Err(refuse(format!(
                 "there is no cell [{row}, {column}]: rows are 0 to {}, columns 0 to {}",
                 rows - 1,
@@ -122,7 +123,8 @@ mod tests {
     #[test]
     fn replies_are_read_and_what_is_none_is_explained() {
         let own = protocol("grid:3x2:.ab");
-        let full = r#"{"why":"a\nb","verdict":"wrong","cost":-1.5,"broken":[[1,2],[0,0]],"more":1}"#;
+        let full =
+            r#"{"why":"a\nb","verdict":"wrong","cost":-1.5,"broken":[[1,2],[0,0]],"more":1}"#;
         let (why, broken) = ("a\\nb".to_owned(), vec![5, 0]);
         let ruling = Ruling { right: Some(false), cost: Some(-1.5), broken, why };
         assert_eq!(own.ruling(full), Ok(ruling));
@@ -133,7 +135,10 @@ mod tests {
             ("{}", "missing field `verdict`"),
             (r#"{"verdict":"right","cost":1e999}"#, "number out of range"),
             (r#"{"verdict":"right","cost":"1"}"#, "invalid type"),
-            (r#"{"verdict":"wrong","broken":[[0,3]]}"#, "no cell [0, 3]: rows are 0 to 1, columns 0 to 2"),
+            (
+                r#"{"verdict":"wrong","broken":[[0,3]]}"#,
+                "no cell [0, 3]: rows are 0 to 1, columns 0 to 2",
+            ),
         ] {
             let error = own.ruling(line).unwrap_err();
             assert!(error.contains(why), "{error}");
