@@ -150,3 +150,6 @@ impl Drop for Pool {
         self.processes().idle.iter_mut().for_each(Process::close); // all of them at once
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests;
