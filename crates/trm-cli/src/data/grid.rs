@@ -1,6 +1,7 @@
 //! `trm data grid`.
 
 use crate::output::note;
+use crate::referee::RefereeArguments;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -45,6 +46,8 @@ pub(crate) struct Arguments {
     /// Seed of the split.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: u64,
+    #[command(flatten)]
+    refereeing: RefereeArguments,
 }
 
 impl Arguments {
@@ -65,7 +68,10 @@ pub(super) fn splits(arguments: &Arguments) -> Result<Splits> {
         permuted: arguments.permute.clone().unwrap_or_default(),
     };
     let split = (arguments.split, arguments.seed);
-    let splits = grids_from_files(&arguments.train, arguments.test.as_deref(), split, &wanted)?;
+    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get());
+    let referee = arguments.refereeing.command(&[], threads)?;
+    let (train, test) = (&arguments.train, arguments.test.as_deref());
+    let splits = grids_from_files(train, test, split, &wanted, referee.as_ref())?;
     note!("{}", splits.train.metadata.domain);
     let Dataset { inputs, labels, .. } = &splits.train;
     let same = inputs.iter().zip(labels).filter(|(input, label)| input == label).count();

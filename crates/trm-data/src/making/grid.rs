@@ -1,25 +1,27 @@
 //! Data sets of users' own puzzles, with no class of puzzles in both splits.
 
-use crate::Error;
 use crate::dataset::splits::Splits;
+use crate::{Error, RefereeCommand};
 use std::path::Path;
-use trm_puzzles::Domain;
 use trm_puzzles::grid::{
     Example, FileError, Wanted, close_up, cut, infer, pairs, read_csv, read_jsonl,
 };
+use trm_puzzles::{Asked, Domain, Pair};
 
 /// Reads puzzles from CSV or JSONL files, and infers from both what is not `wanted` otherwise. Without a test
 /// file, some puzzles are split off by the seed, a tenth and at most
 /// 1000 if not told how many. Training puzzles whose class occurs in the test split, or
-/// earlier in the training file, are left out.
+/// earlier in the training file, are left out. A `referee` judges all answers.
 ///
 /// # Errors
-/// If a file cannot be read, has too few puzzles, or two answers for the same question.
+/// If a file cannot be read, has too few puzzles, two answers for the same question, or one that the referee holds for
+/// wrong.
 pub fn grids_from_files(
     train_file: &Path,
     test_file: Option<&Path>,
     (test_puzzles, seed): (Option<usize>, u64),
     wanted: &Wanted,
+    referee: Option<&RefereeCommand>,
 ) -> Result<Splits, Error> {
     let train = read_examples(train_file, wanted)?;
     let test = test_file.map(|file| read_examples(file, wanted)).transpose()?;
@@ -30,14 +32,37 @@ pub fn grids_from_files(
         infer(test, wanted).map_err(|error| refuse(file, error))?;
     }
     let format = infer(&all, wanted).map_err(|error| refuse(train_file, error))?;
+    let domain = Domain::new(format.clone());
+    let judge = referee.map(|referee| referee.start(&domain)).transpose()?;
     let split = test_puzzles.unwrap_or(train.len().div_ceil(10).min(1000));
     let read = |file: &Path| {
         let is_test = test_file.is_some_and(|test| test == file);
         let examples = test.as_ref().filter(|_| is_test).unwrap_or(&train);
         let pairs = pairs(examples, &format).map_err(|error| refuse(file, error))?;
-        Ok((Domain::new(format.clone()), pairs))
+        if let Some(judge) = &judge {
+            check_answers(file, judge, examples, &pairs)?;
+        }
+        Ok((domain.clone(), pairs))
     };
     Splits::from_files(train_file, test_file, (split, seed), read)
+}
+
+/// Refuses answers that a judge holds for wrong.
+fn check_answers(
+    file: &Path,
+    judge: &Domain,
+    examples: &[Example],
+    pairs: &[Pair],
+) -> Result<(), Error> {
+    let asked: Vec<Asked<'_>> = pairs.iter().map(|[q, a]| (&q[..], &a[..])).collect();
+    let verdicts = judge.verify_all(&asked)?;
+    let mut wrong = examples.iter().zip(verdicts).filter(|(_, v)| v.decision() == Some(false));
+    match wrong.next() {
+        None => Ok(()),
+        Some((Example { line, .. }, verdict)) => {
+            Err(Error::file(file, format!("line {line}: the answer is {verdict}")))
+        }
+    }
 }
 
 /// The examples of a file; rows that follow each other on one line are cut to the wanted width.
@@ -81,6 +106,7 @@ mod tests {
             paths.get(1).map(|path| path.as_path()),
             (Some(test), 1),
             wanted,
+            None,
         )
     }
 

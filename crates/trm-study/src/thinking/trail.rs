@@ -54,7 +54,8 @@ pub enum Told {
 /// question, of the first that has not ended step by step.
 ///
 /// # Errors
-/// If the model does not read questions of this domain, or a threshold is no probability above 0.
+/// If the model does not read questions of this domain, a threshold is no probability above 0, or the domain's judge
+/// gives no ruling.
 pub fn think(
     solver: &Solver,
     domain: &Domain,
@@ -71,7 +72,7 @@ pub fn think(
             for thought in session.thoughts() {
                 let thought = thought?;
                 let (puzzle, sure) = (thought.puzzle, thought.halt_probability());
-                teller.step(puzzle, (1, thought.step), thought.answer, sure);
+                teller.step(puzzle, (1, thought.step), thought.answer, sure)?;
                 if thought.last {
                     teller.end(puzzle, None);
                 }
@@ -80,7 +81,7 @@ pub fn think(
         Effort::Judged(options) => {
             let mut hear = |news| match news {
                 News::Draft { puzzle, step, answer, halt_logit } => {
-                    teller.step(puzzle, (1, step), answer, probability(halt_logit));
+                    teller.step(puzzle, (1, step), answer, probability(halt_logit))
                 }
                 News::Found(found) => teller.found(found),
             };
@@ -108,26 +109,28 @@ impl Teller<'_> {
         (chain, step): (usize, usize),
         answer: Vec<u8>,
         halt_probability: f64,
-    ) {
+    ) -> Result<(), Error> {
         let question = &self.question.tokens[puzzle * answer.len()..][..answer.len()];
         let before = std::mem::replace(&mut self.drafts[puzzle], answer.clone());
         let changed = match before.is_empty() {
             true => Vec::new(),
             false => changed(self.domain, &before, &answer),
         };
-        let verdict = self.domain.verify(question, &answer);
+        let verdict = self.domain.verify(question, &answer)?;
         let told =
             Told::Step(TrailStep { chain, step, answer, halt_probability, changed, verdict });
         self.order.tell(puzzle, told, false, self.tell);
+        Ok(())
     }
 
-    fn found(&mut self, found: Found) {
+    fn found(&mut self, found: Found) -> Result<(), Error> {
         let Found { puzzle, chain, chain_steps, halt_logit, .. } = found;
         if self.drafts[puzzle] != found.answer {
             let origin = (chain, chain_steps);
-            self.step(puzzle, origin, found.answer.clone(), probability(halt_logit));
+            self.step(puzzle, origin, found.answer.clone(), probability(halt_logit))?;
         }
         self.end(puzzle, Some(found));
+        Ok(())
     }
 
     fn end(&mut self, puzzle: usize, found: Option<Found>) {
