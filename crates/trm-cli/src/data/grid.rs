@@ -16,7 +16,8 @@ pub(crate) struct Arguments {
     /// Puzzles to train on: CSV with the columns input and output, or .jsonl with an object of both a line.
     ///
     /// A grid is a text whose rows are lines or separated by `/`; in JSON also a list of rows, or of lists of
-    /// numbers from 0 to 9 or characters.
+    /// numbers or texts. Symbols may have several characters, with blanks between them in a text. Question and answer
+    /// may have different sizes. A row is a sequence.
     #[arg(long, value_name = "FILE")]
     train: PathBuf,
     /// Puzzles to be tested on; none of them, nor an augmentation, will be trained on.
@@ -33,9 +34,12 @@ pub(crate) struct Arguments {
     #[arg(long)]
     height: Option<usize>,
     /// All symbols, in the order of their tokens (default: those of the files, sorted). With a space among them
-    /// grids may be smaller than the largest.
+    /// grids may be smaller than the largest. Where some have several characters: a list with commas.
     #[arg(long, value_name = "SYMBOLS")]
     alphabet: Option<String>,
+    /// Blanks, tabs or commas stand between symbols; told where the files do not tell.
+    #[arg(long)]
+    apart: bool,
     /// Puzzles stay puzzles when question and answer are turned and mirrored: train on random augmentations.
     #[arg(long)]
     dihedral: bool,
@@ -61,6 +65,7 @@ pub(super) fn splits(arguments: &Arguments) -> Result<Splits> {
         width: arguments.width,
         height: arguments.height,
         symbols: arguments.alphabet.clone(),
+        apart: arguments.apart,
         dihedral: arguments.dihedral,
         permuted: arguments.permute.clone().unwrap_or_default(),
     };

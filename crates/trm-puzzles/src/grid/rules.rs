@@ -1,7 +1,9 @@
 //! A user's puzzle as a domain.
 
-use super::files::rows_of;
-use super::format::{Format, FormatError, OUTSIDE};
+use super::format::{Format, FormatError, Size};
+use super::read::rows_of_json;
+use super::row::{Row, Rows, rows_apart, rows_of};
+use super::symbols::{OPEN_BOX, OUTSIDE};
 use crate::hash::fnv;
 use crate::{Dihedral, Domain, Error, Family, Layout, Rules, Undo};
 use rand::seq::SliceRandom;
@@ -25,19 +27,19 @@ impl Rules for Format {
     }
 
     fn seq_len(&self) -> usize {
-        self.width() * self.height()
+        self.canvas().0 * self.canvas().1
     }
 
     /// Rows are lines, or are separated by `/`; where no grid is smaller than the others, they may also follow
-    /// each other on one line.
+    /// each other on one line. Blanks stand between symbols if some have several characters. A list of JSON is read
+    /// as in a file.
     fn parse(&self, text: &str) -> Result<Vec<u8>, Error> {
-        let mut rows = rows_of(text);
-        if let [row] = &rows[..]
-            && row.len() == self.seq_len()
-        {
-            rows = row.chunks(self.width()).map(<[char]>::to_vec).collect();
-        }
-        self.tokens(&rows).map_err(Error::new)
+        let rows = if self.has_long_symbols() { rows_apart(text) } else { rows_of(text) };
+        self.read(rows).or_else(|error| {
+            let value = serde_json::from_str(text).ok().filter(serde_json::Value::is_array);
+            let rows = value.and_then(|value| rows_of_json(&value));
+            rows.map_or(Err(error), |rows| self.read(rows)).map_err(Error::new)
+        })
     }
 
     fn check_question(&self, question: &[u8]) -> Result<Option<Vec<u8>>, Error> {
@@ -45,56 +47,125 @@ impl Rules for Format {
         if question.len() != self.seq_len() {
             return refuse(format!("{} tokens", question.len()));
         }
-        match question.iter().find(|token| !(1..self.vocab_size()).contains(&(**token).into())) {
-            Some(token) => refuse(format!("tokens such as {token}")),
+        let is_wrong = |(i, token): &(usize, &u8)| match self.is_within(self.question(), *i) {
+            true => !(1..self.vocab_size()).contains(&(**token).into()),
+            false => **token != 0,
+        };
+        match question.iter().enumerate().find(is_wrong) {
+            Some((_, token)) => refuse(format!("tokens such as {token}")),
             None => Ok(None),
         }
     }
 
-    fn symbol(&self, token: u8) -> char {
+    /// Nothing is known of an answer but its size.
+    fn restore_givens(&self, _question: &[u8], draft: &mut [u8]) {
+        self.clip(draft);
+    }
+
+    fn clip(&self, draft: &mut [u8]) {
+        for (i, token) in draft.iter_mut().enumerate() {
+            if !self.is_within(self.answer(), i) {
+                *token = 0;
+            }
+        }
+    }
+
+    fn symbol(&self, token: u8) -> &str {
         let place = usize::from(token).checked_sub(1);
-        place.and_then(|place| self.symbols().get(place)).copied().unwrap_or('?')
+        place.and_then(|place| self.symbols().get(place)).map_or("?", String::as_str)
     }
 
     fn format_line(&self, tokens: &[u8]) -> String {
+        let (width, height) = self.extent(tokens);
         let row = |row: &[u8]| {
-            let symbols: String = row.iter().map(|token| self.symbol(*token)).collect();
-            symbols.trim_end_matches(OUTSIDE).to_owned()
+            let is_inside = |token: &u8| self.symbol(*token) != OUTSIDE;
+            let end = row[..width].iter().rposition(is_inside).map_or(0, |last| last + 1);
+            let written = |token: &u8| match self.symbol(*token) {
+                OUTSIDE if self.has_long_symbols() => OPEN_BOX,
+                symbol => symbol,
+            };
+            row[..end].iter().map(written).collect::<Vec<_>>().join(self.gap())
         };
-        let rows: Vec<String> = tokens.chunks(self.width()).map(row).collect();
+        let rows: Vec<String> = tokens.chunks(self.canvas().0).take(height).map(row).collect();
         let last = rows.iter().rposition(|row| !row.is_empty()).unwrap_or(0);
         rows[..=last].join("/")
     }
 
     fn layout(&self) -> Layout {
-        Layout { columns: self.width(), boxes: (0, 0) }
+        Layout { columns: self.canvas().0, boxes: (0, 0) }
+    }
+
+    /// The smaller of the two sizes, of questions and of answers, that all tokens but 0 lie in.
+    fn extent(&self, tokens: &[u8]) -> Size {
+        let mut sizes = [self.question(), self.answer()];
+        sizes.sort_by_key(|(width, height)| width * height);
+        let holds = |size: &Size| {
+            let mut beside = tokens.iter().enumerate().filter(|(i, _)| !self.is_within(*size, *i));
+            beside.all(|(_, token)| *token == 0)
+        };
+        sizes.into_iter().find(holds).unwrap_or(self.canvas())
     }
 
     fn augment(&self, question: &mut [u8], answer: &mut [u8], rng: &mut dyn Rng) {
         let symmetry = Symmetry::random(self, rng);
-        symmetry.apply(question);
-        symmetry.apply(answer);
+        symmetry.apply(question, self.question());
+        symmetry.apply(answer, self.answer());
     }
 
     fn augment_question(&self, question: &mut [u8], rng: &mut dyn Rng) -> Undo {
         let symmetry = Symmetry::random(self, rng);
-        symmetry.apply(question);
-        Box::new(move |answer| symmetry.undo(answer))
+        symmetry.apply(question, self.question());
+        let size = self.answer();
+        Box::new(move |answer| symmetry.undo(answer, size))
     }
 
     fn class_hash(&self, question: &[u8]) -> Result<u128, Error> {
         self.check_question(question)?;
         let images = dihedrals(self).map(|dihedral| {
-            let (image, _) = dihedral.apply(question, self.width());
+            let (image, _) = dihedral
+                .apply(&part(question, self.canvas().0, self.question()), self.question().0);
             fnv(&in_order_of_appearance(&image, &self.permuted()))
         });
         Ok(images.min().expect("at least the grid itself"))
     }
 }
 
-/// The ways to turn and mirror grids of a format that keep its size.
+impl Format {
+    fn read(&self, mut rows: Rows) -> Result<Vec<u8>, FormatError> {
+        let (width, height) = self.question();
+        if let [row] = &rows[..]
+            && row.len() == width * height
+        {
+            let cells: Vec<&str> = row.cells().collect();
+            rows = cells.chunks(width).map(|cells| Row::of(cells.iter().copied())).collect();
+        }
+        self.question_tokens(&rows)
+    }
+
+    /// Whether a cell of the canvas belongs to a grid of this size.
+    fn is_within(&self, (width, height): Size, cell: usize) -> bool {
+        let columns = self.canvas().0;
+        cell % columns < width && cell / columns < height
+    }
+}
+
+/// The cells of a canvas that belong to a grid of this size.
+fn part(tokens: &[u8], columns: usize, (width, height): Size) -> Vec<u8> {
+    tokens.chunks(columns).take(height).flat_map(|row| &row[..width]).copied().collect()
+}
+
+/// Puts them back.
+fn put(tokens: &mut [u8], columns: usize, (width, height): Size, part: &[u8]) {
+    for (row, part) in tokens.chunks_mut(columns).take(height).zip(part.chunks(width)) {
+        row[..width].copy_from_slice(part);
+    }
+}
+
+/// The ways to turn and mirror grids of a format that keep its sizes.
 fn dihedrals(format: &Format) -> impl Iterator<Item = Dihedral> {
-    let (dihedral, square) = (format.dihedral(), format.width() == format.height());
+    let is_square = |(width, height): Size| width == height;
+    let (dihedral, square) =
+        (format.dihedral(), is_square(format.question()) && is_square(format.answer()));
     let keeps = move |d: &&Dihedral| d.number() == 0 || dihedral && (square || !d.transposes());
     Dihedral::ALL.iter().filter(keeps).copied()
 }
@@ -114,7 +185,7 @@ fn in_order_of_appearance(tokens: &[u8], permuted: &[u8]) -> Vec<u8> {
 /// A symmetry of the puzzles of a format.
 struct Symmetry {
     dihedral: Dihedral,
-    width: usize,
+    columns: usize,
     renamed: [u8; 256],
 }
 
@@ -127,20 +198,22 @@ impl Symmetry {
         let mut images = permuted.clone();
         images.shuffle(rng);
         permuted.iter().zip(images).for_each(|(token, image)| renamed[usize::from(*token)] = image);
-        Symmetry { dihedral, width: format.width(), renamed }
+        Symmetry { dihedral, columns: format.canvas().0, renamed }
     }
 
-    fn apply(&self, tokens: &mut [u8]) {
-        let (image, _) = self.dihedral.apply(tokens, self.width);
-        tokens.iter_mut().zip(image).for_each(|(to, token)| *to = self.renamed[usize::from(token)]);
+    fn apply(&self, tokens: &mut [u8], size: Size) {
+        let (image, _) = self.dihedral.apply(&part(tokens, self.columns, size), size.0);
+        put(tokens, self.columns, size, &image);
+        tokens.iter_mut().for_each(|token| *token = self.renamed[usize::from(*token)]);
     }
 
-    fn undo(&self, tokens: &mut [u8]) {
+    fn undo(&self, tokens: &mut [u8], size: Size) {
         let mut before = [0; 256];
         (0..=255_u8)
             .for_each(|token| before[usize::from(self.renamed[usize::from(token)])] = token);
-        let (image, _) = self.dihedral.inverse().apply(tokens, self.width);
-        tokens.iter_mut().zip(image).for_each(|(to, token)| *to = before[usize::from(token)]);
+        let (image, _) = self.dihedral.inverse().apply(&part(tokens, self.columns, size), size.0);
+        put(tokens, self.columns, size, &image);
+        tokens.iter_mut().for_each(|token| *token = before[usize::from(*token)]);
     }
 }
 
@@ -205,6 +278,59 @@ mod tests {
             let mut other = question.clone();
             other[0] = 2;
             assert_ne!(domain.class_hash(&other), domain.class_hash(&question));
+        }
+    }
+
+    #[test]
+    fn symbols_of_several_characters_stand_apart_and_are_drawn_alike_wide() {
+        let fixed = domain("grid:2x2:symbols=0,3%3A7,12");
+        let tokens = fixed.parse("3:7 12\n0   0\n").unwrap();
+        assert_eq!(tokens, [2, 3, 1, 1]);
+        for text in ["3:7 12/0 0", "3:7 12 0 0", "[[\"3:7\", 12], [0, 0]]"] {
+            assert_eq!(fixed.parse(text), Ok(tokens.clone()), "{text}");
+        }
+        assert_eq!(fixed.format_line(&tokens), "3:7 12/0 0");
+        assert_eq!(fixed.render(&tokens, &|_, s| format!("[{s}]")), "[3:7] [ 12]\n[  0] [  0]");
+        assert_eq!(
+            fixed.parse("3:7 12/0 1").unwrap_err().to_string(),
+            "`1` at row 2 column 2: the symbols are `0,3%3A7,12`"
+        );
+        assert_eq!(
+            fixed.parse("[[0, 12], [0, 3]]").unwrap_err().to_string(),
+            "`3` at row 2 column 2: the symbols are `0,3%3A7,12`"
+        );
+
+        let varied = domain("grid:3x2:symbols=0,12,%20");
+        for (text, tokens) in [("12", [2, 3, 3, 3, 3, 3]), ("␣ 0/␣ ␣ 12", [3, 1, 3, 3, 3, 2])]
+        {
+            assert_eq!(varied.parse(text).as_deref(), Ok(&tokens[..]));
+            assert_eq!(varied.format_line(&tokens), text);
+        }
+    }
+
+    #[test]
+    fn what_lies_beside_an_answer_is_neither_drawn_nor_written() {
+        for (name, question, answer) in [
+            ("grid:3x3to2x1:.ab", "a.b/..a/bb.", [1, 3, 0, 0, 0, 0, 0, 0, 0]),
+            ("grid:3x1to1x3:.ab", "a.b", [1, 0, 0, 3, 0, 0, 2, 0, 0]),
+            ("grid:1x2to3x3:.ab", "a/b", [1, 3, 2, 3, 1, 1, 2, 2, 3]),
+        ] {
+            let domain = domain(name);
+            let tokens = domain.parse(question).unwrap();
+            assert_eq!(domain.check_question(&tokens), Ok(None));
+            assert!(domain.check_question(&[0; 9]).is_err());
+            assert_eq!(domain.check_question(&[1; 9]).is_ok(), question.len() == 11, "{name}");
+            assert_eq!(domain.format_line(&tokens), question);
+            let mut draft: Vec<u8> =
+                answer.iter().map(|token| if *token == 0 { 2 } else { *token }).collect();
+            domain.restore_givens(&tokens, &mut draft);
+            assert_eq!(draft, answer, "{name}");
+            let rows = domain.render(&draft, &|_, s| s.to_owned());
+            assert_eq!(rows.replace('\n', "/"), domain.format_line(&draft));
+            assert_eq!(
+                rows.chars().filter(|c| *c != '\n').count(),
+                answer.iter().filter(|t| **t != 0).count()
+            );
         }
     }
 
