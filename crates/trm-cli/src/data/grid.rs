@@ -6,7 +6,7 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 use trm_data::text::percent;
 use trm_data::{Dataset, Splits, grids_from_files};
-use trm_puzzles::grid::Wanted;
+use trm_puzzles::grid::{Augmentation, Wanted};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -43,6 +43,15 @@ pub(crate) struct Arguments {
     /// Puzzles stay puzzles when question and answer are turned and mirrored: train on random augmentations.
     #[arg(long)]
     dihedral: bool,
+    /// Puzzles stay puzzles when their rows change places, alike in question and answer.
+    #[arg(long)]
+    permute_rows: bool,
+    /// Puzzles stay puzzles when their columns change places, alike in question and answer.
+    #[arg(long)]
+    permute_columns: bool,
+    /// Sequences stay puzzles when question and answer are read from their ends.
+    #[arg(long)]
+    reversal: bool,
     /// Puzzles stay puzzles when these symbols change places among each other: train on random augmentations.
     #[arg(long, value_name = "SYMBOLS")]
     permute: Option<String>,
@@ -57,6 +66,16 @@ impl Arguments {
     }
 }
 
+fn augmentations(arguments: &Arguments) -> Vec<Augmentation> {
+    let asked = |one: &Augmentation| match one {
+        Augmentation::Dihedral => arguments.dihedral,
+        Augmentation::Rows => arguments.permute_rows,
+        Augmentation::Columns => arguments.permute_columns,
+        Augmentation::Reversal => arguments.reversal,
+    };
+    Augmentation::ALL.into_iter().filter(asked).collect()
+}
+
 pub(super) fn splits(arguments: &Arguments) -> Result<Splits> {
     if arguments.split == Some(0) {
         bail!("--split must be at least 1");
@@ -66,7 +85,7 @@ pub(super) fn splits(arguments: &Arguments) -> Result<Splits> {
         height: arguments.height,
         symbols: arguments.alphabet.clone(),
         apart: arguments.apart,
-        dihedral: arguments.dihedral,
+        augmentations: augmentations(arguments),
         permuted: arguments.permute.clone().unwrap_or_default(),
     };
     let split = (arguments.split, arguments.seed);

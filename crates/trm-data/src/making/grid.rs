@@ -65,6 +65,7 @@ fn read_examples(file: &Path, wanted: &Wanted) -> Result<Vec<Example>, Error> {
 mod tests {
     use super::*;
     use crate::Dataset;
+    use trm_puzzles::grid::Augmentation;
 
     fn splits(files: &[(&str, &str)], test: usize, wanted: &Wanted) -> Result<Splits, Error> {
         splits_of(files, (test, 1), wanted)
@@ -167,7 +168,7 @@ mod tests {
         let wanted = Wanted {
             width: Some(3),
             symbols: Some("cba.".into()),
-            dihedral: true,
+            augmentations: vec![Augmentation::Dihedral],
             ..Wanted::default()
         };
         let text = "input,output\nab.cab,abcabc\n.babac,abcabc\nbac..a,abcabc\n";
@@ -185,7 +186,11 @@ mod tests {
         let csv = "input,output\nab/.a,ba/a.\nb./ab,.b/ba\n../ab,ab/..\na./..,.a/..\n";
         let jsonl = "{\"input\": [[1, 2, 3]], \"output\": [[3], [2], [1]]}\n{\"input\": [[1]], \
                      \"output\": [[1]]}\n{\"input\": [[2,1]], \"output\": [[1],[2]]}\n";
-        let both = Wanted { dihedral: true, permuted: "ab".into(), ..Wanted::default() };
+        let both = Wanted {
+            augmentations: vec![Augmentation::Dihedral],
+            permuted: "ab".into(),
+            ..Wanted::default()
+        };
         for (file, wanted, train, test) in [
             (("a.csv", csv), both, "8ca391e6d8397bcc", "ec538825b855c050"),
             (("v.jsonl", jsonl), Wanted::default(), "12ce4a692de315b6", "b5603252359e8532"),

@@ -1,5 +1,6 @@
 //! What is read from files of a user's puzzles, and what can be wrong with it.
 
+use super::augmentation::Augmentation;
 use super::format::FormatError;
 use super::row::Rows;
 
@@ -48,6 +49,14 @@ pub enum FileError {
         line: u64,
         /// `input` or `output`.
         side: &'static str,
+        /// Why.
+        source: FormatError,
+    },
+    /// An augmentation that an example does not stand.
+    #[error("line {line}: {source}")]
+    Augmentation {
+        /// The line.
+        line: u64,
         /// Why.
         source: FormatError,
     },
@@ -113,8 +122,8 @@ pub struct Wanted {
     pub symbols: Option<String>,
     /// Whether blanks stand between symbols.
     pub apart: bool,
-    /// Whether puzzles can be turned and mirrored.
-    pub dihedral: bool,
+    /// How puzzles can be changed.
+    pub augmentations: Vec<Augmentation>,
     /// Symbols that can change places among each other, written as in `symbols`.
     pub permuted: String,
 }

@@ -1,5 +1,6 @@
 //! What is known about a user's puzzle.
 
+use super::augmentation::Augmentation;
 use super::row::Row;
 use super::symbols::{OUTSIDE, Symbols, check_twice};
 
@@ -24,7 +25,7 @@ pub struct Format {
     question: Size,
     answer: Size,
     symbols: Symbols,
-    dihedral: bool,
+    augmentations: Vec<Augmentation>,
     permuted: Vec<String>,
 }
 
@@ -57,6 +58,14 @@ pub enum FormatError {
     /// A symbol to be exchanged that is not in the alphabet.
     #[error("`{0}` is to be exchanged with other symbols, but is not in the alphabet")]
     Stranger(String),
+    /// An augmentation that makes no sense for these sizes, or beside another one.
+    #[error("`{augmentation}` does not fit: {why}")]
+    Misfit {
+        /// Its name.
+        augmentation: &'static str,
+        /// Why.
+        why: &'static str,
+    },
     /// A grid of another size.
     #[error("{}×{} cells, not {}×{}", found.0, found.1, wanted.0, wanted.1)]
     Size {
@@ -98,12 +107,12 @@ impl Format {
     /// The longest alphabet.
     pub const MAX_SYMBOLS: usize = 254;
 
-    /// A format for questions and answers of these sizes. Puzzles stay puzzles when they are
-    /// turned and mirrored, if `dihedral`, and when the `permuted` symbols change places among each other.
+    /// A format for questions and answers of these sizes. Puzzles stay puzzles under the augmentations, and when the
+    /// `permuted` symbols change places among each other.
     pub(super) fn new(
         [question, answer]: [Size; 2],
         symbols: Symbols,
-        dihedral: bool,
+        augmentations: &[Augmentation],
         permuted: Vec<String>,
     ) -> Result<Format, FormatError> {
         let side = 1..=Format::MAX_SIDE;
@@ -115,7 +124,18 @@ impl Format {
         if let Some(stranger) = permuted.iter().find(|symbol| symbols.token(symbol).is_none()) {
             return Err(FormatError::Stranger(stranger.clone()));
         }
-        Ok(Format { question, answer, symbols, dihedral, permuted })
+        augmentations.iter().try_for_each(|one| one.check([question, answer]))?;
+        if [Augmentation::Dihedral, Augmentation::Reversal]
+            .iter()
+            .all(|a| augmentations.contains(a))
+        {
+            let why = "`dihedral` reverses sequences too: take one of them";
+            return Err(FormatError::Misfit { augmentation: Augmentation::Reversal.name(), why });
+        }
+        let mut augmentations = augmentations.to_vec();
+        augmentations.sort_unstable();
+        augmentations.dedup();
+        Ok(Format { question, answer, symbols, augmentations, permuted })
     }
 
     /// The format in the name of a domain.
@@ -127,13 +147,15 @@ impl Format {
         let (question, answer) = sizes.split_once("to").unwrap_or((sizes, sizes));
         let symbols = Symbols::from_name(symbols)?;
         let mut parts = parts.peekable();
-        let dihedral = parts.next_if_eq(&"dihedral").is_some();
+        let named = |one: &Augmentation| parts.next_if_eq(&one.name()).is_some();
+        let augmentations: Vec<Augmentation> =
+            Augmentation::ALL.into_iter().filter(named).collect();
         let permuted = match parts.next() {
             None => Vec::new(),
             Some(part) => symbols.read(part.strip_prefix("permute=")?),
         };
         let sizes = [size_of(question)?, size_of(answer)?];
-        let format = Format::new(sizes, symbols, dihedral, permuted).ok()?;
+        let format = Format::new(sizes, symbols, &augmentations, permuted).ok()?;
         (format.text() == name).then_some(format)
     }
 
@@ -145,9 +167,7 @@ impl Format {
             name += &format!("to{}", size(self.answer));
         }
         name += &format!(":{}", self.symbols.name());
-        if self.dihedral {
-            name += ":dihedral";
-        }
+        self.augmentations.iter().for_each(|one| name += &format!(":{}", one.name()));
         if !self.permuted.is_empty() {
             name += &format!(":permute={}", self.symbols.text(&self.permuted));
         }
@@ -179,9 +199,9 @@ impl Format {
         self.symbols.are_long()
     }
 
-    /// Whether puzzles can be turned and mirrored.
-    pub fn dihedral(&self) -> bool {
-        self.dihedral
+    /// Whether puzzles can be changed like this.
+    pub fn has(&self, augmentation: Augmentation) -> bool {
+        self.augmentations.contains(&augmentation)
     }
 
     /// Tokens of the symbols that can change places.

@@ -1,5 +1,6 @@
 //! The format that fits examples.
 
+use super::augmentation::Augmentation;
 use super::files::{Example, FileError, Wanted};
 use super::format::{Format, FormatError, Size, ragged};
 use super::row::{Row, Rows, is_long};
@@ -19,8 +20,12 @@ pub fn infer(examples: &[Example], wanted: &Wanted) -> Result<Format, FileError>
     let (sizes, varied) = sizes(examples, wanted)?;
     let symbols = symbols(examples, wanted, varied)?;
     let permuted = symbols.read(&wanted.permuted);
-    let format = Format::new(sizes, symbols, wanted.dihedral, permuted)?;
-    examples.iter().try_for_each(|example| tokens(example, &format).map(drop))?;
+    let format = Format::new(sizes, symbols, &wanted.augmentations, permuted)?;
+    for example in examples {
+        let [question, answer] = tokens(example, &format)?;
+        check_augmentations(&format, &question, &answer)
+            .map_err(|source| FileError::Augmentation { line: example.line, source })?;
+    }
     Ok(format)
 }
 
@@ -47,6 +52,28 @@ fn tokens(Example { line, input, output }: &Example, format: &Format) -> Result<
     let refuse = |side| move |source| FileError::Grid { line: *line, side, source };
     let question = format.question_tokens(input).map_err(refuse("input"))?;
     Ok([question, format.answer_tokens(output).map_err(refuse("output"))?])
+}
+
+/// Refuses an example that the augmentations of a format would tear apart.
+fn check_augmentations(format: &Format, question: &[u8], answer: &[u8]) -> Result<(), FormatError> {
+    let refuse = |augmentation: Augmentation, why| {
+        Err(FormatError::Misfit { augmentation: augmentation.name(), why })
+    };
+    let [(columns, rows), (answer_columns, answer_rows)] =
+        [(format.question(), question), (format.answer(), answer)]
+            .map(|(size, tokens)| format.used(size, tokens));
+    let begins_outside =
+        [question, answer].iter().any(|tokens| Some(tokens[0]) == format.outside());
+    if format.has(Augmentation::Rows) && rows != answer_rows {
+        return refuse(Augmentation::Rows, "the answer has not as many as the question");
+    }
+    if format.has(Augmentation::Columns) && columns != answer_columns {
+        return refuse(Augmentation::Columns, "the answer has not as many as the question");
+    }
+    if format.has(Augmentation::Reversal) && begins_outside {
+        return refuse(Augmentation::Reversal, "a sequence begins with a blank");
+    }
+    Ok(())
 }
 
 fn grids(examples: &[Example]) -> impl Iterator<Item = (u64, &'static str, &Rows)> {

@@ -8,9 +8,13 @@
 //! Symbols of several characters are a list in the name, `grid:4x1:symbols=0,7,12`, with `%2C` for a comma, `%3A` for
 //! a colon, `%20` for a space and `%25` for `%`; in lines of text blanks stand between them.
 //!
+//! Augmentations are named in this order: `dihedral`, `rows`, `columns`, `reversal`, `permute=`.
+//!
 //! Questions and answers of different sizes, as in `grid:5x5to3x1:.ab`, lie at the upper left of a canvas that holds
 //! both. Beside them is token 0, which is neither learned nor counted where it is a label.
 
+mod augmentation;
+mod class;
 mod files;
 mod format;
 mod infer;
@@ -20,6 +24,7 @@ mod rules;
 mod separate;
 mod symbols;
 
+pub use augmentation::Augmentation;
 pub use files::{Example, FileError, Wanted};
 pub use format::{Format, FormatError, Size};
 pub use infer::{infer, pairs};

@@ -1,13 +1,13 @@
 //! A user's puzzle as a domain.
 
+use super::augmentation::{Symmetry, end_of};
+use super::class::class_hash;
 use super::format::{Format, FormatError, Size};
 use super::read::rows_of_json;
 use super::row::{Row, Rows, rows_apart, rows_of};
 use super::symbols::{OPEN_BOX, OUTSIDE};
-use crate::hash::fnv;
-use crate::{Dihedral, Domain, Error, Family, Layout, Rules, Undo};
-use rand::seq::SliceRandom;
-use rand::{Rng, RngExt};
+use crate::{Domain, Error, Family, Layout, Rules, Undo};
+use rand::Rng;
 
 /// Grids of all formats, such as `grid:5x5:.#ab`.
 pub const FAMILY: Family = Family {
@@ -107,26 +107,23 @@ impl Rules for Format {
     }
 
     fn augment(&self, question: &mut [u8], answer: &mut [u8], rng: &mut dyn Rng) {
-        let symmetry = Symmetry::random(self, rng);
+        let symmetry = Symmetry::random(self, question, rng);
         symmetry.apply(question, self.question());
         symmetry.apply(answer, self.answer());
     }
 
     fn augment_question(&self, question: &mut [u8], rng: &mut dyn Rng) -> Undo {
-        let symmetry = Symmetry::random(self, rng);
+        let symmetry = Symmetry::random(self, question, rng);
         symmetry.apply(question, self.question());
         let size = self.answer();
         Box::new(move |answer| symmetry.undo(answer, size))
     }
 
+    /// Where rows and columns change places, or one of them and symbols, questions may share it that are no
+    /// augmentations of each other; those that are always do.
     fn class_hash(&self, question: &[u8]) -> Result<u128, Error> {
         self.check_question(question)?;
-        let images = dihedrals(self).map(|dihedral| {
-            let (image, _) = dihedral
-                .apply(&part(question, self.canvas().0, self.question()), self.question().0);
-            fnv(&in_order_of_appearance(&image, &self.permuted()))
-        });
-        Ok(images.min().expect("at least the grid itself"))
+        Ok(class_hash(self, question))
     }
 }
 
@@ -142,78 +139,18 @@ impl Format {
         self.question_tokens(&rows)
     }
 
+    /// Columns and rows of a grid without the spaces that fill it up to a size.
+    pub(super) fn used(&self, (width, height): Size, tokens: &[u8]) -> Size {
+        let rows = || tokens.chunks(self.canvas().0).take(height).map(|row| &row[..width]);
+        let ends = rows().map(|row| end_of(row, self.outside()));
+        let last = ends.clone().collect::<Vec<_>>().iter().rposition(|end| *end > 0);
+        (ends.max().unwrap_or(0), last.map_or(0, |last| last + 1))
+    }
+
     /// Whether a cell of the canvas belongs to a grid of this size.
     fn is_within(&self, (width, height): Size, cell: usize) -> bool {
         let columns = self.canvas().0;
         cell % columns < width && cell / columns < height
-    }
-}
-
-/// The cells of a canvas that belong to a grid of this size.
-fn part(tokens: &[u8], columns: usize, (width, height): Size) -> Vec<u8> {
-    tokens.chunks(columns).take(height).flat_map(|row| &row[..width]).copied().collect()
-}
-
-/// Puts them back.
-fn put(tokens: &mut [u8], columns: usize, (width, height): Size, part: &[u8]) {
-    for (row, part) in tokens.chunks_mut(columns).take(height).zip(part.chunks(width)) {
-        row[..width].copy_from_slice(part);
-    }
-}
-
-/// The ways to turn and mirror grids of a format that keep its sizes.
-fn dihedrals(format: &Format) -> impl Iterator<Item = Dihedral> {
-    let is_square = |(width, height): Size| width == height;
-    let (dihedral, square) =
-        (format.dihedral(), is_square(format.question()) && is_square(format.answer()));
-    let keeps = move |d: &&Dihedral| d.number() == 0 || dihedral && (square || !d.transposes());
-    Dihedral::ALL.iter().filter(keeps).copied()
-}
-
-/// The permuted tokens renamed so that they first appear in their order: the same for all images.
-fn in_order_of_appearance(tokens: &[u8], permuted: &[u8]) -> Vec<u8> {
-    let mut names = [None; 256];
-    let mut next = permuted.iter();
-    let rename = |token: &u8| match permuted.contains(token) {
-        false => *token,
-        true => *names[usize::from(*token)]
-            .get_or_insert_with(|| *next.next().expect("no more tokens appear than there are")),
-    };
-    tokens.iter().map(rename).collect()
-}
-
-/// A symmetry of the puzzles of a format.
-struct Symmetry {
-    dihedral: Dihedral,
-    columns: usize,
-    renamed: [u8; 256],
-}
-
-impl Symmetry {
-    fn random(format: &Format, rng: &mut dyn Rng) -> Symmetry {
-        let all: Vec<Dihedral> = dihedrals(format).collect();
-        let dihedral = all[rng.random_range(0..all.len())];
-        let mut renamed = std::array::from_fn(|token| token as u8);
-        let permuted = format.permuted();
-        let mut images = permuted.clone();
-        images.shuffle(rng);
-        permuted.iter().zip(images).for_each(|(token, image)| renamed[usize::from(*token)] = image);
-        Symmetry { dihedral, columns: format.canvas().0, renamed }
-    }
-
-    fn apply(&self, tokens: &mut [u8], size: Size) {
-        let (image, _) = self.dihedral.apply(&part(tokens, self.columns, size), size.0);
-        put(tokens, self.columns, size, &image);
-        tokens.iter_mut().for_each(|token| *token = self.renamed[usize::from(*token)]);
-    }
-
-    fn undo(&self, tokens: &mut [u8], size: Size) {
-        let mut before = [0; 256];
-        (0..=255_u8)
-            .for_each(|token| before[usize::from(self.renamed[usize::from(token)])] = token);
-        let (image, _) = self.dihedral.inverse().apply(&part(tokens, self.columns, size), size.0);
-        put(tokens, self.columns, size, &image);
-        tokens.iter_mut().for_each(|token| *token = before[usize::from(*token)]);
     }
 }
 

@@ -107,7 +107,8 @@ fn rounds(
                 answers.iter().zip(some.iter().zip(&mut choices))
             {
                 let verdict = domain.as_ref().map(|d| d.verify(question, answer));
-                let (answer, written) = (answer.clone(), written.clone());
+                let (mut answer, written) = (answer.clone(), written.clone());
+                domain.iter().for_each(|domain| domain.clip(&mut answer));
                 choice.offer(Chosen { answer, written, sample: sample + 1, verdict });
             }
             if !hear(Round { first, sample, answers: &answers, choices: &choices }) {
