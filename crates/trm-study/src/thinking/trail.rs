@@ -107,9 +107,10 @@ impl Teller<'_> {
         &mut self,
         puzzle: usize,
         (chain, step): (usize, usize),
-        answer: Vec<u8>,
+        mut answer: Vec<u8>,
         halt_probability: f64,
     ) -> Result<(), Error> {
+        self.domain.clip(&mut answer);
         let question = &self.question.tokens[puzzle * answer.len()..][..answer.len()];
         let before = std::mem::replace(&mut self.drafts[puzzle], answer.clone());
         let changed = match before.is_empty() {
