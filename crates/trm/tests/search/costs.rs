@@ -5,10 +5,13 @@ use rand::Rng;
 use std::sync::{Arc, Mutex};
 use trm::{Error, Judgement, Question, Referee, Search, Undo};
 
+/// Drafts and what they cost.
+type Costs = Vec<(Vec<u8>, f64)>;
+
 /// A draft costs the number of its tokens that are even; what was judged is written down. Every `wrong`th draft is
 /// wrong.
 struct Priced {
-    judged: Arc<Mutex<Vec<(Vec<u8>, f64)>>>,
+    judged: Arc<Mutex<Costs>>,
     wrong: usize,
 }
 
