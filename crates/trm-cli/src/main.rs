@@ -12,6 +12,7 @@ mod machine;
 mod output;
 mod progress;
 mod quickstart;
+mod referee;
 mod search;
 mod serve;
 mod shipped;

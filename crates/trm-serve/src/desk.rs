@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc::UnboundedSender;
-use trm::{Found, News, Question, SearchSession, Session, Solver};
+use trm::{Found, News, Question, SearchSession, Session, Solver, Thought, sureness};
 use trm_puzzles::Domain;
 use trm_study::{DomainReferee, Effort, Origin, Told, TrailStep};
 
@@ -47,9 +47,10 @@ impl Seat {
     }
 
     fn step(&mut self, domain: &Domain, answer: Vec<u8>, origin: Origin) {
-        let before = self.draft.replace(answer.clone());
-        let step = TrailStep::new(domain, &self.question, before.as_deref(), answer, origin);
-        self.tell(Ok(Told::Step(step)));
+        let before = self.draft.as_deref();
+        let step = TrailStep::new(domain, &self.question, before, answer, origin);
+        self.draft = step.as_ref().ok().map(|step| step.answer.clone());
+        self.tell(step.map(Told::Step).map_err(|error| Refusal::failed(error.to_string())));
     }
 }
 
@@ -139,20 +140,23 @@ impl Desk {
     fn tell(&mut self, metrics: &Metrics) {
         while let Some(thought) = self.alone.take() {
             let Some(seat) = self.alone_seats.get_mut(&thought.puzzle) else { continue };
-            let origin = Origin { chain: 1, step: thought.step, halt_logit: thought.halt_logit };
-            seat.step(&self.domain, thought.answer, origin);
-            if thought.last {
+            let Thought { puzzle, step, last, answer, halt_logit, logits } = thought;
+            let sureness = sureness(&logits, answer.len());
+            seat.step(&self.domain, answer, Origin { chain: 1, step, halt_logit, sureness });
+            if last {
                 metrics.answered.inc();
                 seat.tell(Ok(Told::End(None)));
-                self.alone_seats.remove(&thought.puzzle);
+                self.alone_seats.remove(&puzzle);
             }
         }
         while let Some(news) = self.searching.take() {
             let puzzle = news.puzzle();
             let Some(seat) = self.searching_seats.get_mut(&puzzle) else { continue };
             match news {
-                News::Draft { step, answer, halt_logit, .. } => {
-                    seat.step(&self.domain, answer, Origin { chain: 1, step, halt_logit });
+                News::Draft { step, answer, halt_logit, logits, .. } => {
+                    let sureness = sureness(&logits, answer.len());
+                    let origin = Origin { chain: 1, step, halt_logit, sureness };
+                    seat.step(&self.domain, answer, origin);
                 }
                 News::Found(found) => {
                     metrics.answered.inc();
@@ -179,10 +183,12 @@ fn failed(result: Result<(), trm::Error>, seats: &mut HashMap<usize, Seat>) {
 }
 
 /// Tells the answer of a search, as a draft if it is another than the last, and the end.
-fn end(seat: &mut Seat, domain: &Domain, found: Found) {
+fn end(seat: &mut Seat, domain: &Domain, mut found: Found) {
+    domain.clip(&mut found.answer);
     if seat.draft.as_ref() != Some(&found.answer) {
         let Found { chain, chain_steps: step, halt_logit, .. } = found;
-        seat.step(domain, found.answer.clone(), Origin { chain, step, halt_logit });
+        let origin = Origin { chain, step, halt_logit, sureness: Vec::new() };
+        seat.step(domain, found.answer.clone(), origin);
     }
     seat.tell(Ok(Told::End(Some(found))));
 }

@@ -21,7 +21,8 @@ pub enum Log {
 /// Writes the log of this process to standard error; `RUST_LOG` chooses what is written.
 pub fn log(form: Log) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter)
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     match form {

@@ -13,6 +13,7 @@ pub(crate) fn draft(domain: &Domain, step: &TrailStep) -> Value {
         "step": step.step,
         "answer": domain.format_line(&step.answer),
         "rows": rows(domain, &step.answer),
+        "sureness": step.sureness,
         "halt_probability": step.halt_probability,
         "changed": step.changed,
         "solved": step.verdict.decision(),

@@ -1,8 +1,8 @@
 use super::in_order::InOrder;
 use super::search::{DomainReferee, SearchOptions};
 use crate::Error;
-use trm::{Found, Limits, News, Question, Search, Solver, Thought};
-use trm_puzzles::{Domain, Verdict};
+use trm::{Found, Limits, News, Question, Search, Solver, Thought, sureness};
+use trm_puzzles::{Domain, RefereeError, Verdict};
 
 /// How a model thought its way through one puzzle.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +24,8 @@ pub struct TrailStep {
     pub answer: Vec<u8>,
     /// The model's belief that the draft is right.
     pub halt_probability: f64,
+    /// How sure the model is of every cell; empty where that is not known, as of answers that a search found.
+    pub sureness: Vec<f32>,
     /// Cells that differ from the draft before; of the first draft, none.
     pub changed: Vec<usize>,
     /// What the rules say of this draft.
@@ -31,7 +33,7 @@ pub struct TrailStep {
 }
 
 /// Where a draft comes from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Origin {
     /// The chain of thought, from 1.
     pub chain: usize,
@@ -39,22 +41,28 @@ pub struct Origin {
     pub step: usize,
     /// The model's halting logit.
     pub halt_logit: f32,
+    /// How sure the model is of every cell ([`trm::sureness`]); empty if that is not known.
+    pub sureness: Vec<f32>,
 }
 
 impl TrailStep {
     /// What there is to say of a draft, given the one before.
+    ///
+    /// # Errors
+    /// If a referee of the domain's gives no ruling.
     pub fn new(
         domain: &Domain,
         question: &[u8],
         before: Option<&[u8]>,
-        answer: Vec<u8>,
+        mut answer: Vec<u8>,
         origin: Origin,
-    ) -> TrailStep {
+    ) -> Result<TrailStep, RefereeError> {
+        domain.clip(&mut answer);
         let changed = before.map_or(Vec::new(), |before| changed(domain, before, &answer));
-        let verdict = domain.verify(question, &answer);
-        let Origin { chain, step, halt_logit } = origin;
+        let verdict = domain.verify(question, &answer)?;
+        let Origin { chain, step, halt_logit, sureness } = origin;
         let halt_probability = probability(halt_logit);
-        TrailStep { chain, step, answer, halt_probability, changed, verdict }
+        Ok(TrailStep { chain, step, answer, halt_probability, sureness, changed, verdict })
     }
 }
 
@@ -82,7 +90,8 @@ pub enum Told {
 /// question, of the first that has not ended step by step.
 ///
 /// # Errors
-/// If the model does not read questions of this domain, or a threshold is no probability above 0.
+/// If the model does not read questions of this domain, a threshold is no probability above 0, or the domain's judge
+/// gives no ruling.
 pub fn think(
     solver: &Solver,
     domain: &Domain,
@@ -98,17 +107,19 @@ pub fn think(
             session.push(question, limits)?;
             for thought in session.thoughts() {
                 let thought = thought?;
-                let Thought { puzzle, step, halt_logit, .. } = thought;
-                teller.step(puzzle, thought.answer, Origin { chain: 1, step, halt_logit });
-                if thought.last {
+                let Thought { puzzle, step, last, answer, halt_logit, logits } = thought;
+                let sureness = sureness(&logits, answer.len());
+                teller.step(puzzle, answer, Origin { chain: 1, step, halt_logit, sureness })?;
+                if last {
                     teller.end(puzzle, None);
                 }
             }
         }
         Effort::Judged(options) => {
             let mut hear = |news| match news {
-                News::Draft { puzzle, step, answer, halt_logit } => {
-                    teller.step(puzzle, answer, Origin { chain: 1, step, halt_logit });
+                News::Draft { puzzle, step, answer, halt_logit, logits } => {
+                    let sureness = sureness(&logits, answer.len());
+                    teller.step(puzzle, answer, Origin { chain: 1, step, halt_logit, sureness })
                 }
                 News::Found(found) => teller.found(found),
             };
@@ -130,19 +141,25 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
-    fn step(&mut self, puzzle: usize, answer: Vec<u8>, origin: Origin) {
+    fn step(&mut self, puzzle: usize, answer: Vec<u8>, origin: Origin) -> Result<(), Error> {
         let question = &self.question.tokens[puzzle * answer.len()..][..answer.len()];
-        let before = self.drafts[puzzle].replace(answer.clone());
-        let step = TrailStep::new(self.domain, question, before.as_deref(), answer, origin);
+        let before = self.drafts[puzzle].as_deref();
+        let step = TrailStep::new(self.domain, question, before, answer, origin)?;
+        self.drafts[puzzle] = Some(step.answer.clone());
         self.order.tell(puzzle, Told::Step(step), false, self.tell);
+        Ok(())
     }
 
-    fn found(&mut self, found: Found) {
+    fn found(&mut self, mut found: Found) -> Result<(), Error> {
+        self.domain.clip(&mut found.answer);
         let Found { puzzle, chain, chain_steps: step, halt_logit, .. } = found;
         if self.drafts[puzzle].as_ref() != Some(&found.answer) {
-            self.step(puzzle, found.answer.clone(), Origin { chain, step, halt_logit });
+            let sureness = Vec::new();
+            let origin = Origin { chain, step, halt_logit, sureness };
+            self.step(puzzle, found.answer.clone(), origin)?;
         }
         self.end(puzzle, Some(found));
+        Ok(())
     }
 
     fn end(&mut self, puzzle: usize, found: Option<Found>) {
