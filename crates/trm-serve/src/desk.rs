@@ -54,6 +54,28 @@ impl Seat {
     }
 }
 
+impl Seat {
+    /// Tells the answer of a search, as a draft if it is another than the last, and the end.
+    fn found(mut self, domain: &Domain, mut found: Found) {
+        domain.clip(&mut found.answer);
+        // empty if the time was up before the first step
+        if self.draft.as_deref().unwrap_or_default() != found.answer {
+            let Found { chain, chain_steps: step, halt_logit, .. } = found;
+            let origin = Origin { chain, step, halt_logit, sureness: Vec::new() };
+            self.step(domain, found.answer.clone(), origin);
+        }
+        self.end(Some(found));
+    }
+
+    /// Leaves, and tells the end: whoever hears of it finds the room free that it took.
+    fn end(self, found: Option<Found>) {
+        let Seat { request, place, .. } = self;
+        let tell = request.tell.clone();
+        drop(request);
+        let _ = tell.send((place, Ok(Told::End(found)))); // who left hears nothing
+    }
+}
+
 impl Desk {
     pub(crate) fn new(solver: &Solver, domain: &Domain) -> Desk {
         Desk {
@@ -139,29 +161,27 @@ impl Desk {
 
     fn tell(&mut self, metrics: &Metrics) {
         while let Some(thought) = self.alone.take() {
-            let Some(seat) = self.alone_seats.get_mut(&thought.puzzle) else { continue };
             let Thought { puzzle, step, last, answer, halt_logit, logits } = thought;
+            let Some(seat) = self.alone_seats.get_mut(&puzzle) else { continue };
             let sureness = sureness(&logits, answer.len());
             seat.step(&self.domain, answer, Origin { chain: 1, step, halt_logit, sureness });
-            if last {
+            if last && let Some(seat) = self.alone_seats.remove(&puzzle) {
                 metrics.answered.inc();
-                seat.tell(Ok(Told::End(None)));
-                self.alone_seats.remove(&puzzle);
+                seat.end(None);
             }
         }
         while let Some(news) = self.searching.take() {
-            let puzzle = news.puzzle();
-            let Some(seat) = self.searching_seats.get_mut(&puzzle) else { continue };
             match news {
-                News::Draft { step, answer, halt_logit, logits, .. } => {
+                News::Draft { puzzle, step, answer, halt_logit, logits } => {
+                    let Some(seat) = self.searching_seats.get_mut(&puzzle) else { continue };
                     let sureness = sureness(&logits, answer.len());
                     let origin = Origin { chain: 1, step, halt_logit, sureness };
                     seat.step(&self.domain, answer, origin);
                 }
                 News::Found(found) => {
+                    let Some(seat) = self.searching_seats.remove(&found.puzzle) else { continue };
                     metrics.answered.inc();
-                    end(seat, &self.domain, found);
-                    self.searching_seats.remove(&puzzle);
+                    seat.found(&self.domain, found);
                 }
             }
         }
@@ -180,15 +200,4 @@ fn failed(result: Result<(), trm::Error>, seats: &mut HashMap<usize, Seat>) {
     for seat in lost.iter().filter_map(|number| seats.remove(number)) {
         seat.tell(Err(Refusal::failed(error.to_string())));
     }
-}
-
-/// Tells the answer of a search, as a draft if it is another than the last, and the end.
-fn end(seat: &mut Seat, domain: &Domain, mut found: Found) {
-    domain.clip(&mut found.answer);
-    if seat.draft.as_ref() != Some(&found.answer) {
-        let Found { chain, chain_steps: step, halt_logit, .. } = found;
-        let origin = Origin { chain, step, halt_logit, sureness: Vec::new() };
-        seat.step(domain, found.answer.clone(), origin);
-    }
-    seat.tell(Ok(Told::End(Some(found))));
 }

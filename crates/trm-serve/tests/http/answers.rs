@@ -148,11 +148,18 @@ fn who_leaves_is_not_thought_for() {
     let body = json!({"puzzles": vec![PUZZLES[3]; 200], "halt": 1, "steps": 512}).to_string();
     let mut stream = TcpStream::connect(server.address).unwrap();
     stream.write_all(post("/v1/solve", &body, "").as_bytes()).unwrap();
-    while server.metric("trm_queue_puzzles") == 0.0 {
-        std::thread::yield_now();
-    }
+    server.await_queue(|puzzles| puzzles > 0.0);
     drop(stream);
-    server.await_metric("trm_queue_puzzles", 0.0);
+    server.await_queue(|puzzles| puzzles == 0.0);
     assert!(server.metric("trm_puzzles_left_total") > 0.0);
     server.json("/v1/solve", &json!({"puzzle": PUZZLES[0], "one_pass": true}).to_string());
+}
+
+#[test]
+fn time_that_is_up_at_once_is_no_draft_and_no_fault() {
+    let server = Running::new(Settings::default());
+    let body = json!({"puzzle": PUZZLES[3], "steps": 512, "search": {"milliseconds": 0}});
+    let answer = server.json("/v1/solve", &body.to_string())["answers"][0].take();
+    assert_eq!((&answer["verified"], &answer["solved"]), (&json!(false), &json!(false)));
+    assert!(answer["steps"].as_u64().unwrap() < 512, "{answer}");
 }

@@ -12,9 +12,7 @@ fn what_has_been_asked_is_answered_before_the_end() {
     let body = json!({"puzzles": vec![PUZZLES[3]; 50], "halt": 1, "steps": 100}).to_string();
     let mut stream = TcpStream::connect(server.address).unwrap();
     stream.write_all(post("/v1/solve", &body, "").as_bytes()).unwrap();
-    while server.metric("trm_queue_puzzles") == 0.0 {
-        std::thread::yield_now();
-    }
+    server.await_queue(|puzzles| puzzles > 0.0);
     let address = server.address;
     let waiting = std::thread::spawn(move || response(stream));
     server.stop();

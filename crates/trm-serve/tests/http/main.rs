@@ -20,7 +20,7 @@ use trm_serve::{Named, Server, Settings, serve};
 
 /// Puzzles of 4×4 with one solution each.
 const PUZZLES: [&str; 4] =
-    ["1.....3..4.....2", "..3.4......2.1..", ".1...4..3......2", "2...1...........4"];
+    ["1.....3..4.....2", ".1..3....34.4...", ".42........13...", "......23....42.."];
 
 /// A small model of a domain with random weights.
 fn model(domain: &str, sizes: Config) -> Arc<Model> {
@@ -108,12 +108,12 @@ impl Running {
         line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
     }
 
-    /// Waits for a number of `/metrics`.
-    fn await_metric(&self, name: &str, wanted: f64) {
+    /// Waits until so many puzzles have been admitted and not been answered.
+    fn await_queue(&self, is_wanted: impl Fn(f64) -> bool) {
         let begun = Instant::now();
-        while self.metric(name) != wanted {
-            assert!(begun.elapsed() < Duration::from_secs(20), "{name}: {}", self.metric(name));
-            std::thread::sleep(Duration::from_millis(10));
+        while !is_wanted(self.metric("trm_queue_puzzles")) {
+            assert!(begun.elapsed() < Duration::from_secs(30), "{}", self.get("/metrics").1);
+            std::thread::yield_now();
         }
     }
 

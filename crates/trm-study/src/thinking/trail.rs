@@ -153,7 +153,8 @@ impl Teller<'_> {
     fn found(&mut self, mut found: Found) -> Result<(), Error> {
         self.domain.clip(&mut found.answer);
         let Found { puzzle, chain, chain_steps: step, halt_logit, .. } = found;
-        if self.drafts[puzzle].as_ref() != Some(&found.answer) {
+        // empty if the time was up before the first step
+        if self.drafts[puzzle].as_deref().unwrap_or_default() != found.answer {
             let sureness = Vec::new();
             let origin = Origin { chain, step, halt_logit, sureness };
             self.step(puzzle, found.answer.clone(), origin)?;
