@@ -3,6 +3,7 @@
 use crate::Outcome;
 use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::output::note;
+use crate::referee::RefereeArguments;
 use crate::shipped;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use trm_data::{AnyModel, load_any};
 use trm_ops::Device;
+use trm_puzzles::Domain;
 use trm_serve::{Log, Named, Server, Settings};
 
 #[derive(Args)]
@@ -54,6 +56,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value = "auto")]
     precision: PrecisionArgument,
     #[command(flatten)]
+    refereeing: RefereeArguments,
+    #[command(flatten)]
     machine: DeviceArguments,
 }
 
@@ -87,10 +91,20 @@ fn models(arguments: &Arguments, device: &Device) -> Result<Vec<Named>> {
     let dtype = arguments.precision.on(device);
     if arguments.models.is_empty() {
         let (name, model) = (shipped::NAME.to_owned(), shipped::model(device)?);
-        return Ok(vec![Named { name, model, dtype }]);
+        return Ok(vec![Named { name, model, judged: None, dtype }]);
+    }
+    if arguments.refereeing.is_given() && arguments.models.len() > 1 {
+        bail!("--referee judges the puzzles of one model: serve one, or leave it out");
     }
     let load = |folder: &PathBuf| match load_any(folder, device)? {
-        AnyModel::Recursive(model) => Ok(Named { name: name(folder)?, model, dtype }),
+        AnyModel::Recursive(model) => {
+            let command = arguments.refereeing.command(&[], device.threads())?;
+            let judged = match command {
+                Some(command) => Some(command.start(&model.config().domain.parse::<Domain>()?)?),
+                None => None,
+            };
+            Ok(Named { name: name(folder)?, model, judged, dtype })
+        }
         AnyModel::Autoregressive(_) => {
             bail!("{}: autoregressive models are not served", folder.display())
         }

@@ -206,7 +206,7 @@ fn read(model: &Served, texts: &[String]) -> Result<(Domain, Vec<u8>), Refusal> 
     let own = &model.domain;
     let domain = match (questions(own, &texts[0]), own.sized_for(&texts[0])) {
         (Ok(_), _) => own.clone(),
-        (Err(_), Some(sized)) if sized == *own || model.config.fits_any_grid() => sized,
+        (Err(_), Some(sized)) if sized == *own || model.any_size => sized,
         (Err(refused), _) => return Err(refuse(texts, 0, &refused.source.to_string())),
     };
     let mut tokens = Vec::new();

@@ -16,6 +16,8 @@ pub struct Named {
     pub name: String,
     /// The model.
     pub model: Arc<Model>,
+    /// Its domain with a judge from outside, if there is one; its puzzles have one size then.
+    pub judged: Option<Domain>,
     /// What its activations are kept in.
     pub dtype: DType,
 }
@@ -26,6 +28,8 @@ pub(crate) struct Served {
     pub name: String,
     pub domain: Domain,
     pub config: Config,
+    /// Whether puzzles may have another size than the domain's.
+    pub any_size: bool,
     pub parameters: usize,
     pub dtype: DType,
     pub engine: Engine,
@@ -57,7 +61,7 @@ impl Served {
             "symbols": tokens().map(symbol).collect::<Vec<_>>(),
             "open": tokens().find(|token| !domain.is_given(*token)).map(symbol),
             "looks": looks.collect::<Map<_, _>>(),
-            "any_size": self.config.fits_any_grid(),
+            "any_size": self.any_size,
             "has_rules": domain.has_rules(),
             "parameters": self.parameters,
             "steps": self.config.supervision_steps,
@@ -86,13 +90,17 @@ impl Models {
     ) -> Result<Models, String> {
         let first = models.first().ok_or("no model to serve")?.name.clone();
         let mut all = BTreeMap::new();
-        for Named { name, model, dtype } in models {
-            let domain = model.config().domain.parse::<Domain>();
+        for Named { name, model, judged, dtype } in models {
+            let one_size = judged.is_some();
+            let domain = judged.map_or_else(|| model.config().domain.parse::<Domain>(), Ok);
             let domain = domain.map_err(|error| format!("model `{name}`: {error}"))?;
             let parameters = model.parameters().iter().map(|p| p.value().len()).sum();
             let config = model.config().clone();
+            let any_size = config.fits_any_grid() && !one_size;
             let engine = Engine::start(model, dtype, batch, metrics.clone());
-            let served = Served { name: name.clone(), domain, config, parameters, dtype, engine };
+            let name_of = name.clone();
+            let served =
+                Served { name: name_of, domain, config, any_size, parameters, dtype, engine };
             if all.insert(name.clone(), served).is_some() {
                 return Err(format!("two models are called `{name}`"));
             }

@@ -26,6 +26,7 @@ fn models_must_have_names_of_their_own_and_domains() {
     let named = |name: &str| Named {
         name: name.into(),
         model: super::sudoku(),
+        judged: None,
         dtype: trm_ops::DType::F32,
     };
     let refused = |models| Server::new(models, Settings::default()).unwrap_err();

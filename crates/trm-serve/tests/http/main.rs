@@ -57,7 +57,8 @@ struct Running {
 
 impl Running {
     fn new(settings: Settings) -> Running {
-        let named = |name: &str, model| Named { name: name.into(), model, dtype: DType::F32 };
+        let named =
+            |name: &str, model| Named { name: name.into(), model, judged: None, dtype: DType::F32 };
         let models = vec![named("four", sudoku()), named("maze", maze())];
         let server = Arc::new(Server::new(models, settings).unwrap());
         let (end, ended) = oneshot::channel();
@@ -118,8 +119,12 @@ impl Running {
     }
 
     fn stop(&mut self) {
-        self.end.take().map(|end| end.send(()));
-        self.thread.take().map(|thread| thread.join().unwrap());
+        if let Some(end) = self.end.take() {
+            let _ = end.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
     }
 }
 
