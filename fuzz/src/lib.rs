@@ -133,18 +133,20 @@ pub fn arc(data: &[u8]) {
 /// Puzzles of a user's own as CSV and JSONL, and the name of such a domain. Grids that a format was inferred
 /// from are written and read back.
 pub fn grid(data: &[u8]) {
-    check_examples(&grids::read_csv(data).unwrap_or_default());
+    check_examples(grids::read_csv(data).unwrap_or_default());
     let Ok(text) = std::str::from_utf8(data) else { return };
-    check_examples(&grids::read_jsonl(text).unwrap_or_default());
+    check_examples(grids::read_jsonl(text).unwrap_or_default());
     if let Some(format) = Format::from_name(text) {
         assert_eq!(text.parse(), Ok(Domain::new(format)));
     }
 }
 
-fn check_examples(examples: &[grids::Example]) {
-    let Ok(format) = grids::infer(examples, &Wanted::default()) else { return };
+fn check_examples(mut examples: Vec<grids::Example>) {
+    let _ = grids::separate(&mut examples, &Wanted::default());
+    let Ok(format) = grids::infer(&examples, &Wanted::default()) else { return };
     for example in examples {
-        let tokens = format.tokens(&example.input).expect("what the format was inferred from");
+        let tokens =
+            format.question_tokens(&example.input).expect("what the format was inferred from");
         let line = format.format_line(&tokens);
         if !line.is_empty() {
             assert_eq!(format.parse(&line), Ok(tokens), "{line:?}");

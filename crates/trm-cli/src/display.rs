@@ -69,13 +69,13 @@ fn style_of(solved: Option<bool>) -> Style {
 }
 
 fn print_plain(domain: &Domain, tokens: &[u8]) {
-    out!("{}", domain.render(tokens, &|cell, character| plain(domain, tokens[cell], character)));
+    out!("{}", domain.render(tokens, &|cell, symbol| plain(domain, tokens[cell], symbol)));
 }
 
-fn plain(domain: &Domain, token: u8, character: char) -> String {
+fn plain(domain: &Domain, token: u8, symbol: &str) -> String {
     match colour(domain, token) {
-        Some(style) => format!("{style}{character} {style:#}"),
-        None => character.to_string(),
+        Some(style) => format!("{style}{symbol} {style:#}"),
+        None => symbol.to_owned(),
     }
 }
 
@@ -135,23 +135,23 @@ pub(crate) fn print_step(domain: &Domain, question: &[u8], step: &TrailStep) {
     if step.changed.is_empty() && !is_first {
         return; // the same grid once more
     }
-    let paint = |cell: usize, character: char| {
+    let paint = |cell: usize, symbol: &str| {
         let changed = step.changed.contains(&cell);
         let broken = coloured && step.verdict.broken().contains(&cell);
         if let Some(background) = colour(domain, step.answer[cell]) {
             let style = if changed { background.bold().underline() } else { background };
             let style = if broken { style.strikethrough() } else { style };
-            format!("{style}{character} {style:#}")
+            format!("{style}{symbol} {style:#}")
         } else if broken {
-            format!("{BAD}{character}{BAD:#}")
+            format!("{BAD}{symbol}{BAD:#}")
         } else if domain.is_given(question[cell]) {
-            format!("{DIM}{character}{DIM:#}")
+            format!("{DIM}{symbol}{DIM:#}")
         } else if !changed {
-            character.to_string()
+            symbol.to_owned()
         } else if coloured {
-            format!("{CHANGED}{character}{CHANGED:#}")
+            format!("{CHANGED}{symbol}{CHANGED:#}")
         } else {
-            format!("{character}\u{332}") // underlined: marks need no room
+            symbol.chars().flat_map(|c| [c, '\u{332}']).collect() // underlined: marks need no room
         }
     };
     out!("{}", domain.render(&step.answer, &paint));
@@ -203,9 +203,9 @@ fn print_answer(domain: &Domain, question: &[u8], answer: &[u8]) {
     out!("{BOLD}question{BOLD:#}");
     print_plain(domain, question);
     if !answer.is_empty() {
-        let paint = |cell: usize, character: char| match domain.is_given(question[cell]) {
-            true => format!("{DIM}{character}{DIM:#}"),
-            false => plain(domain, answer[cell], character),
+        let paint = |cell: usize, symbol: &str| match domain.is_given(question[cell]) {
+            true => format!("{DIM}{symbol}{DIM:#}"),
+            false => plain(domain, answer[cell], symbol),
         };
         out!("{BOLD}answer{BOLD:#}\n{}", domain.render(answer, &paint));
     }

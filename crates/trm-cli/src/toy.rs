@@ -104,11 +104,11 @@ impl Rules for Stripes {
         })
     }
 
-    fn symbol(&self, token: u8) -> char {
-        ['?', '.', 'r', 'b'].get(usize::from(token)).copied().unwrap_or('?')
+    fn symbol(&self, token: u8) -> &str {
+        ["?", ".", "r", "b"].get(usize::from(token)).copied().unwrap_or("?")
     }
 
-    fn look(&self, token: u8) -> Look {
+    fn look(&self, token: u8) -> Look<'_> {
         match token {
             RED => Look::Accent,
             OPEN => Look::Empty,

@@ -3,6 +3,7 @@
 use crate::ops::attention::{Extent, Rope};
 use crate::ops::cross_entropy::Targets;
 use crate::ops::embed::Embedding;
+use crate::ops::lines::Lines;
 use crate::ops::neighbours::Grid;
 use crate::ops::residual_norm::Axis;
 use crate::ops::units::{KINDS, Units};
@@ -191,6 +192,14 @@ pub trait Kernels: Any + Send + Sync {
     fn neighbours(&self, h: &Tensor, grid: Grid) -> Tensor;
     /// Backward.
     fn neighbours_backward(&self, d_out: &Tensor, grid: Grid) -> Tensor;
+    /// Forward.
+    fn lines(&self, h: &Tensor, lines: Lines) -> Tensor;
+    /// Backward; the first of the largest of a line gets their gradient.
+    fn lines_backward(&self, h: &Tensor, d_out: &Tensor, lines: Lines) -> Tensor;
+    /// Forward.
+    fn add_lines(&self, x: &Tensor, rows: &Tensor, columns: &Tensor) -> Tensor;
+    /// The sum over the cells of every line, `[B, lines, D]` for x `[B, S, D]`.
+    fn sum_lines(&self, x: &Tensor, lines: Lines) -> Tensor;
     /// Forward; the means of all units besides, `[B, n², D]` for every kind.
     fn mix_units(
         &self,

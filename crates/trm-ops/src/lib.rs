@@ -56,6 +56,7 @@ pub use kernels::{DeviceError, Gated, Kernels, Keys, Memory, Sum};
 pub use ops::attention::{Extent, KvCache, Rope};
 pub use ops::cross_entropy::{Likelihood, Targets};
 pub use ops::embed::Embedding;
+pub use ops::lines::{Direction, Lines};
 pub use ops::neighbours::{CELLS, Grid};
 pub use ops::residual_norm::{Axis, NORM_EPS};
 pub use ops::units::{KINDS, Units};

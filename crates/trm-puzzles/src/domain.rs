@@ -160,8 +160,8 @@ static REGISTERED: RwLock<Vec<Family>> = RwLock::new(Vec::new());
 ///         let bits: Option<Vec<u8>> = text.trim().chars().map(bit).collect();
 ///         bits.filter(|bits| bits.len() == self.0).ok_or_else(|| Error::new("no such row of bits"))
 ///     }
-///     fn symbol(&self, token: u8) -> char {
-///         ['?', '0', '1'].get(usize::from(token)).copied().unwrap_or('?')
+///     fn symbol(&self, token: u8) -> &str {
+///         ["?", "0", "1"].get(usize::from(token)).copied().unwrap_or("?")
 ///     }
 /// }
 ///

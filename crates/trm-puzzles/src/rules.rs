@@ -5,9 +5,9 @@ use crate::{Domain, Error, Verdict};
 use rand::Rng;
 
 /// Decorates one cell of a printed puzzle: called with the cell's position in the sequence and
-/// the character standing there, returns what to print in its place (the character between
+/// the symbol standing there, returns what to print in its place (the symbol between
 /// colour codes, for example). All that it returns should take up the same room on the terminal.
-pub type Paint<'a> = &'a dyn Fn(usize, char) -> String;
+pub type Paint<'a> = &'a dyn Fn(usize, &str) -> String;
 
 /// Turns an answer to the image of a puzzle into one to the puzzle ([`Rules::augment_question`]).
 pub type Undo = Box<dyn Fn(&mut [u8]) + Send>;
@@ -26,11 +26,11 @@ pub struct Layout {
 
 /// How a cell looks on a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum Look<'a> {
     /// Empty.
     Empty,
-    /// A character on the paper.
-    Symbol(char),
+    /// A symbol on the paper.
+    Symbol(&'a str),
     /// Dark all over, such as a wall.
     Ink,
     /// In a colour that stands out, such as a path.
@@ -115,6 +115,9 @@ pub trait Rules: Send + Sync + 'static {
         }
     }
 
+    /// Puts token 0 into the cells of a draft that no answer has, where answers are smaller than the canvas.
+    fn clip(&self, _draft: &mut [u8]) {}
+
     /// Whether a question with this token in a cell could as well have a token of its answer there.
     fn can_suppose(&self, _token: u8) -> bool {
         false
@@ -132,13 +135,25 @@ pub trait Rules: Send + Sync + 'static {
         Verdict::Unchecked
     }
 
-    /// The character of a token: a space for a place outside the grid, `?` for no token of a puzzle.
-    fn symbol(&self, token: u8) -> char;
+    /// The symbol of a token, of one character or several: a space for a place outside the grid, `?` for no token of
+    /// a puzzle.
+    fn symbol(&self, token: u8) -> &str;
+
+    /// The most characters of a symbol.
+    fn symbol_width(&self) -> usize {
+        let widths = (0..=u8::MAX).take(self.vocab_size()).map(|t| self.symbol(t).chars().count());
+        widths.max().unwrap_or(1)
+    }
+
+    /// What stands between the symbols of a row: a blank where some have several characters, else nothing.
+    fn gap(&self) -> &'static str {
+        if self.symbol_width() > 1 { " " } else { "" }
+    }
 
     /// How a cell with this token looks on a page.
-    fn look(&self, token: u8) -> Look {
+    fn look(&self, token: u8) -> Look<'_> {
         match self.symbol(token) {
-            ' ' => Look::Empty,
+            " " => Look::Empty,
             symbol => Look::Symbol(symbol),
         }
     }
@@ -151,15 +166,18 @@ pub trait Rules: Send + Sync + 'static {
 
     /// The puzzle on one line, readable by [`parse`](Rules::parse).
     fn format_line(&self, tokens: &[u8]) -> String {
-        tokens.iter().map(|token| self.symbol(*token)).collect()
+        let symbols: Vec<&str> = tokens.iter().map(|token| self.symbol(*token)).collect();
+        symbols.join(self.gap())
     }
 
-    /// The puzzle drawn for a terminal, each cell passed through `paint`.
+    /// The puzzle drawn for a terminal, each cell, as wide as the widest symbol, passed through `paint`.
     fn render(&self, tokens: &[u8], paint: Paint<'_>) -> String {
         let (columns, (width, height)) = (self.layout().columns, self.extent(tokens));
+        let (gap, wide) = (self.gap(), self.symbol_width());
         let row = |y: usize| -> String {
             let cells = y * columns..y * columns + width;
-            cells.map(|i| paint(i, self.symbol(tokens[i]))).collect()
+            let cell = |i: usize| paint(i, &format!("{:>wide$}", self.symbol(tokens[i])));
+            cells.map(cell).collect::<Vec<_>>().join(gap)
         };
         (0..height).map(row).collect::<Vec<_>>().join("\n")
     }

@@ -47,7 +47,7 @@ pub struct Config {
     pub mix: Mix,
     /// Rows and columns of a box; read only with [`Mix::Units`].
     pub boxes: [usize; 2],
-    /// Cells of a row of the grid; read only with [`Mix::Neighbours`].
+    /// Cells of a row of the grid; read only with [`Mix::Neighbours`] and [`Mix::Axes`].
     pub columns: usize,
     /// How tokens know their place.
     pub positions: Positions,

@@ -113,10 +113,13 @@ pub enum ConfigError {
         "mix = \"units\" goes without prefix and positions: set prefix_len = 0, positions = \"none\""
     )]
     UnitsAlone,
+    /// A prefix has neither row nor column.
+    #[error("mix = \"axes\" goes without prefix: set prefix_len = 0, puzzle_embedding = 0")]
+    AxesWithPrefix,
     /// The cells do not lie in rows.
     #[error(
-        "{seq_len} cells in rows of {columns}: mix = \"neighbours\" is for grids, whose domain says how long a \
-         row is"
+        "{seq_len} cells in rows of {columns}: mix = \"neighbours\" and \"axes\" are for grids, whose domain says how \
+         long a row is"
     )]
     Columns {
         /// Cells of a row.

@@ -54,7 +54,8 @@ fn a_model_computes_the_same_on_every_device() {
         Config { prefix_len: 2, puzzle_embedding: 40, puzzle_identifiers: 3, ..base.clone() },
         Config { mix: Mix::Attention, positions: Positions::Rope, ..base.clone() },
         Config { mix: Mix::Units, ..base.clone() },
-        Config { mix: Mix::Neighbours, columns: 4, ..base },
+        Config { mix: Mix::Neighbours, columns: 4, ..base.clone() },
+        Config { mix: Mix::Axes, columns: 4, ..base },
     ];
     for (dtype, tolerance) in [(DType::F32, 1e-4), (DType::Bf16, 0.1)] {
         for config in &configs {

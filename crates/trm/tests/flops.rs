@@ -37,7 +37,8 @@ fn the_formula_of_the_recursive_model_is_what_the_engine_does() {
         Config { prefix_len: 2, puzzle_embedding: 32, ..base.clone() },
         Config { mix: Mix::Attention, positions: Positions::Rope, ..base.clone() },
         Config { mix: Mix::Units, ..base.clone() },
-        Config { mix: Mix::Neighbours, columns: 4, ..base },
+        Config { mix: Mix::Neighbours, columns: 4, ..base.clone() },
+        Config { mix: Mix::Axes, columns: 4, ..base },
     ];
     for (config, dtype) in configs.iter().flat_map(|c| [(c, DType::F32), (c, DType::Bf16)]) {
         let device = Device::cpu(2);

@@ -7,7 +7,7 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 use trm_data::text::percent;
 use trm_data::{Dataset, Splits, grids_from_files};
-use trm_puzzles::grid::Wanted;
+use trm_puzzles::grid::{Augmentation, Wanted};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -17,7 +17,8 @@ pub(crate) struct Arguments {
     /// Puzzles to train on: CSV with the columns input and output, or .jsonl with an object of both a line.
     ///
     /// A grid is a text whose rows are lines or separated by `/`; in JSON also a list of rows, or of lists of
-    /// numbers from 0 to 9 or characters.
+    /// numbers or texts. Symbols may have several characters, with blanks between them in a text. Question and answer
+    /// may have different sizes. A row is a sequence.
     #[arg(long, value_name = "FILE")]
     train: PathBuf,
     /// Puzzles to be tested on; none of them, nor an augmentation, will be trained on.
@@ -34,12 +35,24 @@ pub(crate) struct Arguments {
     #[arg(long)]
     height: Option<usize>,
     /// All symbols, in the order of their tokens (default: those of the files, sorted). With a space among them
-    /// grids may be smaller than the largest.
+    /// grids may be smaller than the largest. Where some have several characters: a list with commas.
     #[arg(long, value_name = "SYMBOLS")]
     alphabet: Option<String>,
+    /// Blanks, tabs or commas stand between symbols; told where the files do not tell.
+    #[arg(long)]
+    apart: bool,
     /// Puzzles stay puzzles when question and answer are turned and mirrored: train on random augmentations.
     #[arg(long)]
     dihedral: bool,
+    /// Puzzles stay puzzles when their rows change places, alike in question and answer.
+    #[arg(long)]
+    permute_rows: bool,
+    /// Puzzles stay puzzles when their columns change places, alike in question and answer.
+    #[arg(long)]
+    permute_columns: bool,
+    /// Sequences stay puzzles when question and answer are read from their ends.
+    #[arg(long)]
+    reversal: bool,
     /// Puzzles stay puzzles when these symbols change places among each other: train on random augmentations.
     #[arg(long, value_name = "SYMBOLS")]
     permute: Option<String>,
@@ -56,6 +69,16 @@ impl Arguments {
     }
 }
 
+fn augmentations(arguments: &Arguments) -> Vec<Augmentation> {
+    let asked = |one: &Augmentation| match one {
+        Augmentation::Dihedral => arguments.dihedral,
+        Augmentation::Rows => arguments.permute_rows,
+        Augmentation::Columns => arguments.permute_columns,
+        Augmentation::Reversal => arguments.reversal,
+    };
+    Augmentation::ALL.into_iter().filter(asked).collect()
+}
+
 pub(super) fn splits(arguments: &Arguments) -> Result<Splits> {
     if arguments.split == Some(0) {
         bail!("--split must be at least 1");
@@ -64,7 +87,8 @@ pub(super) fn splits(arguments: &Arguments) -> Result<Splits> {
         width: arguments.width,
         height: arguments.height,
         symbols: arguments.alphabet.clone(),
-        dihedral: arguments.dihedral,
+        apart: arguments.apart,
+        augmentations: augmentations(arguments),
         permuted: arguments.permute.clone().unwrap_or_default(),
     };
     let split = (arguments.split, arguments.seed);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use trm::{Limits, Model};
 use trm_data::text::{duration, percent};
 use trm_data::{Dataset, files::write_atomic};
-use trm_study::{VoteOptions, vote};
+use trm_study::{VoteOptions, VoteReport, vote};
 
 pub(super) fn run(
     arguments: &Arguments,
@@ -18,21 +18,7 @@ pub(super) fn run(
     data: &Dataset,
     steps: usize,
 ) -> Result<Outcome> {
-    if arguments.search || arguments.save_outputs.is_some() || arguments.figure.is_some() {
-        bail!(
-            "tasks of ARC are voted on: --search, --save-outputs and --figure are for other puzzles"
-        );
-    }
-    if arguments.votes == Some(0) {
-        bail!("--votes must be at least 1");
-    }
-    let options = VoteOptions {
-        votes: arguments.votes.unwrap_or(usize::MAX),
-        limits: Limits { steps, halt: arguments.halt },
-        batch: arguments.batch,
-        dtype: arguments.precision.on(model.device()),
-        blank_identifiers: arguments.blank_identifiers,
-    };
+    let options = options(arguments, model, steps)?;
     let mut bar = Progress::new("voting", data.len() as u64);
     let report = stoppable(STOPPING, |stop| {
         vote(model, data, options, stop, &mut |done, all| {
@@ -56,6 +42,30 @@ pub(super) fn run(
         return Ok(outcome);
     }
     print_heading(arguments, data);
+    print(&report, steps);
+    print_digests(data, &**model)?;
+    Ok(outcome)
+}
+
+fn options(arguments: &Arguments, model: &Model, steps: usize) -> Result<VoteOptions> {
+    if arguments.search || arguments.save_outputs.is_some() || arguments.figure.is_some() {
+        bail!(
+            "tasks of ARC are voted on: --search, --save-outputs and --figure are for other puzzles"
+        );
+    }
+    if arguments.votes == Some(0) {
+        bail!("--votes must be at least 1");
+    }
+    Ok(VoteOptions {
+        votes: arguments.votes.unwrap_or(usize::MAX),
+        limits: Limits { steps, halt: arguments.halt },
+        batch: arguments.batch,
+        dtype: arguments.precision.on(model.device()),
+        blank_identifiers: arguments.blank_identifiers,
+    })
+}
+
+fn print(report: &VoteReport, steps: usize) {
     out!("attempts   tasks solved");
     for (attempts, share) in &report.pass {
         out!("{attempts:8}   {:>12}", percent(*share));
@@ -68,6 +78,4 @@ pub(super) fn run(
         report.votes,
         duration(report.seconds)
     );
-    print_digests(data, &**model)?;
-    Ok(outcome)
 }

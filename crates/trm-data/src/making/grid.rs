@@ -4,7 +4,7 @@ use crate::dataset::splits::Splits;
 use crate::{Error, RefereeCommand};
 use std::path::Path;
 use trm_puzzles::grid::{
-    Example, FileError, Wanted, close_up, cut, infer, pairs, read_csv, read_jsonl,
+    Example, FileError, Wanted, cut, infer, pairs, read_csv, read_jsonl, separate,
 };
 use trm_puzzles::{Asked, Domain, Pair};
 
@@ -79,7 +79,7 @@ fn read_examples(file: &Path, wanted: &Wanted) -> Result<Vec<Example>, Error> {
     if examples.is_empty() {
         return Err(Error::file(file, "no puzzles"));
     }
-    close_up(&mut examples);
+    separate(&mut examples, wanted).map_err(refuse)?;
     if let Some(width) = wanted.width {
         cut(&mut examples, width);
     }
@@ -90,8 +90,17 @@ fn read_examples(file: &Path, wanted: &Wanted) -> Result<Vec<Example>, Error> {
 mod tests {
     use super::*;
     use crate::Dataset;
+    use trm_puzzles::grid::Augmentation;
 
     fn splits(files: &[(&str, &str)], test: usize, wanted: &Wanted) -> Result<Splits, Error> {
+        splits_of(files, (test, 1), wanted)
+    }
+
+    fn splits_of(
+        files: &[(&str, &str)],
+        (test, seed): (usize, u64),
+        wanted: &Wanted,
+    ) -> Result<Splits, Error> {
         let folder = tempfile::tempdir().unwrap();
         let paths: Vec<_> = files
             .iter()
@@ -104,7 +113,7 @@ mod tests {
         grids_from_files(
             &paths[0],
             paths.get(1).map(|path| path.as_path()),
-            (Some(test), 1),
+            (Some(test), seed),
             wanted,
             None,
         )
@@ -185,7 +194,7 @@ mod tests {
         let wanted = Wanted {
             width: Some(3),
             symbols: Some("cba.".into()),
-            dihedral: true,
+            augmentations: vec![Augmentation::Dihedral],
             ..Wanted::default()
         };
         let text = "input,output\nab.cab,abcabc\n.babac,abcabc\nbac..a,abcabc\n";
@@ -196,6 +205,90 @@ mod tests {
             (2, 1),
             "one is turned"
         );
+    }
+
+    #[test]
+    fn old_data_keep_their_bytes() {
+        let csv = "input,output\nab/.a,ba/a.\nb./ab,.b/ba\n../ab,ab/..\na./..,.a/..\n";
+        let jsonl = "{\"input\": [[1, 2, 3]], \"output\": [[3], [2], [1]]}\n{\"input\": [[1]], \
+                     \"output\": [[1]]}\n{\"input\": [[2,1]], \"output\": [[1],[2]]}\n";
+        let both = Wanted {
+            augmentations: vec![Augmentation::Dihedral],
+            permuted: "ab".into(),
+            ..Wanted::default()
+        };
+        for (file, wanted, train, test) in [
+            (("a.csv", csv), both, "8ca391e6d8397bcc", "ec538825b855c050"),
+            (("v.jsonl", jsonl), Wanted::default(), "12ce4a692de315b6", "b5603252359e8532"),
+        ] {
+            let read = splits_of(&[file], (1, 0), &wanted).unwrap();
+            let digests = [read.train, read.test].map(|data| data.digest());
+            assert!(digests[0].starts_with(train) && digests[1].starts_with(test), "{digests:?}");
+        }
+    }
+
+    #[test]
+    fn symbols_of_several_characters_are_lists_or_stand_apart() {
+        let jsonl = "{\"input\": [[10, 3], [0, 7]], \"output\": [[\"3\", \"0\"], [\"7\", \"10\"]]}\n\
+                     {\"input\": [[0, 3], [3, 7]], \"output\": [[3, 0], [7, 3]]}\n";
+        let lists = splits(&[("a.jsonl", jsonl)], 1, &Wanted::default()).unwrap();
+        assert_eq!(lists.train.metadata.domain, "grid:2x2:symbols=0,3,7,10");
+        for csv in [
+            "input,output\n10 3/0 7,3 0/7 10\n0 3/3 7,3 0/7 3\n",
+            "input,output\n\"10,3/0,7\",\"3,0/7,10\"\n\"0,3/3,7\",\"3,0/7,3\"\n",
+            "input,output\n10\t3/0\t7,3\t0/7\t10\n0\t3/3\t7,3\t0/7\t3\n",
+        ] {
+            let read = splits(&[("a.csv", csv)], 1, &Wanted::default()).unwrap();
+            assert_eq!(
+                (read.train.inputs, read.train.metadata.domain),
+                (lists.train.inputs.clone(), lists.train.metadata.domain.clone())
+            );
+        }
+        let wanted = Wanted {
+            symbols: Some("10,7,3,0,-1".into()),
+            permuted: "10,3".into(),
+            ..Wanted::default()
+        };
+        let named = splits(&[("a.jsonl", jsonl)], 1, &wanted).unwrap();
+        assert_eq!(named.train.metadata.domain, "grid:2x2:symbols=10,7,3,0,-1:permute=10,3");
+    }
+
+    #[test]
+    fn whether_blanks_are_symbols_is_asked_where_both_can_be() {
+        let text = "input,output\n10 30/40 70,30 70/10 40\n10 10/30 70,70 70/10 10\n";
+        let error = message("a.csv", text, &Wanted::default());
+        assert!(
+            error.starts_with("line 2: is `10 30` a row of 2 symbols or of 5 characters? --apart"),
+            "{error}"
+        );
+        for (wanted, domain) in [
+            (Wanted { apart: true, ..Wanted::default() }, "grid:2x2:symbols=10,30,40,70"),
+            (Wanted { symbols: Some("01347 ".into()), ..Wanted::default() }, "grid:5x2:01347 "),
+        ] {
+            assert_eq!(
+                splits(&[("a.csv", text)], 1, &wanted).unwrap().train.metadata.domain,
+                domain
+            );
+        }
+        let spaces = "input,output\nab c/ c b,ba c/b c \n.b  / a,b./a \n"; // blanks side by side are symbols
+        let error = message("a.csv", spaces, &Wanted::default());
+        assert!(error.contains("row 2 has 2 cells where the first has 4"), "{error}");
+    }
+
+    #[test]
+    fn answers_of_another_size_are_padded_with_what_is_ignored() {
+        let text = "input,output\nab/..,a\n.a/b.,b\n..,a\n".replace("..,a", "../..,a");
+        let read = splits(&[("a.csv", &text.replace("ab/../..", "ab/.."))], 1, &Wanted::default())
+            .unwrap();
+        assert_eq!(read.train.metadata.domain, "grid:2x2to1x1:.ab");
+        assert_eq!((&read.train.label(0)[1..], read.train.ignore_label()), (&[0; 3][..], 0));
+        let rows = "input,output\nabcab,ab\nabccc,bb\naaaaa,ca\n";
+        let read = splits(&[("a.csv", rows)], 1, &Wanted::default()).unwrap();
+        assert_eq!(read.train.metadata.domain, "grid:5x1to2x1:abc");
+        let lengths =
+            "{\"input\": [1, 2, 3, 4], \"output\": [4]}\n{\"input\": [1, 2], \"output\": [2, 1]}\n";
+        let read = splits(&[("a.jsonl", lengths)], 1, &Wanted::default()).unwrap();
+        assert_eq!(read.train.metadata.domain, "grid:4x1:1234 ");
     }
 
     #[test]
@@ -221,7 +314,7 @@ mod tests {
         let alphabet = Wanted { symbols: Some("ab".into()), ..Wanted::default() };
         assert_eq!(
             message("a.csv", "input,output\na,b\na,c\n", &alphabet),
-            "line 3, output: 'c' at row 1 column 1: the symbols are \"ab\""
+            "line 3, output: `c` at row 1 column 1: the symbols are `ab`"
         );
         let small = Wanted { height: Some(1), ..Wanted::default() };
         assert_eq!(
@@ -230,12 +323,12 @@ mod tests {
         );
         let json = |text: &str| message("a.jsonl", text, &plain);
         assert!(json("{\"input\": 3}\n").starts_with("line 1: `input` is no grid"));
-        assert!(json("{\"input\": [[12]]}\n").starts_with("line 1: `input` is no grid"));
+        assert!(json("{\"input\": [[[12]]]}\n").starts_with("line 1: `input` is no grid"));
         assert_eq!(json("{\"input\": \"a\"}\n"), "line 1: no `output`");
         assert!(json("{\"input\": \n").starts_with("line 1: "));
         let exchanged = Wanted { permuted: "az".into(), ..Wanted::default() };
         assert!(
-            message("a.csv", "input,output\na,b\n", &exchanged).contains("'z' is to be exchanged")
+            message("a.csv", "input,output\na,b\n", &exchanged).contains("`z` is to be exchanged")
         );
     }
 }

@@ -71,14 +71,7 @@ pub fn generate_sudoku(
     test_file: Option<&Path>,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Splits, Error> {
-    let total = wanted.train.saturating_add(wanted.test);
-    if total > MAX_PUZZLES {
-        let message = format!("{total} puzzles: a data set holds at most {MAX_PUZZLES}");
-        return Err(Error::Mismatch(message));
-    }
-    if matches!(wanted.kind, Kind::Hard { .. }) && wanted.shape != Shape::Nine {
-        return Err(Error::Mismatch("hard puzzles are 9×9".into()));
-    }
+    wanted.check()?;
     let mut classes = HashSet::new();
     let mut read = test_file.map(read_pairs).transpose()?.unwrap_or_default();
     if let Some(file) = test_file {
@@ -86,7 +79,27 @@ pub fn generate_sudoku(
     }
     read.retain(|(question, _)| classes.insert(class_hash(question)));
 
+    let (pairs, duplicates) = draw_all(wanted, &mut classes, progress)?;
+    let origin = Origin { source: wanted.source(), seed: wanted.seed, digest: String::new() };
+    let (train, test) = pairs.split_at(wanted.train);
+    let split = |pairs: &[(Grid, Grid)], origin: Origin| {
+        dataset(&Domain::new(wanted.shape), pairs.iter().map(tokens), origin)
+    };
+    let test = match test_file {
+        Some(file) => split(&read, origin_of(file, wanted.seed)?),
+        None => split(test, origin.clone()),
+    };
+    Ok(Splits::new(split(train, origin), test, duplicates))
+}
+
+/// Pairs of classes that are not known yet, which become known, and how many draws were repeats.
+fn draw_all(
+    wanted: &Generated,
+    classes: &mut HashSet<u128>,
+    progress: &mut dyn FnMut(usize),
+) -> Result<(Vec<(Grid, Grid)>, usize), Error> {
     let breeder = wanted.breeder(progress)?;
+    let total = wanted.train + wanted.test;
     let (mut pairs, mut drawn, mut duplicates, mut round) = (Vec::new(), 0, 0, 0);
     while pairs.len() < total {
         if drawn > 1000 + 50 * total {
@@ -112,16 +125,7 @@ pub fn generate_sudoku(
         }
         round += 1;
     }
-    let origin = Origin { source: wanted.source(), seed: wanted.seed, digest: String::new() };
-    let (train, test) = pairs.split_at(wanted.train);
-    let split = |pairs: &[(Grid, Grid)], origin: Origin| {
-        dataset(&Domain::new(wanted.shape), pairs.iter().map(tokens), origin)
-    };
-    let test = match test_file {
-        Some(file) => split(&read, origin_of(file, wanted.seed)?),
-        None => split(test, origin.clone()),
-    };
-    Ok(Splits::new(split(train, origin), test, duplicates))
+    Ok((pairs, duplicates))
 }
 
 /// Some puzzles, which depend on the seed and the number of the round alone; none for those that are known to
@@ -175,6 +179,19 @@ fn breed(
 }
 
 impl Generated {
+    /// Refuses what cannot be made.
+    fn check(&self) -> Result<(), Error> {
+        let total = self.train.saturating_add(self.test);
+        if total > MAX_PUZZLES {
+            let message = format!("{total} puzzles: a data set holds at most {MAX_PUZZLES}");
+            return Err(Error::Mismatch(message));
+        }
+        if matches!(self.kind, Kind::Hard { .. }) && self.shape != Shape::Nine {
+            return Err(Error::Mismatch("hard puzzles are 9×9".into()));
+        }
+        Ok(())
+    }
+
     /// A breeder of hard puzzles that is ready; `progress` hears now and then that there are none yet.
     fn breeder(&self, progress: &mut dyn FnMut(usize)) -> Result<Option<Breeder>, Error> {
         let Kind::Hard { parents } = &self.kind else { return Ok(None) };

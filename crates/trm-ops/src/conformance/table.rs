@@ -1,7 +1,7 @@
 //! The operations, on sizes that no block, panel or vector divides.
 
 use super::Case;
-use crate::{Axis, DType, Likelihood, Parameter, Rope, Tape, Tensor, Units};
+use crate::{Axis, DType, Likelihood, Lines, Parameter, Rope, Tape, Tensor, Units};
 
 type Row = (&'static str, Case, Box<dyn Fn(&Tape, &[Tensor], &[Parameter]) -> Tensor>);
 
@@ -91,6 +91,17 @@ fn mixing() -> Vec<Row> {
         row("neighbours with a prefix", Case::new().input(&[2, 38, 19]), |tape, x, _| {
             tape.neighbours(&x[0], 3, 7)
         }),
+        row("lines: rows", Case::new().input(&[2, 35, 19]), |tape, x, _| {
+            tape.lines(&x[0], Lines::rows(7))
+        }),
+        row("lines: columns", Case::new().input(&[2, 35, 19]), |tape, x, _| {
+            tape.lines(&x[0], Lines::columns(7))
+        }),
+        row(
+            "add_lines",
+            Case::new().input(&[2, 35, 19]).input(&[2, 5, 19]).input(&[2, 7, 19]),
+            |tape, x, _| tape.add_lines(&x[0], &x[1], &x[2]),
+        ),
         units(2, 3),
         units(1, 3),
     ]

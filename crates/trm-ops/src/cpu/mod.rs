@@ -9,12 +9,14 @@ mod forms;
 mod heads;
 pub(crate) mod level;
 mod linear;
+mod lines;
 mod losses;
 mod math;
 mod memory;
 mod neighbours;
 mod norm;
 mod panels;
+mod pool;
 mod rows;
 mod shared;
 mod swiglu;
@@ -27,40 +29,16 @@ use crate::kernels::{DeviceError, Gated, Kernels, Keys, Memory, Sum};
 use crate::ops::attention::{Extent, Rope};
 use crate::ops::cross_entropy::Targets;
 use crate::ops::embed::Embedding;
+use crate::ops::lines::Lines;
 use crate::ops::neighbours::Grid;
 use crate::ops::units::{KINDS, Units};
 use crate::{Adam, AdamRule, Axis, DType, Device, Parameter, Tensor};
 use half::bf16;
-use memory::{Recycler, dispatch};
+use memory::dispatch;
 use panels::{dispatch_format, times};
+pub(crate) use pool::Cpu;
 use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::Arc;
-
-/// A pool of threads and a recycler of buffers; [`Device::cpu`] makes one.
-pub(crate) struct Cpu {
-    threads: rayon::ThreadPool,
-    pub(crate) recycler: Arc<Recycler>,
-}
-
-impl Cpu {
-    /// With its own pool of so many threads (0: one per core).
-    pub(crate) fn new(threads: usize) -> Result<Cpu, DeviceError> {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-        let threads = pool.thread_name(|i| format!("trm-cpu-{i}")).build().map_err(|error| {
-            DeviceError(format!("the system starts no threads to compute with: {error}"))
-        })?;
-        Ok(Cpu { threads, recycler: Arc::default() })
-    }
-
-    pub(crate) fn threads(&self) -> usize {
-        self.threads.current_num_threads()
-    }
-
-    pub(crate) fn install<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
-        self.threads.install(f)
-    }
-}
 
 /// Runs a kernel on the threads of the device, with the element type `$t` of a dtype.
 macro_rules! on {
@@ -288,6 +266,22 @@ impl Kernels for Cpu {
 
     fn neighbours_backward(&self, d_out: &Tensor, grid: Grid) -> Tensor {
         on!(self, d_out.dtype(), T => neighbours::scatter::<T>(d_out, grid))
+    }
+
+    fn lines(&self, h: &Tensor, lines: Lines) -> Tensor {
+        on!(self, h.dtype(), T => lines::forward::<T>(h, lines))
+    }
+
+    fn lines_backward(&self, h: &Tensor, d_out: &Tensor, lines: Lines) -> Tensor {
+        on!(self, h.dtype(), T => lines::backward::<T>(h, d_out, lines))
+    }
+
+    fn add_lines(&self, x: &Tensor, rows: &Tensor, columns: &Tensor) -> Tensor {
+        on!(self, x.dtype(), T => lines::add::<T>(x, rows, columns))
+    }
+
+    fn sum_lines(&self, x: &Tensor, lines: Lines) -> Tensor {
+        on!(self, x.dtype(), T => lines::sums::<T>(x, lines))
     }
 
     fn mix_units(

@@ -8,6 +8,7 @@ pub(crate) mod embed;
 mod halt_loss;
 pub(crate) mod heads;
 mod linear;
+pub(crate) mod lines;
 pub(crate) mod neighbours;
 pub(crate) mod residual_norm;
 mod rope;

@@ -2,6 +2,7 @@
 //! device has to do, and is what all others are compared with.
 
 mod attention;
+mod lines;
 mod losses;
 mod network;
 mod updates;
@@ -12,24 +13,15 @@ use crate::ops::attention::{Extent, Rope};
 use crate::ops::cross_entropy::Targets;
 use crate::ops::embed::Embedding;
 use crate::ops::heads::NO_SYMBOL;
+use crate::ops::lines::Lines;
 use crate::ops::neighbours::Grid;
 use crate::ops::units::{KINDS, Units};
 use crate::{Adam, AdamRule, Axis, DType, Device, Parameter, Tensor};
 use std::ops::Range;
-use values::{change, like, product, tensor, turned, values};
+use values::{add_to, change, like, product, tensor, turned, values};
 
 /// The plain device; [`Device::plain`] makes one.
 pub(crate) struct Plain;
-
-/// Adds terms to a sum, or begins it with them.
-fn add_to(sum: Sum<'_>, term: impl Fn(usize) -> f32) {
-    let started = sum.started;
-    change(sum.tensor, |sum| {
-        for (at, sum) in sum.iter_mut().enumerate() {
-            *sum = if started { *sum } else { 0.0 } + term(at);
-        }
-    });
-}
 
 impl Kernels for Plain {
     fn name(&self) -> String {
@@ -256,6 +248,22 @@ impl Kernels for Plain {
 
     fn neighbours_backward(&self, d_out: &Tensor, grid: Grid) -> Tensor {
         network::neighbours_backward(d_out, grid)
+    }
+
+    fn lines(&self, h: &Tensor, lines: Lines) -> Tensor {
+        lines::forward(h, lines)
+    }
+
+    fn lines_backward(&self, h: &Tensor, d_out: &Tensor, lines: Lines) -> Tensor {
+        lines::backward(h, d_out, lines)
+    }
+
+    fn add_lines(&self, x: &Tensor, rows: &Tensor, columns: &Tensor) -> Tensor {
+        lines::add(x, rows, columns)
+    }
+
+    fn sum_lines(&self, x: &Tensor, lines: Lines) -> Tensor {
+        lines::sums(x, lines)
     }
 
     fn mix_units(

@@ -1,5 +1,6 @@
 //! Storage and sums.
 
+use crate::kernels::Sum;
 use crate::{DType, Device, Tensor};
 use half::bf16;
 use std::sync::Arc;
@@ -28,6 +29,16 @@ pub(super) fn change(x: &mut Tensor, f: impl FnOnce(&mut [f32])) {
     f(&mut changed);
     let changed = tensor(x.device(), x.shape(), x.dtype(), changed);
     x.take_storage(changed);
+}
+
+/// Adds terms to a sum, or begins it with them.
+pub(super) fn add_to(sum: Sum<'_>, term: impl Fn(usize) -> f32) {
+    let started = sum.started;
+    change(sum.tensor, |sum| {
+        for (at, sum) in sum.iter_mut().enumerate() {
+            *sum = if started { *sum } else { 0.0 } + term(at);
+        }
+    });
 }
 
 /// A tensor like another, of shape and dtype, with values by place.

@@ -57,19 +57,20 @@ impl Rules for Canvas {
         }
     }
 
-    fn symbol(&self, token: u8) -> char {
-        match token {
-            0 | 1 => ' ',
-            2..12 => char::from(b'0' + token - 2),
-            _ => '?',
+    fn symbol(&self, token: u8) -> &str {
+        const DIGITS: &str = "0123456789";
+        match usize::from(token) {
+            0 | 1 => " ",
+            token @ 2..12 => &DIGITS[token - 2..token - 1],
+            _ => "?",
         }
     }
 
-    fn look(&self, token: u8) -> Look {
+    fn look(&self, token: u8) -> Look<'_> {
         match token {
             0 | 1 => Look::Empty,
             2..12 => Look::Colour(token - 2),
-            _ => Look::Symbol('?'),
+            _ => Look::Symbol("?"),
         }
     }
 
@@ -108,7 +109,7 @@ mod tests {
         let tokens = arc.parse("012\n340\n").unwrap();
         assert_eq!(arc.parse("012/340"), Ok(tokens.clone()));
         assert_eq!(arc.format_line(&tokens), "012/340");
-        let plain = |_: usize, symbol: char| symbol.to_string();
+        let plain = |_: usize, symbol: &str| symbol.to_string();
         assert_eq!(arc.render(&tokens, &plain), "012\n340");
         assert_eq!(arc.check_question(&tokens), Ok(None));
         let message = |text: &str| arc.parse(text).unwrap_err().to_string();

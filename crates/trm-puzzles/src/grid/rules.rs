@@ -1,11 +1,13 @@
 //! A user's puzzle as a domain.
 
-use super::files::rows_of;
-use super::format::{Format, FormatError, OUTSIDE};
-use crate::hash::fnv;
-use crate::{Dihedral, Domain, Error, Family, Layout, Rules, Undo};
-use rand::seq::SliceRandom;
-use rand::{Rng, RngExt};
+use super::augmentation::{Symmetry, end_of};
+use super::class::class_hash;
+use super::format::{Format, FormatError, Size};
+use super::read::rows_of_json;
+use super::row::{Row, Rows, rows_apart, rows_of};
+use super::symbols::{OPEN_BOX, OUTSIDE};
+use crate::{Domain, Error, Family, Layout, Rules, Undo};
+use rand::Rng;
 
 /// Grids of all formats, such as `grid:5x5:.#ab`.
 pub const FAMILY: Family = Family {
@@ -25,19 +27,19 @@ impl Rules for Format {
     }
 
     fn seq_len(&self) -> usize {
-        self.width() * self.height()
+        self.canvas().0 * self.canvas().1
     }
 
     /// Rows are lines, or are separated by `/`; where no grid is smaller than the others, they may also follow
-    /// each other on one line.
+    /// each other on one line. Blanks stand between symbols if some have several characters. A list of JSON is read
+    /// as in a file.
     fn parse(&self, text: &str) -> Result<Vec<u8>, Error> {
-        let mut rows = rows_of(text);
-        if let [row] = &rows[..]
-            && row.len() == self.seq_len()
-        {
-            rows = row.chunks(self.width()).map(<[char]>::to_vec).collect();
-        }
-        self.tokens(&rows).map_err(Error::new)
+        let rows = if self.has_long_symbols() { rows_apart(text) } else { rows_of(text) };
+        self.read(rows).or_else(|error| {
+            let value = serde_json::from_str(text).ok().filter(serde_json::Value::is_array);
+            let rows = value.and_then(|value| rows_of_json(&value));
+            rows.map_or(Err(error), |rows| self.read(rows)).map_err(Error::new)
+        })
     }
 
     fn check_question(&self, question: &[u8]) -> Result<Option<Vec<u8>>, Error> {
@@ -45,102 +47,110 @@ impl Rules for Format {
         if question.len() != self.seq_len() {
             return refuse(format!("{} tokens", question.len()));
         }
-        match question.iter().find(|token| !(1..self.vocab_size()).contains(&(**token).into())) {
-            Some(token) => refuse(format!("tokens such as {token}")),
+        let is_wrong = |(i, token): &(usize, &u8)| match self.is_within(self.question(), *i) {
+            true => !(1..self.vocab_size()).contains(&(**token).into()),
+            false => **token != 0,
+        };
+        match question.iter().enumerate().find(is_wrong) {
+            Some((_, token)) => refuse(format!("tokens such as {token}")),
             None => Ok(None),
         }
     }
 
-    fn symbol(&self, token: u8) -> char {
+    /// Nothing is known of an answer but its size.
+    fn restore_givens(&self, _question: &[u8], draft: &mut [u8]) {
+        self.clip(draft);
+    }
+
+    fn clip(&self, draft: &mut [u8]) {
+        for (i, token) in draft.iter_mut().enumerate() {
+            if !self.is_within(self.answer(), i) {
+                *token = 0;
+            }
+        }
+    }
+
+    fn symbol(&self, token: u8) -> &str {
         let place = usize::from(token).checked_sub(1);
-        place.and_then(|place| self.symbols().get(place)).copied().unwrap_or('?')
+        place.and_then(|place| self.symbols().get(place)).map_or("?", String::as_str)
     }
 
     fn format_line(&self, tokens: &[u8]) -> String {
+        let (width, height) = self.extent(tokens);
         let row = |row: &[u8]| {
-            let symbols: String = row.iter().map(|token| self.symbol(*token)).collect();
-            symbols.trim_end_matches(OUTSIDE).to_owned()
+            let is_inside = |token: &u8| self.symbol(*token) != OUTSIDE;
+            let end = row[..width].iter().rposition(is_inside).map_or(0, |last| last + 1);
+            let written = |token: &u8| match self.symbol(*token) {
+                OUTSIDE if self.has_long_symbols() => OPEN_BOX,
+                symbol => symbol,
+            };
+            row[..end].iter().map(written).collect::<Vec<_>>().join(self.gap())
         };
-        let rows: Vec<String> = tokens.chunks(self.width()).map(row).collect();
+        let rows: Vec<String> = tokens.chunks(self.canvas().0).take(height).map(row).collect();
         let last = rows.iter().rposition(|row| !row.is_empty()).unwrap_or(0);
         rows[..=last].join("/")
     }
 
     fn layout(&self) -> Layout {
-        Layout { columns: self.width(), boxes: (0, 0) }
+        Layout { columns: self.canvas().0, boxes: (0, 0) }
+    }
+
+    /// The smaller of the two sizes, of questions and of answers, that all tokens but 0 lie in.
+    fn extent(&self, tokens: &[u8]) -> Size {
+        let mut sizes = [self.question(), self.answer()];
+        sizes.sort_by_key(|(width, height)| width * height);
+        let holds = |size: &Size| {
+            let mut beside = tokens.iter().enumerate().filter(|(i, _)| !self.is_within(*size, *i));
+            beside.all(|(_, token)| *token == 0)
+        };
+        sizes.into_iter().find(holds).unwrap_or(self.canvas())
     }
 
     fn augment(&self, question: &mut [u8], answer: &mut [u8], rng: &mut dyn Rng) {
-        let symmetry = Symmetry::random(self, rng);
-        symmetry.apply(question);
-        symmetry.apply(answer);
+        let symmetry = Symmetry::random(self, question, rng);
+        symmetry.apply(question, self.question());
+        symmetry.apply(answer, self.answer());
     }
 
     fn augment_question(&self, question: &mut [u8], rng: &mut dyn Rng) -> Undo {
-        let symmetry = Symmetry::random(self, rng);
-        symmetry.apply(question);
-        Box::new(move |answer| symmetry.undo(answer))
+        let symmetry = Symmetry::random(self, question, rng);
+        symmetry.apply(question, self.question());
+        let size = self.answer();
+        Box::new(move |answer| symmetry.undo(answer, size))
     }
 
+    /// Where rows and columns change places, or one of them and symbols, questions may share it that are no
+    /// augmentations of each other; those that are always do.
     fn class_hash(&self, question: &[u8]) -> Result<u128, Error> {
         self.check_question(question)?;
-        let images = dihedrals(self).map(|dihedral| {
-            let (image, _) = dihedral.apply(question, self.width());
-            fnv(&in_order_of_appearance(&image, &self.permuted()))
-        });
-        Ok(images.min().expect("at least the grid itself"))
+        Ok(class_hash(self, question))
     }
 }
 
-/// The ways to turn and mirror grids of a format that keep its size.
-fn dihedrals(format: &Format) -> impl Iterator<Item = Dihedral> {
-    let (dihedral, square) = (format.dihedral(), format.width() == format.height());
-    let keeps = move |d: &&Dihedral| d.number() == 0 || dihedral && (square || !d.transposes());
-    Dihedral::ALL.iter().filter(keeps).copied()
-}
-
-/// The permuted tokens renamed so that they first appear in their order: the same for all images.
-fn in_order_of_appearance(tokens: &[u8], permuted: &[u8]) -> Vec<u8> {
-    let mut names = [None; 256];
-    let mut next = permuted.iter();
-    let rename = |token: &u8| match permuted.contains(token) {
-        false => *token,
-        true => *names[usize::from(*token)]
-            .get_or_insert_with(|| *next.next().expect("no more tokens appear than there are")),
-    };
-    tokens.iter().map(rename).collect()
-}
-
-/// A symmetry of the puzzles of a format.
-struct Symmetry {
-    dihedral: Dihedral,
-    width: usize,
-    renamed: [u8; 256],
-}
-
-impl Symmetry {
-    fn random(format: &Format, rng: &mut dyn Rng) -> Symmetry {
-        let all: Vec<Dihedral> = dihedrals(format).collect();
-        let dihedral = all[rng.random_range(0..all.len())];
-        let mut renamed = std::array::from_fn(|token| token as u8);
-        let permuted = format.permuted();
-        let mut images = permuted.clone();
-        images.shuffle(rng);
-        permuted.iter().zip(images).for_each(|(token, image)| renamed[usize::from(*token)] = image);
-        Symmetry { dihedral, width: format.width(), renamed }
+impl Format {
+    fn read(&self, mut rows: Rows) -> Result<Vec<u8>, FormatError> {
+        let (width, height) = self.question();
+        if let [row] = &rows[..]
+            && row.len() == width * height
+        {
+            let cells: Vec<&str> = row.cells().collect();
+            rows = cells.chunks(width).map(|cells| Row::of(cells.iter().copied())).collect();
+        }
+        self.question_tokens(&rows)
     }
 
-    fn apply(&self, tokens: &mut [u8]) {
-        let (image, _) = self.dihedral.apply(tokens, self.width);
-        tokens.iter_mut().zip(image).for_each(|(to, token)| *to = self.renamed[usize::from(token)]);
+    /// Columns and rows of a grid without the spaces that fill it up to a size.
+    pub(super) fn used(&self, (width, height): Size, tokens: &[u8]) -> Size {
+        let rows = || tokens.chunks(self.canvas().0).take(height).map(|row| &row[..width]);
+        let ends = rows().map(|row| end_of(row, self.outside()));
+        let last = ends.clone().collect::<Vec<_>>().iter().rposition(|end| *end > 0);
+        (ends.max().unwrap_or(0), last.map_or(0, |last| last + 1))
     }
 
-    fn undo(&self, tokens: &mut [u8]) {
-        let mut before = [0; 256];
-        (0..=255_u8)
-            .for_each(|token| before[usize::from(self.renamed[usize::from(token)])] = token);
-        let (image, _) = self.dihedral.inverse().apply(tokens, self.width);
-        tokens.iter_mut().zip(image).for_each(|(to, token)| *to = before[usize::from(token)]);
+    /// Whether a cell of the canvas belongs to a grid of this size.
+    fn is_within(&self, (width, height): Size, cell: usize) -> bool {
+        let columns = self.canvas().0;
+        cell % columns < width && cell / columns < height
     }
 }
 
@@ -205,6 +215,59 @@ mod tests {
             let mut other = question.clone();
             other[0] = 2;
             assert_ne!(domain.class_hash(&other), domain.class_hash(&question));
+        }
+    }
+
+    #[test]
+    fn symbols_of_several_characters_stand_apart_and_are_drawn_alike_wide() {
+        let fixed = domain("grid:2x2:symbols=0,3%3A7,12");
+        let tokens = fixed.parse("3:7 12\n0   0\n").unwrap();
+        assert_eq!(tokens, [2, 3, 1, 1]);
+        for text in ["3:7 12/0 0", "3:7 12 0 0", "[[\"3:7\", 12], [0, 0]]"] {
+            assert_eq!(fixed.parse(text), Ok(tokens.clone()), "{text}");
+        }
+        assert_eq!(fixed.format_line(&tokens), "3:7 12/0 0");
+        assert_eq!(fixed.render(&tokens, &|_, s| format!("[{s}]")), "[3:7] [ 12]\n[  0] [  0]");
+        assert_eq!(
+            fixed.parse("3:7 12/0 1").unwrap_err().to_string(),
+            "`1` at row 2 column 2: the symbols are `0,3%3A7,12`"
+        );
+        assert_eq!(
+            fixed.parse("[[0, 12], [0, 3]]").unwrap_err().to_string(),
+            "`3` at row 2 column 2: the symbols are `0,3%3A7,12`"
+        );
+
+        let varied = domain("grid:3x2:symbols=0,12,%20");
+        for (text, tokens) in [("12", [2, 3, 3, 3, 3, 3]), ("␣ 0/␣ ␣ 12", [3, 1, 3, 3, 3, 2])]
+        {
+            assert_eq!(varied.parse(text).as_deref(), Ok(&tokens[..]));
+            assert_eq!(varied.format_line(&tokens), text);
+        }
+    }
+
+    #[test]
+    fn what_lies_beside_an_answer_is_neither_drawn_nor_written() {
+        for (name, question, answer) in [
+            ("grid:3x3to2x1:.ab", "a.b/..a/bb.", [1, 3, 0, 0, 0, 0, 0, 0, 0]),
+            ("grid:3x1to1x3:.ab", "a.b", [1, 0, 0, 3, 0, 0, 2, 0, 0]),
+            ("grid:1x2to3x3:.ab", "a/b", [1, 3, 2, 3, 1, 1, 2, 2, 3]),
+        ] {
+            let domain = domain(name);
+            let tokens = domain.parse(question).unwrap();
+            assert_eq!(domain.check_question(&tokens), Ok(None));
+            assert!(domain.check_question(&[0; 9]).is_err());
+            assert_eq!(domain.check_question(&[1; 9]).is_ok(), question.len() == 11, "{name}");
+            assert_eq!(domain.format_line(&tokens), question);
+            let mut draft: Vec<u8> =
+                answer.iter().map(|token| if *token == 0 { 2 } else { *token }).collect();
+            domain.restore_givens(&tokens, &mut draft);
+            assert_eq!(draft, answer, "{name}");
+            let rows = domain.render(&draft, &|_, s| s.to_owned());
+            assert_eq!(rows.replace('\n', "/"), domain.format_line(&draft));
+            assert_eq!(
+                rows.chars().filter(|c| *c != '\n').count(),
+                answer.iter().filter(|t| **t != 0).count()
+            );
         }
     }
 

@@ -111,15 +111,15 @@ impl Rules for Size {
     }
 
     /// With dots for free cells, which other programs do not cut off.
-    fn symbol(&self, token: u8) -> char {
-        symbol(token, '.', '#', 'o')
+    fn symbol(&self, token: u8) -> &str {
+        symbol(token, ".", "#", "o")
     }
 
-    fn look(&self, token: u8) -> Look {
+    fn look(&self, token: u8) -> Look<'_> {
         match self.symbol(token) {
-            '.' => Look::Empty,
-            '#' => Look::Ink,
-            'o' => Look::Accent,
+            "." => Look::Empty,
+            "#" => Look::Ink,
+            "o" => Look::Accent,
             symbol => Look::Symbol(symbol),
         }
     }
@@ -134,7 +134,7 @@ impl Rules for Size {
     fn render(&self, tokens: &[u8], paint: Paint<'_>) -> String {
         let cell = |(i, token): (usize, &u8)| {
             let end = if (i + 1) % self.width == 0 { "\n" } else { "" };
-            paint(i, symbol(*token, ' ', '█', '•')) + end
+            paint(i, symbol(*token, " ", "█", "•")) + end
         };
         let rows: String = tokens.iter().enumerate().map(cell).collect();
         rows.trim_end_matches('\n').to_owned()
@@ -202,14 +202,14 @@ pub fn class_hash(maze: &Maze) -> u128 {
     Dihedral::ALL.map(hash).into_iter().min().expect("eight")
 }
 
-fn symbol(token: u8, free: char, wall: char, path: char) -> char {
+fn symbol(token: u8, free: &'static str, wall: &'static str, path: &'static str) -> &'static str {
     match token {
         1 => wall,
         2 => free,
-        3 => 'S',
-        4 => 'G',
+        3 => "S",
+        4 => "G",
         5 => path,
-        _ => '?',
+        _ => "?",
     }
 }
 
@@ -285,7 +285,7 @@ mod tests {
         assert_eq!(domain.format_line(&question), "S.#./...G");
         assert_eq!(domain.parse("S.#./...G"), Ok(question.clone()));
         let answer = domain.check_question(&question).unwrap().unwrap();
-        let plain = |_: usize, symbol: char| symbol.to_string();
+        let plain = |_: usize, symbol: &str| symbol.to_string();
         assert_eq!(domain.render(&answer, &plain), "S █ \n•••G");
         let message = |text: &str| domain.parse(text).unwrap_err().to_string();
         assert_eq!(message("S.\n.G"), "2×2 cells, not 4×2");

@@ -129,9 +129,10 @@ impl Grid {
     }
 }
 
-/// The character a digit is printed as, `.` for a blank.
-pub(crate) fn symbol(digit: u8) -> char {
-    if digit == 0 { '.' } else { char::from(b'0' + digit) }
+/// What a digit is printed as, `.` for a blank.
+pub(crate) fn symbol(digit: u8) -> &'static str {
+    const SYMBOLS: [&str; 10] = [".", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    SYMBOLS[usize::from(digit)]
 }
 
 impl fmt::Display for Grid {

@@ -41,19 +41,19 @@ pub fn render_with(grid: &Grid, paint: Paint<'_>) -> String {
 /// If there are not as many tokens as cells.
 pub fn render_tokens(shape: Shape, tokens: &[u8], paint: Paint<'_>) -> String {
     assert_eq!(tokens.len(), shape.cells(), "tokens of a {shape} grid");
-    let symbols: Vec<char> = tokens.iter().map(|token| token_symbol(shape, *token)).collect();
+    let symbols: Vec<&str> = tokens.iter().map(|token| token_symbol(shape, *token)).collect();
     draw(shape, &symbols, paint)
 }
 
-/// The character of a predicted token, `?` where it is neither a blank nor a digit.
-pub(crate) fn token_symbol(shape: Shape, token: u8) -> char {
+/// The symbol of a predicted token, `?` where it is neither a blank nor a digit.
+pub(crate) fn token_symbol(shape: Shape, token: u8) -> &'static str {
     match (1..shape.vocab_size()).contains(&token.into()) {
         true => symbol(token - 1),
-        false => '?',
+        false => "?",
     }
 }
 
-fn draw(shape: Shape, symbols: &[char], paint: Paint<'_>) -> String {
+fn draw(shape: Shape, symbols: &[&str], paint: Paint<'_>) -> String {
     let size = shape.size();
     let mut picture = rule(shape, ['┌', '┬', '┐']);
     for (row, line) in symbols.chunks(size).enumerate() {

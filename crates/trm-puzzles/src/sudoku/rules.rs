@@ -54,11 +54,11 @@ impl Rules for Shape {
         Ok(Some(check_question(&question).map_err(Error::new)?.to_tokens()))
     }
 
-    fn symbol(&self, token: u8) -> char {
+    fn symbol(&self, token: u8) -> &str {
         token_symbol(*self, token)
     }
 
-    fn look(&self, token: u8) -> Look {
+    fn look(&self, token: u8) -> Look<'_> {
         match token {
             BLANK => Look::Empty,
             _ => Look::Symbol(self.symbol(token)),

@@ -255,11 +255,15 @@ fn prompts(data: &Dataset) -> Result<(Domain, Vec<String>), Error> {
         ));
     };
     let prompt = |question: &[u8]| {
-        let row = |row: &[u8]| row.iter().map(|token| domain.symbol(*token)).collect::<String>();
+        let row = |row: &[u8]| {
+            let symbols: Vec<&str> = row.iter().map(|token| domain.symbol(*token)).collect();
+            symbols.join(domain.gap())
+        };
         let rows: Vec<String> = question.chunks(domain.layout().columns).map(row).collect();
+        let between = if domain.gap().is_empty() { "nothing" } else { "a blank" };
         format!(
             "{rules}\n\n{}\n\nThink as long as you need. Then end with one line of exactly this form, with all \
-             {} cells of your answer, row after row, nothing between them:\n{MARK} <cells>\n",
+             {} cells of your answer, row after row, {between} between them:\n{MARK} <cells>\n",
             rows.join("\n"),
             question.len()
         )
@@ -269,12 +273,14 @@ fn prompts(data: &Dataset) -> Result<(Domain, Vec<String>), Error> {
 }
 
 /// The answer in a reply: its last line that begins with the mark, if what follows is one symbol for every
-/// cell, blanks between them or not.
+/// cell. Blanks stand between symbols of several characters; between others they may.
 fn answer(domain: &Domain, reply: &str) -> Option<Vec<u8>> {
     let line = reply.lines().rev().find_map(|line| line.trim().strip_prefix(MARK))?;
-    let token = |c: char| (1..domain.vocab_size() as u8).find(|token| domain.symbol(*token) == c);
-    let cells = line.chars().filter(|c| !c.is_whitespace()).map(token);
-    let tokens: Vec<u8> = cells.collect::<Option<_>>()?;
+    let token =
+        |s: &str| (1..=u8::MAX).take(domain.vocab_size() - 1).find(|t| domain.symbol(*t) == s);
+    let parts = line.split_whitespace().flat_map(|part| part.split(domain.gap()));
+    let tokens: Vec<u8> =
+        parts.filter(|cell| !cell.is_empty()).map(token).collect::<Option<_>>()?;
     (tokens.len() == domain.seq_len()).then_some(tokens)
 }
 

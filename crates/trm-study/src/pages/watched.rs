@@ -135,7 +135,7 @@ pub fn grids(domain: &Domain, trail: &Trail, notes: &[(String, String)], right: 
 }
 
 /// How a cell is drawn.
-fn cell(look: Look) -> Cell {
+fn cell(look: Look<'_>) -> Cell {
     let filled = |fill| Cell { fill, ..Cell::default() };
     match look {
         Look::Empty => Cell::default(),

@@ -105,8 +105,9 @@ fn rounds(
             for ((answer, written), (question, choice)) in
                 answers.iter().zip(some.iter().zip(&mut choices))
             {
-                let verdict = domain.map(|d| d.verify(question, answer)).transpose()?;
-                let (answer, written) = (answer.clone(), written.clone());
+                let (mut answer, written) = (answer.clone(), written.clone());
+                domain.iter().for_each(|domain| domain.clip(&mut answer));
+                let verdict = domain.map(|d| d.verify(question, &answer)).transpose()?;
                 choice.offer(Chosen { answer, written, sample: sample + 1, verdict });
             }
             if !hear(Round { first, sample, answers: &answers, choices: &choices }) {

@@ -1,6 +1,7 @@
 //! How tokens exchange information: one file for each way, and one entry here.
 
 mod attention;
+mod axes;
 mod mixer;
 mod neighbours;
 mod units;
@@ -45,6 +46,10 @@ ways! {
     /// For grids: cells hear the four beside them, the mean of all and that of the prefix
     /// ([`neighbours`](trm_ops::Tape::neighbours)), everywhere in the same way, so that what is learned at one place is known at every other.
     Neighbours = neighbours::Way,
+    /// For matrices whose rows and columns have no order: cells hear the mean and the largest of their row and of
+    /// their column ([`lines`](trm_ops::Tape::lines)). Permuted rows and columns give the permuted answer, and the
+    /// weights fit matrices of all sizes.
+    Axes = axes::Way,
 }
 
 /// What there is to know of a way of mixing: sizes and costs, how its weights are made, and what its tokens are.

@@ -147,6 +147,8 @@ pub enum News {
         answer: Vec<u8>,
         /// Above 0 the model holds the draft rather to be right than wrong.
         halt_logit: f32,
+        /// `[S · V]`: those of the network, before givens were restored.
+        logits: Vec<f32>,
     },
     /// A puzzle's outcome.
     Found(Found),
@@ -287,6 +289,11 @@ impl SearchSession {
     /// The next news that have not been taken. Those of a step are drafts first, then outcomes.
     pub fn take(&mut self) -> Option<News> {
         self.news.pop_front()
+    }
+
+    /// Chains that are thought about.
+    pub fn rows(&self) -> usize {
+        self.chains.len()
     }
 
     /// Number of puzzles whose search is under way or has not begun.

@@ -5,13 +5,13 @@ use rand::Rng;
 use std::sync::{Arc, Mutex};
 use trm::{Error, Judgement, Question, Referee, Search, Undo};
 
-/// Drafts that were judged, and their costs.
-type Judged = Arc<Mutex<Vec<(Vec<u8>, f64)>>>;
+/// Drafts and what they cost.
+type Costs = Vec<(Vec<u8>, f64)>;
 
 /// A draft costs the number of its tokens that are even; what was judged is written down. Every `wrong`th draft is
 /// wrong.
 struct Priced {
-    judged: Judged,
+    judged: Arc<Mutex<Costs>>,
     wrong: usize,
 }
 
@@ -32,7 +32,7 @@ impl Referee for Priced {
 #[test]
 fn with_costs_all_chains_go_to_their_end_and_the_first_of_the_cheapest_wins() {
     for wrong in [2, usize::MAX] {
-        let judged = Judged::default();
+        let judged = Arc::new(Mutex::new(Vec::new()));
         let priced = Priced { judged: judged.clone(), wrong };
         let outcome = run(priced, (SEARCH, 5), 1, usize::MAX);
         let judged = judged.lock().unwrap();
@@ -47,7 +47,7 @@ fn with_costs_all_chains_go_to_their_end_and_the_first_of_the_cheapest_wins() {
 
 #[test]
 fn a_search_that_is_given_up_has_the_cheapest_so_far() {
-    let judged = Judged::default();
+    let judged = Arc::new(Mutex::new(Vec::new()));
     let priced = Priced { judged: judged.clone(), wrong: usize::MAX };
     let outcome = run(priced, (Search { steps: 50, ..SEARCH }, 5), 1, 3);
     let judged = judged.lock().unwrap();

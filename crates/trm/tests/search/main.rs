@@ -284,7 +284,7 @@ fn givens_are_restored_before_a_draft_is_judged_told_or_found() {
     let told = finish(&mut session, usize::MAX);
     for puzzle in 0..3 {
         let kept = [&tokens[puzzle * CELLS..][..8], &raw[puzzle * CELLS + 8..][..8]].concat();
-        let News::Draft { puzzle: of, step: 1, answer, halt_logit } = &told[puzzle] else {
+        let News::Draft { puzzle: of, step: 1, answer, halt_logit, .. } = &told[puzzle] else {
             panic!("the first chains' drafts come first: {told:?}")
         };
         assert_eq!((*of, answer), (puzzle, &kept));

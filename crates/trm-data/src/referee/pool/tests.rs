@@ -47,7 +47,10 @@ fn started(folder: &Path, wanted: usize) -> Vec<String> {
 }
 
 fn is_alive(process: &str) -> bool {
-    Command::new("kill").args(["-0", "--", process]).output().unwrap().status.success()
+    let listed = Command::new("ps").args(["-e", "-o", "pgid=,stat="]).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let mut members = listed.lines().filter_map(|line| line.trim().split_once(' '));
+    members.any(|(group, state)| group == process && !state.trim().starts_with('Z'))
 }
 
 /// What is said of the answer that begins with this token.
@@ -119,14 +122,9 @@ fn who_hangs_is_killed_with_all_that_it_has_started() {
         error.contains("gave no verdict within 1 s: allow more with --referee-seconds"),
         "{error}"
     );
-    assert!((1.0..5.0).contains(&seconds), "{seconds}");
+    assert!((1.0..30.0).contains(&seconds), "{seconds}");
     let [process] = &started(folder.path(), 1)[..] else { panic!() };
-    assert!(!is_alive(process));
-    let has_ended = (0..200).any(|_| {
-        std::thread::sleep(Duration::from_millis(20)); // whoever inherits the sleep sees its end first
-        !is_alive(&format!("-{process}"))
-    });
-    assert!(has_ended, "what it has started is still there");
+    assert!(!is_alive(process), "neither the process nor what it has started");
 }
 
 #[test]

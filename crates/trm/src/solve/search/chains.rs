@@ -21,6 +21,8 @@ pub(super) struct Chain {
     undo: Option<Undo>,
     /// Last draft and halting logit.
     last: (Vec<u8>, f32),
+    /// `[S · V]` of the last draft, of a chain whose drafts are told.
+    logits: Vec<f32>,
     pub(super) over: bool,
 }
 
@@ -41,6 +43,9 @@ impl Chain {
         }
         referee.restore_givens(question, &mut answer);
         self.last = (answer, draft.halt_logit);
+        if self.rollout == 0 {
+            self.logits = draft.logits.to_vec();
+        }
     }
 
     /// Its last draft.
@@ -51,7 +56,8 @@ impl Chain {
     /// Tells its last draft.
     pub(super) fn news(&self) -> News {
         let (answer, halt_logit) = self.last.clone();
-        News::Draft { puzzle: self.puzzle, step: self.steps, answer, halt_logit }
+        let logits = self.logits.clone();
+        News::Draft { puzzle: self.puzzle, step: self.steps, answer, halt_logit, logits }
     }
 }
 
@@ -134,7 +140,20 @@ impl Puzzle {
             false => None,
         };
         let last = (Vec::new(), f32::NEG_INFINITY);
-        (Chain { puzzle, rollout, search, steps: 0, rng, undo, last, over: false }, tokens)
+        (
+            Chain {
+                puzzle,
+                rollout,
+                search,
+                steps: 0,
+                rng,
+                undo,
+                last,
+                logits: Vec::new(),
+                over: false,
+            },
+            tokens,
+        )
     }
 
     /// A chain has taken a step.
