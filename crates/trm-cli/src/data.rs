@@ -40,7 +40,7 @@ pub(crate) enum Verb {
     /// Puzzles of your own: pairs of grids of symbols, from CSV or JSONL files.
     ///
     /// Size and symbols are inferred and become the name of the domain, from which all other commands know how
-    /// to read and show such puzzles.
+    /// to read and show such puzzles. What makes an answer right a --referee can say, who then judges all answers.
     Grid(grid::Arguments),
     /// Fetch an original data set from where it is published.
     ///
@@ -285,7 +285,7 @@ fn check_puzzles(
 fn check_answers(folder: &Path, domain: &Domain, splits: [(&str, &Dataset); 2]) -> Result<()> {
     for (name, data) in splits {
         for i in 0..data.len() {
-            let verdict = domain.verify(data.input(i), data.label(i));
+            let verdict = domain.verify(data.input(i), data.label(i))?;
             if verdict.decision() == Some(false) {
                 let folder = folder.display();
                 let message = format!("{folder}: {name} example {i}: the answer is {verdict}");

@@ -108,7 +108,7 @@ fn colour(domain: &Domain, token: u8) -> Option<Style> {
 pub(crate) fn print_trail(domain: &Domain, trail: &Trail) {
     print_question(domain, &trail.question);
     trail.steps.iter().for_each(|step| print_step(domain, &trail.question, step));
-    print_verdict(&trail.last().verdict);
+    print_verdict(domain, &trail.last().verdict);
 }
 
 pub(crate) fn print_question(domain: &Domain, question: &[u8]) {
@@ -116,7 +116,7 @@ pub(crate) fn print_question(domain: &Domain, question: &[u8]) {
     print_plain(domain, question);
 }
 
-/// Prints a draft; cells that changed since the draft before are marked.
+/// Prints a draft; cells that changed since the draft before are marked, and in colour those at fault.
 pub(crate) fn print_step(domain: &Domain, question: &[u8], step: &TrailStep) {
     let coloured = AutoStream::choice(&std::io::stdout()) != ColorChoice::Never;
     let of_chain = match step.chain {
@@ -137,9 +137,13 @@ pub(crate) fn print_step(domain: &Domain, question: &[u8], step: &TrailStep) {
     }
     let paint = |cell: usize, symbol: &str| {
         let changed = step.changed.contains(&cell);
+        let broken = coloured && step.verdict.broken().contains(&cell);
         if let Some(background) = colour(domain, step.answer[cell]) {
             let style = if changed { background.bold().underline() } else { background };
+            let style = if broken { style.strikethrough() } else { style };
             format!("{style}{symbol} {style:#}")
+        } else if broken {
+            format!("{BAD}{symbol}{BAD:#}")
         } else if domain.is_given(question[cell]) {
             format!("{DIM}{symbol}{DIM:#}")
         } else if !changed {
@@ -153,25 +157,45 @@ pub(crate) fn print_step(domain: &Domain, question: &[u8], step: &TrailStep) {
     out!("{}", domain.render(&step.answer, &paint));
 }
 
-pub(crate) fn print_verdict(verdict: &Verdict) {
+/// Row and column of a cell, from 0.
+pub(crate) fn place(domain: &Domain, cell: usize) -> [usize; 2] {
+    let columns = domain.layout().columns;
+    [cell / columns, cell % columns]
+}
+
+/// Names of cells, `r1c1` for the first.
+fn named(domain: &Domain, cells: &[usize]) -> String {
+    let name = |cell: &usize| {
+        let [row, column] = place(domain, *cell);
+        format!("r{}c{}", row + 1, column + 1)
+    };
+    cells.iter().map(name).collect::<Vec<_>>().join(" ")
+}
+
+/// Prints what the rules or the referee say, and which cells are at fault.
+pub(crate) fn print_verdict(domain: &Domain, verdict: &Verdict) {
     let style = style_of(verdict.decision());
     out!("{style}{verdict}{style:#}");
+    if !verdict.broken().is_empty() {
+        out!("at fault: {}", named(domain, verdict.broken()));
+    }
 }
 
 /// How an answer was found, in one line.
-fn origin(found: &Found) -> String {
+fn origin(found: &Found, by: &str) -> String {
     let Found { steps, rollouts, chain, chain_steps, .. } = found;
     let spent = format!("{} in {}", counted(*steps, "step"), counted(*rollouts, "chain"));
     match found.verified {
-        true => format!("verified by the rules: step {chain_steps} of chain {chain}, {spent}"),
+        true => format!("verified by the {by}: step {chain_steps} of chain {chain}, {spent}"),
         false => format!("not verified, the answer with most votes: {spent}"),
     }
 }
 
 /// Prints how a search has ended.
-pub(crate) fn print_found(found: &Found) {
+pub(crate) fn print_found(found: &Found, verdict: &Verdict) {
     let style = if found.verified { GOOD } else { BAD };
-    out!("{style}{}{style:#}", origin(found));
+    let by = if verdict.ruling().is_some() { "referee" } else { "rules" };
+    out!("{style}{}{style:#}", origin(found, by));
 }
 
 /// Prints the question, and the answer to it if there is one.
@@ -191,16 +215,13 @@ fn print_answer(domain: &Domain, question: &[u8], answer: &[u8]) {
 /// row by row.
 pub(crate) fn print_written(domain: &Domain, question: &[u8], chosen: &Chosen, cells: &[usize]) {
     print_answer(domain, question, &chosen.answer);
-    let columns = domain.layout().columns;
     if !cells.is_sorted() {
-        let name = |cell: &usize| format!("r{}c{}", cell / columns + 1, cell % columns + 1);
-        let names: Vec<String> = cells.iter().map(name).collect();
-        out!("{DIM}written in the order {}{DIM:#}", names.join(" "));
+        out!("{DIM}written in the order {}{DIM:#}", named(domain, cells));
     }
     let probability = percent(f64::from(chosen.written.log_probability).exp());
     let style = style_of(chosen.verdict.as_ref().and_then(|verdict| verdict.decision()));
     out!("{style}answer {}, of probability {probability}{style:#}", chosen.sample);
     if let Some(verdict) = &chosen.verdict {
-        out!("{style}{verdict}{style:#}");
+        print_verdict(domain, verdict);
     }
 }

@@ -9,6 +9,7 @@ use crate::interrupt::stoppable;
 use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::output::{note, out};
 use crate::progress::Progress;
+use crate::referee::{RefereeArguments, print_validity, with_validity};
 use crate::search::{SearchArguments, chain_steps, print_report, warn_without_rules};
 use crate::writing::WritingArguments;
 use anyhow::{Result, bail};
@@ -93,6 +94,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     searching: SearchArguments,
     #[command(flatten)]
+    refereeing: RefereeArguments,
+    #[command(flatten)]
     writing: WritingArguments,
     #[command(flatten)]
     machine: DeviceArguments,
@@ -117,6 +120,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     if data.is_empty() {
         bail!("no puzzles: --limit must be at least 1 and the split must not be empty");
     }
+    if data.augmented.is_some() && arguments.refereeing.is_given() {
+        bail!("tasks of ARC are voted on: --referee is for other puzzles");
+    }
+    arguments.refereeing.judge(&mut data, &[], device.threads())?;
     match model {
         AnyModel::Recursive(model) => {
             recursive(arguments, &fit(model, &data.metadata.domain), data)
@@ -153,7 +160,7 @@ fn recursive(arguments: &Arguments, model: &Arc<Model>, mut data: Dataset) -> Re
         if arguments.halt.is_some() || arguments.save_outputs.is_some() {
             bail!("--search goes without --halt and --save-outputs: the rules end a search");
         }
-        warn_without_rules(&model.config().domain, &options);
+        warn_without_rules(data.judged_by_or(&model.config().domain).ok().as_ref(), &options);
         let solver = Solver::new(model.clone(), dtype).batch(arguments.batch);
         return search(arguments, &solver, &data, &options);
     }
@@ -234,6 +241,7 @@ fn search(
         json["puzzles"] = report.puzzles.into();
         json["search"] = options;
         json["report"] = serde_json::to_value(&report)?;
+        let json = with_validity(json, report.validity.as_ref());
         out!("{}", serde_json::to_string_pretty(&json)?);
     } else {
         print_heading(arguments, data);
@@ -259,6 +267,7 @@ fn print(
 ) -> Result<()> {
     print_heading(arguments, data);
     print_steps(evaluation);
+    print_validity(evaluation.validity.as_ref());
     let sure = format!("sure (probability above {})", evaluation.sure_above());
     let steps = match evaluation.halt {
         Some(_) => format!("stopped when {sure} after {:.2} steps", evaluation.mean_steps),
@@ -335,7 +344,7 @@ fn as_json(
     let seconds = evaluation.seconds.max(1e-9);
     json["puzzles_per_second"] = (evaluation.puzzles as f64 / seconds).into();
     json["evaluation"] = json!(evaluation);
-    Ok(json)
+    Ok(with_validity(json, evaluation.validity.as_ref()))
 }
 
 /// What was measured, on what, by what.

@@ -5,6 +5,7 @@ use anyhow::Result;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+use trm_data::end_referees;
 use trm_ops::Stop;
 
 /// Whether there is anything that an interruption must not lose.
@@ -26,7 +27,14 @@ pub(crate) fn stoppable<T>(said: &'static str, work: impl FnOnce(&Stop) -> T) ->
     Ok(result)
 }
 
-fn stop_at_signals() -> Result<Stop> {
+/// Ends the process, and first what it has started.
+pub(crate) fn exit(code: i32) -> ! {
+    end_referees();
+    std::process::exit(code);
+}
+
+/// The stop that a first signal requests while there is work ([`stoppable`]); at any other time it ends the process.
+pub(crate) fn stop_at_signals() -> Result<Stop> {
     static STOP: OnceLock<Stop> = OnceLock::new();
     if let Some(stop) = STOP.get() {
         return Ok(stop.clone());
@@ -37,7 +45,7 @@ fn stop_at_signals() -> Result<Stop> {
         let since = first.get_or_insert_with(Instant::now).elapsed();
         let again = asked.is_requested() && since > ONE_SIGNAL;
         if again || !WORKING.load(Ordering::Relaxed) {
-            std::process::exit(130);
+            exit(130);
         }
         if !asked.is_requested() {
             asked.request();

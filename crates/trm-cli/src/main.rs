@@ -12,7 +12,9 @@ mod machine;
 mod output;
 mod progress;
 mod quickstart;
+mod referee;
 mod search;
+mod serve;
 mod shipped;
 mod solve;
 #[cfg(test)]
@@ -53,6 +55,8 @@ enum Verb {
     Eval(eval::Arguments),
     /// Let a model think about puzzles and show every draft, or the order of writing.
     Solve(solve::Arguments),
+    /// Serve models: an interface for programs, and a page on which people watch them think.
+    Serve(serve::Arguments),
     /// Turn a checkpoint of the public PyTorch code into a model folder.
     Import(import::Arguments),
     /// Write a model to give away: smaller, or for the public PyTorch code.
@@ -113,6 +117,7 @@ fn run(verb: Verb) -> anyhow::Result<Outcome> {
         Verb::Train(arguments) => train::run(&arguments),
         Verb::Eval(arguments) => eval::run(&arguments),
         Verb::Solve(arguments) => solve::run(&arguments),
+        Verb::Serve(arguments) => serve::run(&arguments),
         Verb::Import(arguments) => import::run(&arguments),
         Verb::Export(arguments) => export::run(&arguments),
         Verb::Compare(arguments) => compare::run(&arguments),

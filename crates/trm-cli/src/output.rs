@@ -38,8 +38,8 @@ pub(crate) fn print_note(line: Arguments<'_>) {
 pub(crate) fn written(result: Result<()>) {
     let Err(error) = result.and_then(|()| std::io::stdout().flush()) else { return };
     if error.kind() == ErrorKind::BrokenPipe {
-        std::process::exit(0);
+        crate::interrupt::exit(0);
     }
     crate::display::error(&anyhow::anyhow!("cannot write to standard output: {error}"));
-    std::process::exit(1);
+    crate::interrupt::exit(1);
 }

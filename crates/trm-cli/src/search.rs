@@ -1,6 +1,7 @@
 //! The options of a search, and how its outcomes are printed.
 
 use crate::output::{note, out};
+use crate::referee::print_validity;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::time::Duration;
@@ -81,8 +82,8 @@ pub(crate) fn chain_steps(model: &Model) -> usize {
 }
 
 /// Says beforehand what a search costs where nothing can end it early.
-pub(crate) fn warn_without_rules(domain: &str, options: &SearchOptions) {
-    if domain.parse().is_ok_and(|domain: Domain| domain.has_rules()) {
+pub(crate) fn warn_without_rules(domain: Option<&Domain>, options: &SearchOptions) {
+    if domain.is_some_and(Domain::has_rules) {
         return;
     }
     let Search { steps, rollouts, .. } = options.search;
@@ -110,6 +111,7 @@ pub(crate) fn print_report(report: &SearchReport, options: &SearchOptions, batch
         share(report.first_chain)
     );
     out!("right, verified or not: {}", share(report.exact));
+    print_validity(report.validity.as_ref());
     let per_puzzle = report.seconds / report.puzzles.max(1) as f64;
     out!(
         "{} in {}: {} per puzzle; {:.1} steps in {:.2} chains on average",

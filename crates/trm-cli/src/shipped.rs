@@ -6,6 +6,9 @@ use trm::{Model, Network};
 use trm_data::parse_config;
 use trm_ops::Device;
 
+/// Its name.
+pub(crate) const NAME: &str = "sudoku-extreme";
+
 const CONFIG: &[u8] = include_bytes!("../../../models/sudoku-extreme/config.json");
 const WEIGHTS: &[u8] = include_bytes!("../../../models/sudoku-extreme/model.safetensors");
 

@@ -5,6 +5,7 @@ mod written;
 
 use crate::Outcome;
 use crate::machine::{DeviceArguments, PrecisionArgument};
+use crate::referee::RefereeArguments;
 use crate::search::{SearchArguments, chain_steps, warn_without_rules};
 use crate::shipped;
 use crate::writing::WritingArguments;
@@ -39,7 +40,7 @@ pub(crate) struct Arguments {
     /// Show the model alone, as the paper has it: its drafts are shown as they are, and it stops by its own
     /// belief.
     ///
-    /// Without this, where the puzzle has rules, drafts keep the given cells, and the model goes on until the rules
+    /// Without this, where the puzzle has rules or a referee, drafts keep the given cells, and the model goes on until the rules
     /// approve: first its own chain of thought, then the others of a search.
     #[arg(long)]
     one_pass: bool,
@@ -66,6 +67,8 @@ pub(crate) struct Arguments {
     precision: PrecisionArgument,
     #[command(flatten)]
     searching: SearchArguments,
+    #[command(flatten)]
+    refereeing: RefereeArguments,
     #[command(flatten)]
     writing: WritingArguments,
     #[command(flatten)]
@@ -116,7 +119,8 @@ fn recursive(arguments: &Arguments, puzzle: Option<&str>, model: Arc<Model>) -> 
             of_text(model, &place, &text)?
         }
     };
-    let domain: Domain = model.config().domain.parse()?;
+    let domain = model.config().domain.parse()?;
+    let domain = arguments.refereeing.judging(domain, model.device().threads())?;
     let effort = effort(arguments, &model, &domain)?;
     let dtype = arguments.precision.on(model.device());
     let solver = Solver::new(model, dtype).batch(arguments.batch);
@@ -150,7 +154,7 @@ fn effort(arguments: &Arguments, model: &Model, domain: &Domain) -> Result<Effor
     }
     if searches {
         let options = arguments.searching.options(steps)?;
-        warn_without_rules(&domain.name(), &options);
+        warn_without_rules(Some(domain), &options);
         return Ok(Effort::Judged(options));
     }
     match arguments.searching.first_given() {

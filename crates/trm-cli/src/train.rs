@@ -4,6 +4,7 @@ use crate::display::{bytes, heading, progress_bar, rate};
 use crate::interrupt::stoppable;
 use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::output::note;
+use crate::referee::RefereeArguments;
 use crate::{Failed, Outcome};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -19,7 +20,7 @@ use trm_data::{Dataset, files, weight_digest};
 use trm_study::pages::Reported;
 use trm_train::{
     AutoregressiveTrainer, Ending, Error, Event, Learner, Recipe, Run, StepMetrics, Trainer,
-    available_bytes, checkpoint_bytes,
+    Validity, available_bytes, checkpoint_bytes,
 };
 
 #[derive(Args)]
@@ -50,6 +51,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
     #[command(flatten)]
+    refereeing: RefereeArguments,
+    #[command(flatten)]
     machine: DeviceArguments,
 }
 
@@ -61,7 +64,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         }
         (None, path) => suited(path.as_deref(), arguments)?,
     };
-    let recipe = apply(recipe, arguments);
+    let mut recipe = apply(recipe, arguments);
+    if let Some(words) = arguments.refereeing.words()? {
+        recipe.referee = words;
+    }
     match recipe.autoregressive {
         None => train::<Trainer>(arguments, recipe),
         Some(_) => train::<AutoregressiveTrainer>(arguments, recipe),
@@ -71,7 +77,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
 fn train<L: Reported>(arguments: &Arguments, recipe: Recipe) -> Result<Outcome> {
     let started = Instant::now();
     let device = arguments.machine.device()?;
-    let data = load_training_data(&recipe)?;
+    let mut data = load_training_data(&recipe)?;
+    arguments.refereeing.judge(&mut data, &recipe.referee, device.threads())?;
     let mut run: Run<L> = match (&arguments.resume, &arguments.recipe) {
         (Some(folder), _) => Run::resume(folder, arguments.from, data, recipe, &device)?,
         (None, path) => {
@@ -234,10 +241,11 @@ impl Display {
                 let best = if best { ", the best so far" } else { "" };
                 let last = evaluation.steps.last().cloned().unwrap_or_default();
                 self.say(&format!(
-                    "step {step}: {} of {} held-out puzzles exact, {} of cells{best}",
+                    "step {step}: {} of {} held-out puzzles exact, {} of cells{}{best}",
                     percent(evaluation.exact()),
                     evaluation.puzzles,
-                    percent(last.cells)
+                    percent(last.cells),
+                    evaluation.validity.as_ref().map_or(String::new(), judged)
                 ));
             }
             Event::Checkpoint(_) => {}
@@ -306,6 +314,13 @@ impl Display {
             note!("{line}");
         }
     }
+}
+
+/// What the referee says of a validation.
+fn judged(validity: &Validity) -> String {
+    let cost =
+        validity.mean_cost.map_or(String::new(), |cost| format!(" at a mean cost of {cost:.4}"));
+    format!(", {} valid{cost}", percent(validity.share()))
 }
 
 /// Of a run that has nothing left to do.

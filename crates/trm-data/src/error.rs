@@ -2,6 +2,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 use trm_ops::DeviceError;
+use trm_puzzles::RefereeError;
 
 /// Anything that data, files, downloads, training or evaluation can refuse.
 #[derive(Debug, Error)]
@@ -33,6 +34,9 @@ pub enum Error {
     /// The model refused.
     #[error(transparent)]
     Model(#[from] trm::Error),
+    /// The referee gave no verdict.
+    #[error(transparent)]
+    Referee(#[from] RefereeError),
     /// The device cannot go on.
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -94,7 +98,11 @@ impl Error {
             | Error::Device(_)
             | Error::Failed(_)
             | Error::Stopped => false,
-            Error::File { .. } | Error::Recipe(_) | Error::Mismatch(_) | Error::Model(_) => true,
+            Error::File { .. }
+            | Error::Recipe(_)
+            | Error::Mismatch(_)
+            | Error::Model(_)
+            | Error::Referee(_) => true,
         }
     }
 }

@@ -25,6 +25,7 @@ mod formats;
 pub mod keys;
 mod making;
 mod random;
+mod referee;
 pub mod text;
 #[cfg(feature = "web")]
 pub mod web;
@@ -52,3 +53,4 @@ pub use making::leaks::arc_leaks;
 pub use making::maze::{Mazes, generate_mazes, mazes_from_csv};
 pub use making::sudoku::{Generated, Kind, generate_sudoku, sudoku_from_csv};
 pub use random::{Purpose, stream};
+pub use referee::{RefereeCommand, end_referees};

@@ -1,14 +1,15 @@
 //! Domains by name.
 
-use crate::{Rules, arc, grid, maze, sudoku};
+use crate::referee::Remembering;
+use crate::{Asked, Judge, RefereeError, Rules, Verdict, arc, grid, maze, sudoku};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// A kind of puzzle: a shared handle to its [`Rules`], to which it dereferences. Cheap to clone; two are equal if
-/// they have the same name.
+/// A kind of puzzle: a shared handle to its [`Rules`], to which it dereferences, and to who judges answers if that
+/// is not they. Cheap to clone; two are equal if they have the same name.
 ///
 /// ```
 /// use trm_puzzles::Domain;
@@ -20,13 +21,47 @@ use std::sync::{Arc, PoisonError, RwLock};
 /// assert_eq!("sudoku9".parse(), Ok(domain));
 /// ```
 #[derive(Clone)]
-pub struct Domain(Arc<dyn Rules>);
+pub struct Domain {
+    rules: Arc<dyn Rules>,
+    /// Judges in place of the rules.
+    judge: Option<Arc<Remembering>>,
+}
 
 impl Domain {
     /// The domain of these rules. Files name a domain only: whoever reads them finds it if it is of a [`Family`]
     /// that is known.
     pub fn new(rules: impl Rules) -> Domain {
-        Domain(Arc::new(rules))
+        Domain { rules: Arc::new(rules), judge: None }
+    }
+
+    /// The same puzzle, but a judge from outside says what makes an answer right. It is not asked the same twice.
+    pub fn judged_by(&self, judge: impl Judge) -> Domain {
+        let judge = Some(Arc::new(Remembering::new(judge)));
+        Domain { rules: self.rules.clone(), judge }
+    }
+
+    /// Whether [`verify`](Domain::verify) decides: there are rules, or a judge.
+    pub fn has_rules(&self) -> bool {
+        self.judge.is_some() || self.rules.has_rules()
+    }
+
+    /// Judges an answer: by the judge, if there is one, or else by the rules of the puzzle ([`Rules::verify`]).
+    ///
+    /// # Errors
+    /// If the judge gives no ruling; rules always do.
+    pub fn verify(&self, question: &[u8], answer: &[u8]) -> Result<Verdict, RefereeError> {
+        self.verify_all(&[(question, answer)]).map(|mut one| one.remove(0))
+    }
+
+    /// Judges many answers, in their order.
+    ///
+    /// # Errors
+    /// As [`verify`](Domain::verify).
+    pub fn verify_all(&self, asked: &[Asked<'_>]) -> Result<Vec<Verdict>, RefereeError> {
+        match &self.judge {
+            Some(judge) => judge.judge_all(asked),
+            None => Ok(asked.iter().map(|(q, a)| self.rules.verify(q, a)).collect()),
+        }
     }
 
     /// The domain of the public code's data with these sizes, which do not name it.
@@ -40,7 +75,7 @@ impl Deref for Domain {
     type Target = dyn Rules;
 
     fn deref(&self) -> &Self::Target {
-        &*self.0
+        &*self.rules
     }
 }
 
@@ -187,7 +222,6 @@ impl FromStr for Domain {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Verdict;
     use crate::sudoku::Shape;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
@@ -230,14 +264,14 @@ mod tests {
         let question = domain.parse(QUESTION).unwrap();
         for token in 0..=u8::MAX {
             let answer = [token; 16];
-            assert!(!domain.verify(&question, &answer).is_solved());
+            assert!(!domain.verify(&question, &answer).unwrap().is_solved());
             domain.render(&answer, &|_, symbol| symbol.to_string());
             domain.format_line(&answer);
         }
         let mut answer = domain.check_question(&question).unwrap().unwrap();
         answer[3] = 0;
         assert_eq!(domain.format_line(&answer), "132?423124133142");
-        let Verdict::Constraints(verdict) = domain.verify(&question, &answer) else {
+        let Verdict::Constraints(verdict) = domain.verify(&question, &answer).unwrap() else {
             panic!("Sudoku is made of constraints")
         };
         assert_eq!((verdict.blanks, verdict.violations), (1, 3));
@@ -261,7 +295,7 @@ mod tests {
         for name in ["sudoku4", "sudoku6", "sudoku9", "maze5x5", "arc", "grid:2x2:ab"] {
             let domain: Domain = name.parse().unwrap();
             let tokens = vec![1; domain.seq_len()];
-            let decides = domain.verify(&tokens, &tokens).decision().is_some();
+            let decides = domain.verify(&tokens, &tokens).unwrap().decision().is_some();
             assert_eq!(domain.has_rules(), decides, "{name}");
             assert_eq!(domain.solver_order(&tokens, &tokens), None, "{name}: no answer");
             let orders = domain.solver_order(&tokens, &vec![2; tokens.len()]).is_some();

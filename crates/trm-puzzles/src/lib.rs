@@ -13,7 +13,7 @@
 //! let question = domain.parse("1... ..3. .4.. ...2")?;
 //! let answer = domain.check_question(&question)?.expect("Sudoku has one solution");
 //! assert_eq!(domain.format_line(&answer), "1324423124133142");
-//! assert!(domain.verify(&question, &answer).is_solved());
+//! assert!(domain.verify(&question, &answer)?.is_solved());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -26,6 +26,7 @@ pub mod grid;
 mod hash;
 pub mod maze;
 mod questions;
+mod referee;
 mod rules;
 pub mod sudoku;
 mod verdict;
@@ -34,5 +35,6 @@ pub use dihedral::Dihedral;
 pub use domain::{Domain, Family, Taken, UnknownDomain, register};
 pub use error::Error;
 pub use questions::{QuestionError, questions};
+pub use referee::{Asked, Judge, RefereeError, Ruling};
 pub use rules::{Layout, Look, Paint, Pair, Published, Rules, Undo};
 pub use verdict::{ConstraintVerdict, Verdict};

@@ -123,12 +123,14 @@ pub trait Rules: Send + Sync + 'static {
         false
     }
 
-    /// Whether there are rules, so that [`verify`](Rules::verify) decides.
+    /// Whether there are rules, so that [`verify`](Rules::verify) decides. Whoever has a [`Domain`] asks
+    /// [`Domain::has_rules`], which knows of judges from outside too.
     fn has_rules(&self) -> bool {
         false
     }
 
-    /// Judges an answer by the rules of the puzzle, where there are any.
+    /// Judges an answer by the rules of the puzzle, where there are any. Whoever has a [`Domain`] asks
+    /// [`Domain::verify`].
     fn verify(&self, _question: &[u8], _answer: &[u8]) -> Verdict {
         Verdict::Unchecked
     }

@@ -1,10 +1,11 @@
 //! What checking an answer against the rules found.
 
+use crate::Ruling;
 use std::fmt;
 
 /// The outcome of checking an answer against its question by the rules of the puzzle, without
 /// looking at a recorded answer. Printed, it is one line for a person.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
     /// Of puzzles made of constraints, such as Sudoku.
     Constraints(ConstraintVerdict),
@@ -15,6 +16,8 @@ pub enum Verdict {
         /// What was found, in words.
         words: String,
     },
+    /// Of a judge from outside ([`Domain::judged_by`](crate::Domain::judged_by)).
+    Ruled(Ruling),
     /// There are no rules to check an answer by.
     Unchecked,
 }
@@ -25,6 +28,7 @@ impl Verdict {
         match self {
             Verdict::Constraints(verdict) => Some(verdict.is_solved()),
             Verdict::Judged { right, .. } => Some(*right),
+            Verdict::Ruled(ruling) => ruling.right,
             Verdict::Unchecked => None,
         }
     }
@@ -33,6 +37,19 @@ impl Verdict {
     pub fn is_solved(&self) -> bool {
         self.decision() == Some(true)
     }
+
+    /// What a judge from outside says, if one has judged.
+    pub fn ruling(&self) -> Option<&Ruling> {
+        match self {
+            Verdict::Ruled(ruling) => Some(ruling),
+            _ => None,
+        }
+    }
+
+    /// Cells of the answer that are known to be at fault.
+    pub fn broken(&self) -> &[usize] {
+        self.ruling().map_or(&[], |ruling| &ruling.broken)
+    }
 }
 
 impl fmt::Display for Verdict {
@@ -40,6 +57,7 @@ impl fmt::Display for Verdict {
         match self {
             Verdict::Constraints(verdict) => verdict.fmt(f),
             Verdict::Judged { words, .. } => f.write_str(words),
+            Verdict::Ruled(ruling) => ruling.fmt(f),
             Verdict::Unchecked => f.write_str("not checked: there are no rules to check by"),
         }
     }

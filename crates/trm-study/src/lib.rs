@@ -30,10 +30,10 @@ mod writing;
 
 pub use intervals::wilson;
 pub use thinking::search::{DomainReferee, SearchOptions, SearchReport, search};
-pub use thinking::trail::{Effort, Told, Trail, TrailStep, think};
+pub use thinking::trail::{Effort, Origin, Told, Trail, TrailStep, think};
 pub use trm_data::Error;
 pub use trm_train::{
-    Bin, EvalOptions, Evaluation, Outputs, Score, StepScore, check_fit, evaluate,
+    Bin, EvalOptions, Evaluation, Outputs, Score, StepScore, Validity, check_fit, evaluate,
     evaluate_autoregressive, evaluate_until, fit,
 };
 pub use votes::{VoteOptions, VoteReport, vote};

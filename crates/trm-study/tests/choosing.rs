@@ -28,10 +28,11 @@ fn the_best_of_several_answers_is_the_first_that_keeps_the_rules_or_the_likelies
     let never = Stop::default();
     let scores = best_of(&model, &data, options, &never, &mut |_| ()).unwrap();
     assert!(scores.iter().all(|score| score.puzzles == 40));
+    let domain = config.domain.parse().unwrap();
     let choose = |batch: usize| {
         let mut all = Vec::new();
         let options = SampleOptions { batch, ..options };
-        write_best(&model, &data.questions(), options, &mut |puzzle, chosen| {
+        write_best(&model, (&domain, &data.questions()), options, &mut |puzzle, chosen| {
             assert_eq!(puzzle, all.len());
             all.push(chosen.clone());
         })

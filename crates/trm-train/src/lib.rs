@@ -27,6 +27,7 @@ mod recipe;
 mod run;
 
 pub use evaluate::score::Score;
+pub use evaluate::validity::Validity;
 pub use evaluate::{
     Bin, EvalOptions, Evaluation, Outputs, StepScore, check_fit, evaluate, evaluate_until, fit,
 };

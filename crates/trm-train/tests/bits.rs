@@ -49,7 +49,8 @@ fn the_log_comes_back_as_the_same_bits() {
     for step in 0..NUMBERS as u64 {
         let (seconds, exact) = (random(&mut rng), vec![random(&mut rng)]);
         let cells = vec![random(&mut rng)];
-        let line = Line::Validation { seconds, step, puzzles: 150, exact, cells };
+        let (valid, cost) = (None, None);
+        let line = Line::Validation { seconds, step, puzzles: 150, exact, cells, valid, cost };
         assert_eq!(format!("{:?}", read_back(&line)), format!("{line:?}"));
 
         let mut number = || random_f32(&mut rng);

@@ -25,6 +25,9 @@ pub enum Error {
         /// Numbers of these puzzles in their session.
         puzzles: Vec<usize>,
     },
+    /// The referee of a search gave no judgement, in its words.
+    #[error("{0}")]
+    Referee(String),
     /// The device cannot go on.
     #[error(transparent)]
     Device(#[from] DeviceError),

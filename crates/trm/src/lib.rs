@@ -39,4 +39,5 @@ pub use model::{Model, Question, State, Step};
 pub use network::Network;
 pub use solve::{
     Found, Judgement, Limits, News, Referee, Search, SearchSession, Session, Solver, Thought, Undo,
+    sureness,
 };

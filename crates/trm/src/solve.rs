@@ -12,7 +12,7 @@ mod search;
 mod session;
 
 pub use search::{Found, Judgement, News, Referee, Search, SearchSession, Undo};
-pub use session::{Limits, Session, Thought};
+pub use session::{Limits, Session, Thought, sureness};
 
 use batch::Batch;
 

@@ -163,8 +163,8 @@ fn a_puzzle_without_numbers_fails_alone() {
 struct Never;
 
 impl Referee for Never {
-    fn judge(&mut self, _: &[u8], _: &[u8]) -> Judgement {
-        Judgement::Wrong
+    fn judge(&mut self, _: &[u8], _: &[u8]) -> Result<Judgement, Error> {
+        Ok(Judgement::Wrong)
     }
 
     fn augment_question(&mut self, _: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {

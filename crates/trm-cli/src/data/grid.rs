@@ -2,7 +2,9 @@
 
 mod describe;
 
+use crate::interrupt::stop_at_signals;
 use crate::output::note;
+use crate::referee::RefereeArguments;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -60,8 +62,8 @@ pub(crate) struct Arguments {
     /// A program that augments training puzzles, now and once.
     ///
     /// It reads an object a line, `input`, `output` (lists of rows of symbols) and `seed`, a number, and writes one
-    /// with `input` and `output`, without delay. The shell starts it. Puzzles to be tested on, or that training holds
-    /// out, are not augmented.
+    /// with `input` and `output`, without delay. Words are split as a shell does, but no shell runs. Puzzles to be
+    /// tested on, or that training holds out, are not augmented.
     #[arg(long, value_name = "COMMAND", conflicts_with = "describe")]
     augment: Option<String>,
     /// Augmentations of each puzzle by --augment.
@@ -76,6 +78,8 @@ pub(crate) struct Arguments {
     /// Seed of the split and of --augment.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: u64,
+    #[command(flatten)]
+    refereeing: RefereeArguments,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
@@ -91,6 +95,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         permuted: arguments.permute.clone().unwrap_or_default(),
     };
     let grids = Grids::read(&arguments.train, arguments.test.as_deref(), &wanted)?;
+    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get());
+    if let Some(referee) = arguments.refereeing.command(&[], threads)? {
+        grids.check_answers(&referee)?;
+    }
     let facts = GridFacts::of(&grids);
     match &arguments.out {
         Some(out) => make(arguments, &grids, &facts, out),
@@ -118,6 +126,7 @@ fn make(arguments: &Arguments, grids: &Grids, facts: &GridFacts, out: &Path) -> 
 }
 
 fn augment(grids: &Grids, splits: &mut Splits, command: &str, arguments: &Arguments) -> Result<()> {
+    stop_at_signals()?; // which end the program too
     let asked = (command, arguments.augmentations as usize);
     let done = augment_grids(grids, splits, asked, arguments.seed)?;
     note!(

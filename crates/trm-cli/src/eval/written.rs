@@ -6,6 +6,7 @@ use crate::display::rate;
 use crate::interrupt::stoppable;
 use crate::output::out;
 use crate::progress::Progress;
+use crate::referee::{print_validity, with_validity};
 use anyhow::{Result, bail};
 use serde_json::json;
 use std::time::Instant;
@@ -76,6 +77,7 @@ fn greedy(
         json["cell_accuracy"] = score.cells.into();
         json["calibration_error"] = evaluation.calibration_error().into();
         json["puzzles_per_second"] = per_second(evaluation.puzzles, evaluation.seconds).into();
+        let json = with_validity(json, evaluation.validity.as_ref());
         out!("{}", serde_json::to_string_pretty(&json)?);
         return Ok(outcome);
     }
@@ -87,6 +89,7 @@ fn greedy(
         100.0 * high,
         percent(score.cells)
     );
+    print_validity(evaluation.validity.as_ref());
     print_speed(evaluation.puzzles, evaluation.seconds);
     out!("written greedily, calibration error {}", percent(evaluation.calibration_error()));
     print_digests(data, model)?;

@@ -4,6 +4,7 @@ use super::{Asked, with_comparison};
 use crate::Outcome;
 use crate::display::{print_comparison, print_found, print_question, print_step, print_verdict};
 use crate::output::out;
+use crate::referee::with_ruling;
 use serde_json::{Value, json};
 use trm::Found;
 use trm_puzzles::Domain;
@@ -79,9 +80,15 @@ impl<'a> Show<'a> {
         print_step(self.domain, &self.trail.question, step);
         let Effort::Judged(SearchOptions { search, .. }) = self.effort else { return };
         let goes_on = step.chain == 1 && step.step == search.steps && search.rollouts > 1;
-        if goes_on && !step.verdict.is_solved() {
+        let has_cost = step.verdict.ruling().is_some_and(|ruling| ruling.cost.is_some());
+        let why = match step.verdict.is_solved() {
+            false => "not right yet: the search goes on",
+            true if has_cost => "the search goes on for cheaper answers",
+            true => return,
+        };
+        if goes_on {
             let (chains, steps) = (search.rollouts, search.steps);
-            out!("not right yet: the search goes on, at most {chains} chains of {steps} steps");
+            out!("{why}, at most {chains} chains of {steps} steps");
         }
     }
 
@@ -96,7 +103,11 @@ impl<'a> Show<'a> {
             return;
         };
         let is_recorded = self.asked.is_recorded(self.domain, self.puzzle, &last.answer);
-        self.all_right &= is_recorded.or(last.verdict.decision()) != Some(false);
+        let decision = last.verdict.decision();
+        self.all_right &= match last.verdict.ruling() {
+            Some(_) => decision.or(is_recorded), // others than the recorded answer may be right
+            None => is_recorded.or(decision),
+        } != Some(false);
         if self.json {
             out!("{}", self.as_json(found, is_recorded));
             return;
@@ -104,9 +115,9 @@ impl<'a> Show<'a> {
         if self.is_complete() {
             out!("complete already, nothing to think about");
         }
-        print_verdict(&last.verdict);
+        print_verdict(self.domain, &last.verdict);
         if let Some(found) = found.filter(|found| found.rollouts > 1 || !found.verified) {
-            print_found(found);
+            print_found(found, &last.verdict);
         }
         is_recorded.inspect(|is_recorded| print_comparison(*is_recorded));
     }
@@ -136,6 +147,7 @@ impl<'a> Show<'a> {
             json["steps_of_all_chains"] = found.steps.into();
             json["rollouts"] = found.rollouts.into();
         }
-        with_comparison(json, is_recorded)
+        let ruling = last.and_then(|last| last.verdict.ruling());
+        with_comparison(with_ruling(json, self.domain, ruling), is_recorded)
     }
 }

@@ -4,6 +4,7 @@ use super::{Arguments, Asked, questions, text, with_comparison};
 use crate::Outcome;
 use crate::display::{print_comparison, print_written};
 use crate::output::out;
+use crate::referee::with_ruling;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -31,6 +32,7 @@ pub(super) fn run(
     )?;
     let config = model.config();
     let domain: Domain = config.domain.parse()?;
+    let domain = arguments.refereeing.judging(domain, model.device().threads())?;
     let asked = match &arguments.data {
         Some(folder) => {
             let data = Dataset::load(folder, "test")?;
@@ -44,7 +46,7 @@ pub(super) fn run(
     };
     let all: Vec<&[u8]> = asked.tokens.chunks_exact(config.seq_len).collect();
     let mut outcome = Outcome::Done;
-    write_best(model, &all, options, &mut |puzzle, chosen| {
+    write_best(model, (&domain, &all), options, &mut |puzzle, chosen| {
         let question = all[puzzle];
         let is_recorded = asked.is_recorded(&domain, puzzle, &chosen.answer);
         if arguments.json {
@@ -62,7 +64,7 @@ pub(super) fn run(
 }
 
 fn as_json(model: &Autoregressive, domain: &Domain, question: &[u8], chosen: &Chosen) -> Value {
-    json!({
+    let json = json!({
         "question": domain.format_line(question),
         "answer": domain.format_line(&chosen.answer),
         "solved": chosen.verdict.as_ref().and_then(|verdict| verdict.decision()),
@@ -70,5 +72,7 @@ fn as_json(model: &Autoregressive, domain: &Domain, question: &[u8], chosen: &Ch
         "probability": chosen.written.log_probability.exp(),
         "sample": chosen.sample,
         "cells": model.config().cells(&chosen.written.tokens),
-    })
+    });
+    let ruling = chosen.verdict.as_ref().and_then(|verdict| verdict.ruling());
+    with_ruling(json, domain, ruling)
 }

@@ -9,6 +9,7 @@ mod download;
 mod halting;
 mod outputs;
 mod places;
+mod referee;
 mod reliability;
 mod search;
 #[path = "../../../trm-data/src/download/server.rs"]

@@ -29,6 +29,7 @@ impl Dataset {
             puzzle_indices: vec![0],
             group_indices: vec![0],
             augmented: None,
+            referee: None,
         };
         for set in &metadata.sets {
             let file = |key: &str| folder.join(format!("{set}__{key}.npy"));
@@ -66,7 +67,9 @@ impl Dataset {
             true => whole.join(IDENTIFIERS).exists(),
             false => {
                 domain.class_hash(self.input(0)).is_ok()
-                    && domain.verify(self.input(0), self.label(0)).decision() == Some(true)
+                    && domain
+                        .verify(self.input(0), self.label(0))
+                        .is_ok_and(|found| found.is_solved())
             }
         };
         if fits {

@@ -41,6 +41,7 @@ pub fn merge(first: &Dataset, second: &Dataset) -> Result<Dataset, Error> {
         labels: [&first.labels[..], &second.labels].concat(),
         puzzle_identifiers: [&first.puzzle_identifiers[..], &second.puzzle_identifiers].concat(),
         augmented: None,
+        referee: None,
         puzzle_indices: [&first.puzzle_indices[..], &behind(&second.puzzle_indices, examples)]
             .concat(),
         group_indices: [

@@ -13,6 +13,7 @@ pub(crate) mod splits;
 use augmented::Augmented;
 use metadata::Metadata;
 use std::sync::Arc;
+use trm_puzzles::{Domain, UnknownDomain};
 
 /// The one set that is written.
 const SET: &str = "all";
@@ -34,6 +35,9 @@ pub struct Dataset {
     pub group_indices: Vec<usize>,
     /// Of ARC: the augmentations that the other identifiers stand for.
     pub augmented: Option<Arc<Augmented>>,
+    /// The domain with a judge from outside ([`Domain::judged_by`]), who judges answers wherever these puzzles are
+    /// asked; not stored.
+    pub referee: Option<Domain>,
 }
 
 impl Dataset {
@@ -57,6 +61,7 @@ impl Dataset {
             puzzle_indices: (0..=count).collect(),
             group_indices: (0..=count).collect(),
             augmented: None,
+            referee: None,
         }
     }
 
@@ -97,6 +102,14 @@ impl Dataset {
         each.flat_map(|(range, id)| std::iter::repeat_n(*id, range[1] - range[0])).collect()
     }
 
+    /// The domain that judges answers: with a judge from outside, if there is one, or else that with this name.
+    ///
+    /// # Errors
+    /// If no domain has it.
+    pub fn judged_by_or(&self, name: &str) -> Result<Domain, UnknownDomain> {
+        self.referee.clone().map_or_else(|| name.parse(), Ok)
+    }
+
     /// The token whose cells are not learned or scored.
     pub fn ignore_label(&self) -> u8 {
         self.metadata.ignore_label_id.unwrap_or(self.metadata.pad_id)
@@ -135,6 +148,7 @@ impl Dataset {
             puzzle_indices: vec![0],
             group_indices: vec![0],
             augmented: self.augmented.clone(),
+            referee: self.referee.clone(),
         };
         for group in groups {
             for puzzle in self.group_indices[*group]..self.group_indices[group + 1] {

@@ -211,6 +211,7 @@ fn dataset(
         puzzle_identifiers: ids,
         puzzle_indices,
         augmented: None, // it lies beside both splits
+        referee: None,
     })
 }
 

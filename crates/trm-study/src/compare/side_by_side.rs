@@ -77,10 +77,17 @@ fn written(
         let answer = config.read(question, &tokens[..count * per_cell]);
         let before = trail.steps.last().map_or(question, |step| &step.answer[..]);
         let changed = (0..answer.len()).filter(|i| answer[*i] != before[*i]).collect();
-        let verdict = domain.verify(question, &answer);
+        let verdict = domain.verify(question, &answer)?;
         notes.push((format!("{count} of {cells} cells"), verdict.to_string()));
-        let (chain, step, halt_probability) = (1, stage, 0.0);
-        trail.steps.push(TrailStep { chain, step, answer, halt_probability, changed, verdict });
+        trail.steps.push(TrailStep {
+            chain: 1,
+            step: stage,
+            answer,
+            halt_probability: 0.0,
+            sureness: Vec::new(),
+            changed,
+            verdict,
+        });
     }
     Ok(Thinking {
         title: format!("A sequence being written: {}", entry.name),

@@ -68,7 +68,7 @@ fn write_for_run(run: &Run, command: &str) -> Result<PathBuf, Error> {
     let model = Arc::new(load_model(&run.folder, run.trainer().model().device())?);
     let seconds = run.progress().seconds;
     let held_out = run.validation();
-    let domain: Option<Domain> = model.config().domain.parse().ok();
+    let domain = held_out.judged_by_or(&model.config().domain).ok();
     let (Some(domain), false) = (domain, held_out.is_empty()) else {
         let page = page(run, None, None, command, seconds)?;
         return save(run, &page);

@@ -39,7 +39,7 @@ pub fn worth_watching(
     limit: usize,
     steps: usize,
 ) -> Result<Watched, Error> {
-    let domain: Domain = data.metadata.domain.parse().map_err(mismatch)?;
+    let domain = data.judged_by_or(&data.metadata.domain).map_err(mismatch)?;
     let few = data.len().min(limit);
     let tokens = &data.inputs[..few * data.metadata.seq_len];
     let question = Question { tokens, puzzles: &data.example_identifiers()[..few] };
@@ -85,7 +85,7 @@ pub(super) fn thinking(domain: &Domain, Watched { trail, right, .. }: &Watched) 
 }
 
 /// The grids of a trail, with a label and a note each. Cells that differ from the right answer are marked, but
-/// not where it is unknown (0) or the cell is still open.
+/// not where it is unknown (0) or the cell is still open; so are those that the judge holds for broken.
 pub fn grids(domain: &Domain, trail: &Trail, notes: &[(String, String)], right: &[u8]) -> Thinking {
     let layout = domain.layout();
     let drafts = trail.steps.iter().map(|step| &step.answer[..]);
@@ -112,6 +112,7 @@ pub fn grids(domain: &Domain, trail: &Trail, notes: &[(String, String)], right: 
         given: is_kept(step, i),
         changed: step.changed.contains(&i),
         wrong: is_wrong(step, i),
+        broken: step.verdict.broken().contains(&i),
         ..cell
     };
     let step = |(step, (label, note)): (&TrailStep, &(String, String))| ThinkingStep {

@@ -114,13 +114,15 @@ impl Grid {
     }
 
     fn marks(&self, cells: &[Cell]) -> String {
+        let bar = self.path("broken", "m1.5 16h17v2.5h-17z", cells, |c| c.broken);
         if !self.painted {
-            return self.path("wrong", "m11.5 0h8.5v8.5z", cells, |c| c.wrong);
+            return self.path("wrong", "m11.5 0h8.5v8.5z", cells, |c| c.wrong) + &bar;
         }
         let ring = "m4 4h12v12h-12z";
         self.path("halo", ring, cells, |c| c.changed)
             + &self.path("ring", ring, cells, |c| c.changed)
             + &self.path("wedge", "m8 1h11v11z", cells, |c| c.wrong)
+            + &bar
     }
 
     fn lines(&self, rows: usize) -> String {
@@ -207,13 +209,16 @@ fn marks_of(thinking: &Thinking) -> Vec<(&'static str, Cell)> {
     if occurs(|c| !c.given && !c.text.is_empty()) {
         found.push(("the model’s answer", Cell::answer("5")));
     }
-    let (mut changed, mut wrong) = (Cell::default(), Cell::default());
-    (changed.changed, wrong.wrong) = (true, true);
+    let [mut changed, mut wrong, mut broken] = std::array::from_fn(|_| Cell::default());
+    (changed.changed, wrong.wrong, broken.broken) = (true, true, true);
     if occurs(|c| c.changed) {
         found.push(("changed in this step", changed));
     }
     if occurs(|c| c.wrong) {
         found.push(("wrong", wrong));
+    }
+    if occurs(|c| c.broken) {
+        found.push(("at fault, says the referee", broken));
     }
     found
 }

@@ -154,6 +154,8 @@ pub struct Cell {
     pub changed: bool,
     /// It differs from the right answer.
     pub wrong: bool,
+    /// The rules or the referee find fault with it.
+    pub broken: bool,
 }
 
 impl Cell {

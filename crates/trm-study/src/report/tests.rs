@@ -34,12 +34,13 @@ fn nasty_cells() -> Vec<Cell> {
     let fills = |i| [Fill::Plain, Fill::Ink, Fill::Accent, Fill::Colour(i)];
     let cell = |i: u8| Cell {
         text: nasty(),
-        fill: fills(i)[usize::from(i / 8)],
+        fill: fills(i)[usize::from(i / 8 % 4)],
         given: i & 1 != 0,
         changed: i & 2 != 0,
         wrong: i & 4 != 0,
+        broken: i & 32 != 0,
     };
-    (0..32).map(cell).collect()
+    (0..64).map(cell).collect()
 }
 
 fn nasty_chart() -> Chart {
@@ -206,11 +207,20 @@ fn marks_of_a_cell_combine_and_only_those_that_occur_are_explained() {
         }],
         ..Report::default()
     };
+    let broken = render(&thinking(Cell { broken: true, ..Cell::answer("7") }));
+    assert!(broken.contains("says the referee") && broken.contains("<path class=\"broken\""));
     let both = render(&thinking(Cell { changed: true, wrong: true, ..Cell::answer("7") }));
     assert!(both.contains("changed in this step") && both.contains("<path class=\"wrong\""));
     let neither = render(&thinking(Cell::answer("7")));
     assert!(
-        !neither.contains("changed in this step") && !neither.contains("<path class=\"wrong\"")
+        [
+            "changed in this step",
+            "<path class=\"wrong\"",
+            "says the referee",
+            "<path class=\"broken\""
+        ]
+        .iter()
+        .all(|mark| !neither.contains(mark))
     );
 }
 

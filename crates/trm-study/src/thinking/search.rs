@@ -7,20 +7,28 @@ use std::time::{Duration, Instant};
 use trm::{Found, Judgement, News, Question, Referee, Search, SearchSession, Solver, Undo};
 use trm_data::Dataset;
 use trm_ops::Stop;
-use trm_puzzles::Domain;
-use trm_train::{Score, check_fit};
+use trm_puzzles::{Domain, Verdict};
+use trm_train::{Score, Validity, check_fit};
 
-/// The rules of a domain as the judge of a search. Without a domain nothing is decided by rules.
+/// The rules of a domain, or its judge from outside, as the referee of a search. Without a domain nothing is decided by rules.
 #[derive(Clone, Debug)]
 pub struct DomainReferee(pub Option<Domain>);
 
 impl Referee for DomainReferee {
-    fn judge(&mut self, question: &[u8], draft: &[u8]) -> Judgement {
-        match self.0.as_ref().and_then(|domain| domain.verify(question, draft).decision()) {
+    fn judge(&mut self, question: &[u8], draft: &[u8]) -> Result<Judgement, trm::Error> {
+        self.judge_all(&[(question, draft)]).map(|one| one[0])
+    }
+
+    fn judge_all(&mut self, drafts: &[(&[u8], &[u8])]) -> Result<Vec<Judgement>, trm::Error> {
+        let Some(domain) = &self.0 else { return Ok(vec![Judgement::Unknown; drafts.len()]) };
+        let verdicts =
+            domain.verify_all(drafts).map_err(|error| trm::Error::Referee(error.to_string()))?;
+        let judgement = |verdict: &Verdict| match verdict.decision() {
             None => Judgement::Unknown,
-            Some(true) => Judgement::Right,
+            Some(true) => Judgement::Right { cost: verdict.ruling().and_then(|r| r.cost) },
             Some(false) => Judgement::Wrong,
-        }
+        };
+        Ok(verdicts.iter().map(judgement).collect())
     }
 
     fn restore_givens(&self, question: &[u8], draft: &mut [u8]) {
@@ -54,7 +62,7 @@ impl SearchOptions {
         &self,
         mut session: SearchSession,
         question: Question<'_>,
-        hear: &mut dyn FnMut(News),
+        hear: &mut dyn FnMut(News) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let puzzles = session.push(question, self.search)?;
         let started = Instant::now();
@@ -66,7 +74,7 @@ impl SearchOptions {
                 puzzles.clone().for_each(|puzzle| session.give_up(puzzle));
             }
             while let Some(news) = session.take() {
-                hear(news);
+                hear(news)?;
             }
         }
         Ok(())
@@ -90,6 +98,9 @@ pub struct SearchReport {
     pub mean_steps: f64,
     /// Mean number of chains of a puzzle.
     pub mean_rollouts: f64,
+    /// What the judge of the data set says of the answers, if it has one ([`Dataset::referee`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validity: Option<Validity>,
     /// Wall time.
     pub seconds: f64,
     /// Verified answers by the steps spent on their puzzle: (at most so many steps, how many).
@@ -112,7 +123,7 @@ pub fn search(
     check_fit(model, data)?;
     let identifiers = data.example_identifiers();
     let question = Question { tokens: &data.inputs, puzzles: &identifiers };
-    let referee = DomainReferee(model.config().domain.parse().ok());
+    let referee = DomainReferee(data.judged_by_or(&model.config().domain).ok());
     let session = solver.clone().until(stop).search(Box::new(referee));
     let started = Instant::now();
     let mut found = Vec::new();
@@ -121,12 +132,17 @@ pub fn search(
             found.push(outcome);
             progress(found.len());
         }
+        Ok(())
     };
     match options.run(session, question, &mut hear) {
         Err(Error::Model(trm::Error::Stopped)) => {}
         searched => searched?,
     }
-    Ok(SearchReport { seconds: started.elapsed().as_secs_f64(), ..report(&found, data) })
+    let seconds = started.elapsed().as_secs_f64();
+    let answers = found.iter().filter(|outcome| !outcome.answer.is_empty());
+    let answers: Vec<_> = answers.map(|outcome| (outcome.puzzle, outcome.answer.clone())).collect();
+    let validity = Validity::of(data, &answers)?;
+    Ok(SearchReport { seconds, validity, ..report(&found, data) })
 }
 
 fn report(found: &[Found], data: &Dataset) -> SearchReport {
@@ -147,6 +163,7 @@ fn report(found: &[Found], data: &Dataset) -> SearchReport {
         first_chain: count(&|f| f.verified && f.chain == 1),
         mean_steps: mean(|f| f.steps),
         mean_rollouts: mean(|f| f.rollouts),
+        validity: None,
         seconds: 0.0,
         curve: budgets.map(|most| (most, count(&|f| f.verified && f.steps <= most))).collect(),
     }

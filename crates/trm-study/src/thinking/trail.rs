@@ -1,8 +1,8 @@
 use super::in_order::InOrder;
 use super::search::{DomainReferee, SearchOptions};
 use crate::Error;
-use trm::{Found, Limits, News, Question, Search, Solver};
-use trm_puzzles::{Domain, Verdict};
+use trm::{Found, Limits, News, Question, Search, Solver, Thought, sureness};
+use trm_puzzles::{Domain, RefereeError, Verdict};
 
 /// How a model thought its way through one puzzle.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,10 +24,46 @@ pub struct TrailStep {
     pub answer: Vec<u8>,
     /// The model's belief that the draft is right.
     pub halt_probability: f64,
+    /// How sure the model is of every cell; empty where that is not known, as of answers that a search found.
+    pub sureness: Vec<f32>,
     /// Cells that differ from the draft before; of the first draft, none.
     pub changed: Vec<usize>,
     /// What the rules say of this draft.
     pub verdict: Verdict,
+}
+
+/// Where a draft comes from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The chain of thought, from 1.
+    pub chain: usize,
+    /// Supervision steps of that chain, from 1.
+    pub step: usize,
+    /// The model's halting logit.
+    pub halt_logit: f32,
+    /// How sure the model is of every cell ([`trm::sureness`]); empty if that is not known.
+    pub sureness: Vec<f32>,
+}
+
+impl TrailStep {
+    /// What there is to say of a draft, given the one before.
+    ///
+    /// # Errors
+    /// If a referee of the domain's gives no ruling.
+    pub fn new(
+        domain: &Domain,
+        question: &[u8],
+        before: Option<&[u8]>,
+        mut answer: Vec<u8>,
+        origin: Origin,
+    ) -> Result<TrailStep, RefereeError> {
+        domain.clip(&mut answer);
+        let changed = before.map_or(Vec::new(), |before| changed(domain, before, &answer));
+        let verdict = domain.verify(question, &answer)?;
+        let Origin { chain, step, halt_logit, sureness } = origin;
+        let halt_probability = probability(halt_logit);
+        Ok(TrailStep { chain, step, answer, halt_probability, sureness, changed, verdict })
+    }
 }
 
 /// How to think about puzzles.
@@ -54,7 +90,8 @@ pub enum Told {
 /// question, of the first that has not ended step by step.
 ///
 /// # Errors
-/// If the model does not read questions of this domain, or a threshold is no probability above 0.
+/// If the model does not read questions of this domain, a threshold is no probability above 0, or the domain's judge
+/// gives no ruling.
 pub fn think(
     solver: &Solver,
     domain: &Domain,
@@ -62,7 +99,7 @@ pub fn think(
     effort: Effort,
     tell: &mut dyn FnMut(usize, Told),
 ) -> Result<(), Error> {
-    let drafts = vec![Vec::new(); question.puzzles.len()];
+    let drafts = vec![None; question.puzzles.len()];
     let mut teller = Teller { domain, question, drafts, order: InOrder::new(), tell };
     match effort {
         Effort::OnePass(limits) => {
@@ -70,17 +107,19 @@ pub fn think(
             session.push(question, limits)?;
             for thought in session.thoughts() {
                 let thought = thought?;
-                let (puzzle, sure) = (thought.puzzle, thought.halt_probability());
-                teller.step(puzzle, (1, thought.step), thought.answer, sure);
-                if thought.last {
+                let Thought { puzzle, step, last, answer, halt_logit, logits } = thought;
+                let sureness = sureness(&logits, answer.len());
+                teller.step(puzzle, answer, Origin { chain: 1, step, halt_logit, sureness })?;
+                if last {
                     teller.end(puzzle, None);
                 }
             }
         }
         Effort::Judged(options) => {
             let mut hear = |news| match news {
-                News::Draft { puzzle, step, answer, halt_logit } => {
-                    teller.step(puzzle, (1, step), answer, probability(halt_logit));
+                News::Draft { puzzle, step, answer, halt_logit, logits } => {
+                    let sureness = sureness(&logits, answer.len());
+                    teller.step(puzzle, answer, Origin { chain: 1, step, halt_logit, sureness })
                 }
                 News::Found(found) => teller.found(found),
             };
@@ -96,39 +135,32 @@ struct Teller<'a> {
     domain: &'a Domain,
     question: Question<'a>,
     /// By puzzle, its last draft.
-    drafts: Vec<Vec<u8>>,
+    drafts: Vec<Option<Vec<u8>>>,
     order: InOrder<Told>,
     tell: &'a mut dyn FnMut(usize, Told),
 }
 
 impl Teller<'_> {
-    fn step(
-        &mut self,
-        puzzle: usize,
-        (chain, step): (usize, usize),
-        mut answer: Vec<u8>,
-        halt_probability: f64,
-    ) {
-        self.domain.clip(&mut answer);
+    fn step(&mut self, puzzle: usize, answer: Vec<u8>, origin: Origin) -> Result<(), Error> {
         let question = &self.question.tokens[puzzle * answer.len()..][..answer.len()];
-        let before = std::mem::replace(&mut self.drafts[puzzle], answer.clone());
-        let changed = match before.is_empty() {
-            true => Vec::new(),
-            false => changed(self.domain, &before, &answer),
-        };
-        let verdict = self.domain.verify(question, &answer);
-        let told =
-            Told::Step(TrailStep { chain, step, answer, halt_probability, changed, verdict });
-        self.order.tell(puzzle, told, false, self.tell);
+        let before = self.drafts[puzzle].as_deref();
+        let step = TrailStep::new(self.domain, question, before, answer, origin)?;
+        self.drafts[puzzle] = Some(step.answer.clone());
+        self.order.tell(puzzle, Told::Step(step), false, self.tell);
+        Ok(())
     }
 
-    fn found(&mut self, found: Found) {
-        let Found { puzzle, chain, chain_steps, halt_logit, .. } = found;
-        if self.drafts[puzzle] != found.answer {
-            let origin = (chain, chain_steps);
-            self.step(puzzle, origin, found.answer.clone(), probability(halt_logit));
+    fn found(&mut self, mut found: Found) -> Result<(), Error> {
+        self.domain.clip(&mut found.answer);
+        let Found { puzzle, chain, chain_steps: step, halt_logit, .. } = found;
+        // empty if the time was up before the first step
+        if self.drafts[puzzle].as_deref().unwrap_or_default() != found.answer {
+            let sureness = Vec::new();
+            let origin = Origin { chain, step, halt_logit, sureness };
+            self.step(puzzle, found.answer.clone(), origin)?;
         }
         self.end(puzzle, Some(found));
+        Ok(())
     }
 
     fn end(&mut self, puzzle: usize, found: Option<Found>) {

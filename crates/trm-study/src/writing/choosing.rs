@@ -87,12 +87,11 @@ struct Round<'a> {
 /// does as soon as `stop` is requested.
 fn rounds(
     model: &Autoregressive,
-    questions: &[&[u8]],
+    (domain, questions): (Option<&Domain>, &[&[u8]]),
     options: SampleOptions,
     stop: &Stop,
     hear: &mut dyn FnMut(Round<'_>) -> bool,
 ) -> Result<(), Error> {
-    let domain: Option<Domain> = model.config().domain.parse().ok();
     let open = OpenCells::of(model.config())?;
     let mut first = 0;
     for some in questions.chunks(options.batch.max(1)) {
@@ -106,9 +105,9 @@ fn rounds(
             for ((answer, written), (question, choice)) in
                 answers.iter().zip(some.iter().zip(&mut choices))
             {
-                let verdict = domain.as_ref().map(|d| d.verify(question, answer));
                 let (mut answer, written) = (answer.clone(), written.clone());
                 domain.iter().for_each(|domain| domain.clip(&mut answer));
+                let verdict = domain.map(|d| d.verify(question, &answer)).transpose()?;
                 choice.offer(Chosen { answer, written, sample: sample + 1, verdict });
             }
             if !hear(Round { first, sample, answers: &answers, choices: &choices }) {
@@ -120,7 +119,7 @@ fn rounds(
     Ok(())
 }
 
-/// Writes answers to every question until one keeps the rules, `options.samples` at most. `take` gets the place of
+/// Writes answers to every question until one keeps the rules of its domain, `options.samples` at most. `take` gets the place of
 /// the question and the first answer that keeps them, or else the likeliest.
 ///
 /// # Errors
@@ -131,11 +130,11 @@ fn rounds(
 /// If a question is not as long as the model's puzzles.
 pub fn write_best(
     model: &Autoregressive,
-    questions: &[&[u8]],
+    (domain, questions): (&Domain, &[&[u8]]),
     options: SampleOptions,
     take: &mut dyn FnMut(usize, &Chosen),
 ) -> Result<(), Error> {
-    rounds(model, questions, options, &Stop::default(), &mut |round| {
+    rounds(model, (Some(domain), questions), options, &Stop::default(), &mut |round| {
         let more = round.sample + 1 < options.samples
             && round.choices.iter().any(|choice| choice.kept.is_none());
         if !more {
@@ -191,7 +190,8 @@ pub fn best_of(
     let right = |puzzle: usize, answer: &[u8]| {
         Score::new(answer, data.label(puzzle), 1, data.ignore_label()).exact[0]
     };
-    rounds(model, &data.questions(), options, stop, &mut |round| {
+    let domain = data.judged_by_or(&model.config().domain).ok();
+    rounds(model, (domain.as_ref(), &data.questions()), options, stop, &mut |round| {
         let mut score = BestOf { puzzles: round.choices.len(), ..BestOf::default() };
         for (i, choice) in round.choices.iter().enumerate() {
             let puzzle = round.first + i;

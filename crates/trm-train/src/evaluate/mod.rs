@@ -2,6 +2,7 @@
 
 pub(crate) mod score;
 pub(crate) mod tally;
+pub(crate) mod validity;
 
 use crate::Error;
 use serde::{Serialize, Serializer};
@@ -12,6 +13,7 @@ use trm::{Limits, Model, Question, Solver};
 use trm_data::{Dataset, Metadata};
 use trm_ops::{DType, Stop};
 use trm_puzzles::Domain;
+use validity::Validity;
 
 /// How to evaluate.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +52,9 @@ pub struct Evaluation {
     /// its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loss: Option<f64>,
+    /// What the judge of the data set says of the last drafts, if it has one ([`Dataset::referee`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validity: Option<Validity>,
     /// Wall time of the forward passes.
     pub seconds: f64,
     /// Outputs of every puzzle's last step, if asked for.
@@ -218,5 +223,5 @@ pub fn evaluate_until(
             progress(done);
         }
     }
-    Ok(Evaluation { seconds: started.elapsed().as_secs_f64(), ..tally.finish() })
+    Ok(Evaluation { seconds: started.elapsed().as_secs_f64(), ..tally.finish()? })
 }

@@ -1,6 +1,8 @@
 //! Sums during an evaluation.
 
+use crate::Error;
 use crate::evaluate::score::Score;
+use crate::evaluate::validity::Validity;
 use crate::evaluate::{Bin, EvalOptions, Evaluation, Outputs, StepScore};
 use std::collections::HashMap;
 use trm::Thought;
@@ -34,6 +36,8 @@ struct Done {
     halt_probability: f64,
     exact: bool,
     loss: Option<f64>,
+    /// For the judge, if there is one.
+    answer: Option<Vec<u8>>,
 }
 
 impl<'d> Tally<'d> {
@@ -52,6 +56,7 @@ impl<'d> Tally<'d> {
             mean_halt_step: 0.0,
             mean_steps: 0.0,
             loss: None,
+            validity: None,
             seconds: 0.0,
             outputs: options.keep_outputs.then(outputs),
         };
@@ -74,6 +79,7 @@ impl<'d> Tally<'d> {
                 halt_probability: thought.halt_probability(),
                 exact,
                 loss: cross_entropy(&thought.logits, label, ignore),
+                answer: self.data.referee.as_ref().map(|_| thought.answer.clone()),
             });
             self.keep_outputs(thought);
         }
@@ -100,9 +106,16 @@ impl<'d> Tally<'d> {
         outputs.halt_logits[puzzle] = thought.halt_logit;
     }
 
-    /// From sums to means over the puzzles that are done.
-    pub(crate) fn finish(self) -> Evaluation {
-        let Tally { mut evaluation, done, .. } = self;
+    /// From sums to means over the puzzles that are done, and what the judge says of them.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub(crate) fn finish(self) -> Result<Evaluation, Error> {
+        let Tally { data, mut evaluation, mut done, .. } = self;
+        let answers = done.iter_mut().enumerate();
+        let answers: Vec<(usize, Vec<u8>)> =
+            answers.filter_map(|(i, done)| Some((i, done.as_mut()?.answer.take()?))).collect();
+        evaluation.validity = Validity::of(data, &answers)?;
         let done: Vec<Done> = done.into_iter().flatten().collect();
         for puzzle in &done {
             let place = (puzzle.halt_probability * 10.0) as usize;
@@ -124,7 +137,7 @@ impl<'d> Tally<'d> {
             bin.probability /= bin.puzzles.max(1) as f64;
             bin.exact /= bin.puzzles.max(1) as f64;
         }
-        evaluation
+        Ok(evaluation)
     }
 }
 

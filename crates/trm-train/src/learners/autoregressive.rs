@@ -248,7 +248,7 @@ pub fn evaluate_autoregressive(
         tally.add(&thought(puzzle, answer, written));
         progress(puzzle + 1);
     })?;
-    Ok(Evaluation { seconds: started.elapsed().as_secs_f64(), ..tally.finish() })
+    Ok(Evaluation { seconds: started.elapsed().as_secs_f64(), ..tally.finish()? })
 }
 
 fn thought(puzzle: usize, answer: Vec<u8>, written: &Written) -> Thought {

@@ -26,6 +26,10 @@ pub struct Recipe {
     /// Folder of a model to begin with instead of random weights; sizes must agree, depth and the number of puzzle
     /// identifiers need not: other identifiers get the mean vector.
     pub init: PathBuf,
+    /// A program that judges answers in validations, and its arguments; none if empty. Paths are relative to the current
+    /// folder, as that of the data.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub referee: Vec<String>,
     /// The network. `domain`, `vocab_size`, `seq_len` and `puzzle_identifiers` follow from the data.
     pub model: Config,
     /// An autoregressive network instead. `domain`, `vocab_size` and `seq_len` follow from the data.
@@ -165,7 +169,8 @@ impl Recipe {
 
 fn known_keys() -> Vec<String> {
     let other = Some(AutoregressiveConfig::default());
-    let recipe = Recipe { autoregressive: other, ..Recipe::default() };
+    let referee = vec![String::new()];
+    let recipe = Recipe { autoregressive: other, referee, ..Recipe::default() };
     trm_data::keys::paths(&Table::try_from(recipe).expect("a recipe is a table"))
 }
 
@@ -255,6 +260,17 @@ mod tests {
         assert_eq!((recipe.seed, recipe.model.hidden, recipe.train.batch), (7, 64, 32));
         assert_eq!(recipe.data, Path::new("some/folder"));
         assert_eq!(Recipe::parse(&recipe.to_toml(), &[]).unwrap(), recipe);
+    }
+
+    #[test]
+    fn a_referee_is_a_list_of_words_and_is_written_where_there_is_one() {
+        let words = ["python3", "my referee.py"];
+        let recipe = Recipe::parse("referee = [\"python3\", \"my referee.py\"]", &[]).unwrap();
+        assert_eq!(recipe.referee, words);
+        assert_eq!(Recipe::parse(&recipe.to_toml(), &[]).unwrap(), recipe);
+        assert!(!Recipe::default().to_toml().contains("referee"));
+        assert!(message("referee = \"python3\"").starts_with("referee: invalid type: string"));
+        assert!(message("refere = []").ends_with("did you mean referee?"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::evaluate::Evaluation;
+use crate::evaluate::validity::Validity;
 use crate::learners::metrics::StepMetrics;
 use crate::run::checkpoint::Progress;
 use crate::run::tensorboard::EventWriter;
@@ -35,6 +36,12 @@ pub enum Line {
         exact: Vec<f64>,
         /// Cell accuracy after each supervision step.
         cells: Vec<f64>,
+        /// Share of answers that the referee holds for right, where there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        valid: Option<f64>,
+        /// Mean cost of these, where they have one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cost: Option<f64>,
     },
     /// After going back to an earlier step.
     Rollback {
@@ -131,13 +138,18 @@ impl Log {
         let exact: Vec<f64> = evaluation.steps.iter().map(|s| evaluation.share(s.exact)).collect();
         let cells: Vec<f64> = evaluation.steps.iter().map(|s| s.cells).collect();
         let last = |values: &[f64]| values.last().copied().unwrap_or(0.0) as f32;
-        let scalars = [
+        let mut scalars = vec![
             ("validation/exact_accuracy", last(&exact)),
             ("validation/accuracy", last(&cells)),
             ("validation/calibration_error", evaluation.calibration_error() as f32),
         ];
         let puzzles = evaluation.puzzles;
-        self.write(step, &scalars, &Line::Validation { seconds, step, puzzles, exact, cells })?;
+        let valid = evaluation.validity.as_ref().map(Validity::share);
+        let cost = evaluation.validity.as_ref().and_then(|validity| validity.mean_cost);
+        let judged = [("validation/valid", valid), ("validation/mean_cost", cost)];
+        scalars.extend(judged.iter().filter_map(|(tag, value)| Some((*tag, (*value)? as f32))));
+        let line = Line::Validation { seconds, step, puzzles, exact, cells, valid, cost };
+        self.write(step, &scalars, &line)?;
         self.flush()
     }
 

@@ -81,8 +81,9 @@ pub struct Run<L = Trainer> {
 }
 
 /// Keys that a resumed run may change: none of them changes what has been done so far.
-const MAY_CHANGE: [&str; 10] = [
+const MAY_CHANGE: [&str; 11] = [
     "data", // its digest is checked
+    "referee",
     "train.steps",
     "train.validate_every",
     "train.target",

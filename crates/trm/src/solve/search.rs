@@ -61,10 +61,14 @@ impl Default for Search {
 }
 
 /// What the rules say of a draft.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Judgement {
     /// It is an answer, whatever the model thinks.
-    Right,
+    Right {
+        /// What it costs, where answers differ in that: the lower the better. With a cost the search goes on for a
+        /// cheaper answer until its chains have taken all their steps; without one it ends here.
+        cost: Option<f64>,
+    },
     /// It is none.
     Wrong,
     /// They do not decide.
@@ -77,7 +81,19 @@ pub type Undo = Box<dyn Fn(&mut [u8]) + Send>;
 /// The rules of the puzzles that are searched.
 pub trait Referee: Send {
     /// Judges a draft by the rules alone.
-    fn judge(&mut self, question: &[u8], draft: &[u8]) -> Judgement;
+    ///
+    /// # Errors
+    /// If there is no judgement: the search ends, with [`Error::Referee`] to say why.
+    fn judge(&mut self, question: &[u8], draft: &[u8]) -> Result<Judgement, Error>;
+
+    /// Judges the drafts of a step, each with its question, in their order; for referees that can judge several at
+    /// the same time.
+    ///
+    /// # Errors
+    /// The first of [`judge`](Referee::judge).
+    fn judge_all(&mut self, drafts: &[(&[u8], &[u8])]) -> Result<Vec<Judgement>, Error> {
+        drafts.iter().map(|(question, draft)| self.judge(question, draft)).collect()
+    }
 
     /// Puts back into a draft what the question says for certain: the givens of a Sudoku.
     fn restore_givens(&self, question: &[u8], draft: &mut [u8]) {
@@ -104,6 +120,8 @@ pub struct Found {
     pub answer: Vec<u8>,
     /// Whether it satisfies the rules. If not, it has most votes, weighted by the model's belief.
     pub verified: bool,
+    /// What it costs, if it is verified and the referee says so: none that was found is cheaper.
+    pub cost: Option<f64>,
     /// Supervision steps computed for this puzzle, in all its chains.
     pub steps: usize,
     /// Chains that were begun.
@@ -129,6 +147,8 @@ pub enum News {
         answer: Vec<u8>,
         /// Above 0 the model holds the draft rather to be right than wrong.
         halt_logit: f32,
+        /// `[S · V]`: those of the network, before givens were restored.
+        logits: Vec<f32>,
     },
     /// A puzzle's outcome.
     Found(Found),
@@ -161,8 +181,8 @@ impl News {
 /// struct FirstCell; // of the answer: any token but 0
 ///
 /// impl Referee for FirstCell {
-///     fn judge(&mut self, _: &[u8], draft: &[u8]) -> Judgement {
-///         if draft[0] == 0 { Judgement::Wrong } else { Judgement::Right }
+///     fn judge(&mut self, _: &[u8], draft: &[u8]) -> Result<Judgement, trm::Error> {
+///         Ok(if draft[0] == 0 { Judgement::Wrong } else { Judgement::Right { cost: None } })
 ///     }
 ///     fn augment_question(&mut self, _: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
 ///         None // no symmetries are known
@@ -232,7 +252,8 @@ impl SearchSession {
     ///
     /// # Errors
     /// [`Error::NotFinite`] names puzzles for which the network computes a NaN or an infinity: they have left the
-    /// session, the others have had their step. After [`Error::Stopped`], or if the device is lost, no puzzle is left.
+    /// session, the others have had their step. After [`Error::Stopped`], or if the device or the referee is lost, no
+    /// puzzle is left.
     pub fn step(&mut self) -> Result<(), Error> {
         self.news.retain(|news| matches!(news, News::Found(_)));
         self.begin_chains();
@@ -257,7 +278,10 @@ impl SearchSession {
             .map(|(chain, _)| chain.puzzle)
             .collect();
         broken.retain(|puzzle| self.puzzles.remove(*puzzle));
-        self.judge(&drafts);
+        self.judge(&drafts).inspect_err(|_| {
+            self.puzzles.clear();
+            self.leave();
+        })?;
         self.report();
         if broken.is_empty() { Ok(()) } else { Err(Error::NotFinite { puzzles: broken }) }
     }
@@ -265,6 +289,11 @@ impl SearchSession {
     /// The next news that have not been taken. Those of a step are drafts first, then outcomes.
     pub fn take(&mut self) -> Option<News> {
         self.news.pop_front()
+    }
+
+    /// Chains that are thought about.
+    pub fn rows(&self) -> usize {
+        self.chains.len()
     }
 
     /// Number of puzzles whose search is under way or has not begun.
@@ -292,13 +321,24 @@ impl SearchSession {
         }
     }
 
-    /// Tells every chain's draft to its puzzle.
-    fn judge(&mut self, drafts: &Drafts) {
+    /// Tells every chain's draft to its puzzle, unless that has left, judged by the question as it was asked.
+    fn judge(&mut self, drafts: &Drafts) -> Result<(), Error> {
         let SearchSession { batch, referee, chains, puzzles, news } = self;
+        let mut told = Vec::new();
         for (row, (chain, draft)) in chains.iter_mut().zip(drafts.rows()).enumerate() {
-            if !puzzles.judge(chain, &draft, &mut **referee) {
-                continue;
+            if let Some(question) = puzzles.question(chain.puzzle) {
+                chain.draft(&draft, question, &**referee);
+                told.push((row, draft));
             }
+        }
+        let asked = told.iter().map(|(row, _)| {
+            let chain = &chains[*row];
+            (puzzles.question(chain.puzzle).expect("it is there"), chain.last_draft())
+        });
+        let judgements = referee.judge_all(&asked.collect::<Vec<_>>())?;
+        for ((row, draft), judgement) in told.into_iter().zip(judgements) {
+            let chain = &mut chains[row];
+            puzzles.hear(chain, judgement);
             if chain.rollout == 0 {
                 news.push_back(chain.news());
             }
@@ -306,6 +346,7 @@ impl SearchSession {
                 suppose((batch, row), draft.logits, &**referee, &mut chain.rng);
             }
         }
+        Ok(())
     }
 
     /// Tells the outcomes that have become known, and lets chains leave that have ended.

@@ -66,6 +66,21 @@ impl Thought {
     }
 }
 
+/// How sure a model is of each of so many cells: the probability of the likeliest token, by the softmax of its logits
+/// `[S · V]`.
+///
+/// ```
+/// let sure = trm::sureness(&[0.0, 0.0, 0.0, 100.0], 2);
+/// assert_eq!(sure, [0.5, 1.0]);
+/// ```
+pub fn sureness(logits: &[f32], cells: usize) -> Vec<f32> {
+    let of_cell = |logits: &[f32]| {
+        let largest = logits.iter().copied().fold(f32::MIN, f32::max);
+        1.0 / logits.iter().map(|logit| (logit - largest).exp()).sum::<f32>()
+    };
+    logits.chunks(logits.len() / cells.max(1)).map(of_cell).collect()
+}
+
 pub(crate) fn is_sure(halt_logit: f32, threshold: f32) -> bool {
     let threshold = f64::from(threshold);
     f64::from(halt_logit) > (threshold / (1.0 - threshold)).ln()
@@ -220,6 +235,11 @@ impl Session {
             }
             self.take().map(Ok)
         })
+    }
+
+    /// Rows of the batch that are in use.
+    pub fn rows(&self) -> usize {
+        self.rows.len()
     }
 
     /// Number of puzzles that wait or are thought about.

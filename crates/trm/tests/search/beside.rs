@@ -18,9 +18,9 @@ impl Witness {
 }
 
 impl Referee for Witness {
-    fn judge(&mut self, question: &[u8], draft: &[u8]) -> Judgement {
+    fn judge(&mut self, question: &[u8], draft: &[u8]) -> Result<Judgement, Error> {
         self.0.lock().unwrap().push([question.to_vec(), draft.to_vec()]);
-        Judgement::Wrong
+        Ok(Judgement::Wrong)
     }
 
     fn augment_question(&mut self, question: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {

@@ -1,13 +1,14 @@
 //! Search with referees who know nothing, everything or only a little.
 
 mod beside;
+mod costs;
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use std::sync::{Arc, Mutex};
 use trm::{
-    Config, Found, Judgement, Limits, Model, News, Question, Referee, Search, SearchSession,
+    Config, Error, Found, Judgement, Limits, Model, News, Question, Referee, Search, SearchSession,
     Solver, Thought, Undo,
 };
 use trm_ops::{DType, Device};
@@ -82,12 +83,14 @@ fn run(
     found(finish(&mut session, stop_after))
 }
 
+const RIGHT: Judgement = Judgement::Right { cost: None };
+
 /// Says the same of every draft; puzzles have no images.
 struct Always(Judgement);
 
 impl Referee for Always {
-    fn judge(&mut self, _: &[u8], _: &[u8]) -> Judgement {
-        self.0
+    fn judge(&mut self, _: &[u8], _: &[u8]) -> Result<Judgement, Error> {
+        Ok(self.0)
     }
 
     fn augment_question(&mut self, _: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
@@ -108,7 +111,7 @@ const SEARCH: Search = Search {
 
 #[test]
 fn a_right_draft_ends_its_puzzle_at_once_and_is_verified() {
-    for found in run(Always(Judgement::Right), (SEARCH, 5), 7, usize::MAX) {
+    for found in run(Always(RIGHT), (SEARCH, 5), 7, usize::MAX) {
         assert!(found.verified);
         assert_eq!((found.chain, found.chain_steps), (1, 1));
         assert_eq!((found.steps, found.rollouts), (1, 1), "no second chain beside the first");
@@ -161,10 +164,10 @@ impl Mirror {
 }
 
 impl Referee for Mirror {
-    fn judge(&mut self, question: &[u8], draft: &[u8]) -> Judgement {
+    fn judge(&mut self, question: &[u8], draft: &[u8]) -> Result<Judgement, Error> {
         assert_eq!(question, &tokens(1)[..], "judged by the puzzle itself, not its image");
         self.judged.lock().unwrap().push(draft.to_vec());
-        Judgement::Wrong
+        Ok(Judgement::Wrong)
     }
 
     fn augment_question(&mut self, question: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
@@ -211,10 +214,10 @@ fn noise_makes_chains_differ_and_the_seed_repeats_them() {
 struct Blanks(Arc<Mutex<Vec<Vec<u8>>>>);
 
 impl Referee for Blanks {
-    fn judge(&mut self, question: &[u8], draft: &[u8]) -> Judgement {
+    fn judge(&mut self, question: &[u8], draft: &[u8]) -> Result<Judgement, Error> {
         assert_eq!(question, &tokens(1)[..], "judged by the puzzle as it was asked");
         self.0.lock().unwrap().push(draft.to_vec());
-        Judgement::Wrong
+        Ok(Judgement::Wrong)
     }
 
     fn augment_question(&mut self, _: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
@@ -256,11 +259,11 @@ fn later_chains_suppose_what_they_doubt_when_their_patience_ends() {
 struct Givens;
 
 impl Referee for Givens {
-    fn judge(&mut self, question: &[u8], draft: &[u8]) -> Judgement {
-        match question[..8] == draft[..8] {
-            true => Judgement::Right,
+    fn judge(&mut self, question: &[u8], draft: &[u8]) -> Result<Judgement, Error> {
+        Ok(match question[..8] == draft[..8] {
+            true => RIGHT,
             false => Judgement::Wrong,
-        }
+        })
     }
 
     fn restore_givens(&self, question: &[u8], draft: &mut [u8]) {
@@ -281,7 +284,7 @@ fn givens_are_restored_before_a_draft_is_judged_told_or_found() {
     let told = finish(&mut session, usize::MAX);
     for puzzle in 0..3 {
         let kept = [&tokens[puzzle * CELLS..][..8], &raw[puzzle * CELLS + 8..][..8]].concat();
-        let News::Draft { puzzle: of, step: 1, answer, halt_logit } = &told[puzzle] else {
+        let News::Draft { puzzle: of, step: 1, answer, halt_logit, .. } = &told[puzzle] else {
             panic!("the first chains' drafts come first: {told:?}")
         };
         assert_eq!((*of, answer), (puzzle, &kept));

@@ -1,11 +1,11 @@
 //! Augmentations by a program of the user's own.
 
 use super::Grids;
-use super::program::Program;
 use crate::Error;
 use crate::dataset::metadata::Origin;
 use crate::dataset::splits::{Splits, grouped};
 use crate::random::{Purpose, stream};
+use crate::referee::process::{Fault, Process};
 use rand::RngExt;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -38,7 +38,11 @@ pub fn augment_grids(
     seed: u64,
 ) -> Result<Added, Error> {
     let failed = |message: String| Error::Failed(format!("--augment `{command}`: {message}"));
-    let mut program = Program::start(command, LIMIT).map_err(failed)?;
+    let words = shlex::split(command).filter(|words| !words.is_empty());
+    let words =
+        words.ok_or_else(|| failed("no program is named, or a quote is not closed".into()))?;
+    let mut program =
+        Process::start(&words).map_err(|error| failed(format!("cannot be started: {error}")))?;
     let domain = grids.domain();
     let class = |question: &[u8]| domain.class_hash(question).expect("a question of its own");
     let tested: HashSet<u128> = splits.test.questions().into_iter().map(class).collect();
@@ -48,11 +52,9 @@ pub fn augment_grids(
         let own = [splits.train.input(example), splits.train.label(example)].map(<[u8]>::to_vec);
         let mut examples: Vec<Pair> = vec![own.clone()];
         for _ in 0..count {
-            let asked = grids.format.to_json(&own, rng.random::<u32>());
-            let told = program.ask(&asked).map_err(failed)?;
-            let pair = grids.format.read_json(&told).map_err(|error| {
-                Error::Mismatch(format!("--augment `{command}`: to {asked}: {error}"))
-            })?;
+            let line = grids.format.to_json(&own, rng.random::<u32>()) + "\n";
+            let told = program.ask(&[line], LIMIT, |told| grids.format.read_json(told));
+            let pair = told.map_err(|fault| failed(said(fault)))?.remove(0);
             if tested.contains(&class(&pair[0])) {
                 done.in_test += 1;
             } else if examples.contains(&pair) {
@@ -68,4 +70,15 @@ pub fn augment_grids(
     let source = format!("{}, {count} augmentations each by `{command}`", origin.source);
     splits.train = grouped(&domain, groups, Origin { source, ..origin });
     Ok(done)
+}
+
+fn said(fault: Fault) -> String {
+    match fault {
+        Fault::Late => {
+            let seconds = LIMIT.as_secs();
+            format!("no answer in {seconds} s: it must write a line for every line, and flush")
+        }
+        Fault::Ended(status) => format!("ended before its last answer, {status}"),
+        Fault::Wrote(what) => what,
+    }
 }

@@ -2,23 +2,22 @@
 
 mod augmented;
 mod facts;
-mod program;
 #[cfg(test)]
 mod tests;
 
 pub use augmented::{Added, augment_grids};
 pub use facts::{GridFacts, Told};
 
-use crate::Error;
 use crate::dataset::Dataset;
 use crate::dataset::metadata::Origin;
 use crate::dataset::splits::{Splits, dataset};
+use crate::{Error, RefereeCommand};
 use std::path::{Path, PathBuf};
 use trm_puzzles::grid::{
     Example, FileError, Format, Wanted, cut, infer, pairs, read_csv, read_jsonl, separate,
     two_answers,
 };
-use trm_puzzles::{Domain, Pair};
+use trm_puzzles::{Asked, Domain, Pair};
 
 /// Puzzles of files, and what is known about them.
 #[derive(Clone, Debug)]
@@ -100,6 +99,26 @@ impl Grids {
         };
         let test_path = test_file.map(|file| file.path.as_path());
         Splits::from_files(&self.train.path, test_path, (split, seed), read)
+    }
+
+    /// Lets a referee judge all answers.
+    ///
+    /// # Errors
+    /// If it holds one for wrong, whose line is named, or fails.
+    pub fn check_answers(&self, referee: &RefereeCommand) -> Result<(), Error> {
+        let judge = referee.start(&self.domain())?;
+        for file in [Some(&self.train), self.test.as_ref()].into_iter().flatten() {
+            let asked: Vec<Asked<'_>> = file.pairs.iter().map(|[q, a]| (&q[..], &a[..])).collect();
+            let verdicts = judge.verify_all(&asked)?;
+            let mut judged = file.lines.iter().zip(verdicts);
+            if let Some((line, verdict)) = judged.find(|(_, v)| v.decision() == Some(false)) {
+                return Err(Error::file(
+                    &file.path,
+                    format!("line {line}: the answer is {verdict}"),
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// All training puzzles as they are.

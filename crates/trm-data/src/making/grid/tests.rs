@@ -286,7 +286,7 @@ fn a_program_augments_what_is_trained_on() {
         let mut splits = grids.splits((Some(1), 0), false).unwrap();
         augment_grids(&grids, &mut splits, (command, count), 7).map(|done| (done, splits))
     };
-    let (done, splits) = augmented("sed -u s/a/z/g\\;y/bz/zb/\\;s/z/a/g", 2).unwrap(); // a and b exchanged
+    let (done, splits) = augmented("sed -u 's/a/z/g;y/bz/zb/;s/z/a/g'", 2).unwrap(); // a and b exchanged
     assert_eq!((done.added + done.in_test + done.duplicates, splits.train.groups()), (6, 3));
     assert!(done.added > 0 && done.duplicates >= 2, "{done:?}: the second is the first");
     assert_eq!(splits.train.len(), 3 + done.added);
@@ -299,7 +299,8 @@ fn a_program_augments_what_is_trained_on() {
     assert!(splits.train.metadata.origin.source.contains("2 augmentations each by `sed"));
 
     let error = |command: &str| augmented(command, 1).err().unwrap().to_string();
-    assert_eq!(error("true"), "--augment `true`: ended before its last answer");
+    assert!(error("true").starts_with("--augment `true`: ended before its last answer"));
+    assert!(error("'").ends_with("a quote is not closed"));
     assert!(error("sed -u s/a/x/g").contains("input: `x` at row 1 column"));
     assert!(error("sed -u s/.*/no/").contains("expected ident"), "{}", error("sed -u s/.*/no/"));
 }

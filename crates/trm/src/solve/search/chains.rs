@@ -21,6 +21,8 @@ pub(super) struct Chain {
     undo: Option<Undo>,
     /// Last draft and halting logit.
     last: (Vec<u8>, f32),
+    /// `[S · V]` of the last draft, of a chain whose drafts are told.
+    logits: Vec<f32>,
     pub(super) over: bool,
 }
 
@@ -32,10 +34,30 @@ impl Chain {
         waited && self.rollout > 0 && !self.over
     }
 
+    /// Takes a draft of the model: turned back into one to the question, with its givens restored.
+    pub(super) fn draft(&mut self, draft: &Draft<'_>, question: &[u8], referee: &dyn Referee) {
+        self.steps += 1;
+        let mut answer = draft.answer.to_vec();
+        if let Some(undo) = &self.undo {
+            undo(&mut answer);
+        }
+        referee.restore_givens(question, &mut answer);
+        self.last = (answer, draft.halt_logit);
+        if self.rollout == 0 {
+            self.logits = draft.logits.to_vec();
+        }
+    }
+
     /// Its last draft.
+    pub(super) fn last_draft(&self) -> &[u8] {
+        &self.last.0
+    }
+
+    /// Tells its last draft.
     pub(super) fn news(&self) -> News {
         let (answer, halt_logit) = self.last.clone();
-        News::Draft { puzzle: self.puzzle, step: self.steps, answer, halt_logit }
+        let logits = self.logits.clone();
+        News::Draft { puzzle: self.puzzle, step: self.steps, answer, halt_logit, logits }
     }
 }
 
@@ -73,8 +95,18 @@ pub(super) struct Puzzle {
     begun: usize,
     ended: usize,
     votes: Vec<Vote>,
-    /// The answer, and whether it is verified, as soon as it is known.
-    answer: Option<(Vec<u8>, bool, Origin)>,
+    /// The first of the cheapest right answers that have a cost.
+    cheapest: Option<(Vec<u8>, f64, Origin)>,
+    /// The answer, as soon as it is known.
+    answer: Option<Answer>,
+}
+
+/// What a search ends with.
+struct Answer {
+    tokens: Vec<u8>,
+    verified: bool,
+    cost: Option<f64>,
+    origin: Origin,
 }
 
 impl Puzzle {
@@ -82,8 +114,18 @@ impl Puzzle {
         let one = question.rows(place..place + 1);
         let search = Search { rollouts: search.rollouts.max(1), ..search };
         let (question, identifier) = (one.tokens.to_vec(), one.puzzles[0]);
-        let (votes, answer) = (Vec::new(), None);
-        Puzzle { question, identifier, place, search, steps: 0, begun: 0, ended: 0, votes, answer }
+        Puzzle {
+            question,
+            identifier,
+            place,
+            search,
+            steps: 0,
+            begun: 0,
+            ended: 0,
+            votes: Vec::new(),
+            cheapest: None,
+            answer: None,
+        }
     }
 
     /// Its next chain, and what that looks at.
@@ -98,7 +140,20 @@ impl Puzzle {
             false => None,
         };
         let last = (Vec::new(), f32::NEG_INFINITY);
-        (Chain { puzzle, rollout, search, steps: 0, rng, undo, last, over: false }, tokens)
+        (
+            Chain {
+                puzzle,
+                rollout,
+                search,
+                steps: 0,
+                rng,
+                undo,
+                last,
+                logits: Vec::new(),
+                over: false,
+            },
+            tokens,
+        )
     }
 
     /// A chain has taken a step.
@@ -107,9 +162,20 @@ impl Puzzle {
         if self.answer.is_some() {
             return; // another chain of the batch was faster
         }
-        if judgement == Judgement::Right {
-            self.answer = Some((chain.last.0.clone(), true, Origin::of(chain)));
-        } else if chain.over {
+        match judgement {
+            Judgement::Right { cost: None } if self.cheapest.is_none() => {
+                let (tokens, origin) = (chain.last.0.clone(), Origin::of(chain));
+                self.answer = Some(Answer { tokens, verified: true, cost: None, origin });
+                return;
+            }
+            Judgement::Right { cost: Some(cost) }
+                if self.cheapest.as_ref().is_none_or(|(_, least, _)| cost < *least) =>
+            {
+                self.cheapest = Some((chain.last.0.clone(), cost, Origin::of(chain)));
+            }
+            _ => {}
+        }
+        if chain.over {
             self.ended += 1;
             self.vote(chain);
             if self.ended == self.search.rollouts {
@@ -129,13 +195,17 @@ impl Puzzle {
         }
     }
 
-    /// No chain is left: the answer with most votes, the earliest of equals.
+    /// No chain is left: the cheapest right answer, or else that with most votes; the earliest of equals.
     fn conclude(&mut self) {
+        if let Some((tokens, cost, origin)) = self.cheapest.take() {
+            self.answer = Some(Answer { tokens, verified: true, cost: Some(cost), origin });
+            return;
+        }
         let votes = std::mem::take(&mut self.votes).into_iter();
         let best = votes.reduce(|best, vote| if vote.weight > best.weight { vote } else { best });
-        let (answer, origin) =
+        let (tokens, origin) =
             best.map_or_else(Default::default, |vote| (vote.answer, vote.origin));
-        self.answer = Some((answer, false, origin));
+        self.answer = Some(Answer { tokens, verified: false, cost: None, origin });
     }
 }
 
@@ -185,30 +255,21 @@ impl Puzzles {
         puzzles.min_by_key(|(_, puzzle)| puzzle.begun).map(|(number, puzzle)| (*number, puzzle))
     }
 
-    /// Tells a chain's draft to its puzzle, judged by the question as it was asked; false if that puzzle has left.
-    pub(super) fn judge(
-        &mut self,
-        chain: &mut Chain,
-        draft: &Draft<'_>,
-        referee: &mut dyn Referee,
-    ) -> bool {
-        let Some(puzzle) = self.searched.get_mut(&chain.puzzle) else { return false };
-        chain.steps += 1;
-        let mut answer = draft.answer.to_vec();
-        if let Some(undo) = &chain.undo {
-            undo(&mut answer);
-        }
-        referee.restore_givens(&puzzle.question, &mut answer);
-        let judgement = referee.judge(&puzzle.question, &answer);
-        let sure = judgement == Judgement::Unknown && is_sure(draft.halt_logit, chain.search.halt);
+    /// A puzzle as it was asked; `None` if it has left.
+    pub(super) fn question(&self, puzzle: usize) -> Option<&[u8]> {
+        self.searched.get(&puzzle).map(|puzzle| &puzzle.question[..])
+    }
+
+    /// Tells what the referee says of a chain's last draft to its puzzle.
+    pub(super) fn hear(&mut self, chain: &mut Chain, judgement: Judgement) {
+        let Some(puzzle) = self.searched.get_mut(&chain.puzzle) else { return };
+        let sure = judgement == Judgement::Unknown && is_sure(chain.last.1, chain.search.halt);
         chain.over = sure || chain.steps >= chain.search.steps;
-        chain.last = (answer, draft.halt_logit);
         let was_known = puzzle.answer.is_some();
         puzzle.hear(chain, judgement);
         if !was_known && puzzle.answer.is_some() {
             self.known.push(chain.puzzle);
         }
-        true
     }
 
     /// Ends a search; its chains that are under way vote with their last draft.
@@ -223,12 +284,13 @@ impl Puzzles {
     pub(super) fn outcomes(&mut self) -> impl Iterator<Item = Found> {
         self.known.drain(..).filter_map(|puzzle| {
             let Puzzle { steps, begun: rollouts, answer, .. } = self.searched.remove(&puzzle)?;
-            let (answer, verified, origin) = answer?;
+            let Answer { tokens: answer, verified, cost, origin } = answer?;
             let Origin { chain, steps: chain_steps, halt_logit } = origin;
             Some(Found {
                 puzzle,
                 answer,
                 verified,
+                cost,
                 steps,
                 rollouts,
                 chain,

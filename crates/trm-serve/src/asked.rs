@@ -1,0 +1,233 @@
+//! What a request asks for, checked.
+
+use crate::models::Served;
+use crate::refusal::Refusal;
+use crate::settings::Settings;
+use serde::Deserialize;
+use std::time::Duration;
+use trm::{Limits, Search};
+use trm_puzzles::{Domain, QuestionError, questions};
+use trm_study::{Effort, SearchOptions};
+
+/// The body of `POST /v1/solve`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SolveRequest {
+    /// The name of a model; the first one served if there is none.
+    pub model: Option<String>,
+    /// A puzzle.
+    pub puzzle: Option<Puzzle>,
+    /// Several puzzles, of one size.
+    pub puzzles: Option<Vec<Puzzle>>,
+    /// The puzzle identifier of models that know their tasks by one.
+    pub identifier: u32,
+    /// Supervision steps of a chain, at most.
+    pub steps: Option<usize>,
+    /// Lets the model alone decide: it stops at the first step with a halting probability above this.
+    pub halt: Option<f32>,
+    /// The model alone, as the paper has it.
+    pub one_pass: bool,
+    /// How to search.
+    pub search: Option<SearchRequest>,
+    /// Which drafts to give besides the answer.
+    pub drafts: Drafts,
+}
+
+/// A search; what is not given is as in `trm solve`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SearchRequest {
+    pub rollouts: Option<usize>,
+    pub noise: Option<f32>,
+    pub restart: Option<f32>,
+    pub symmetries: Option<bool>,
+    pub patience: Option<usize>,
+    pub seed: Option<u64>,
+    /// Time for all puzzles of the request.
+    pub milliseconds: Option<u64>,
+}
+
+/// Which drafts a response has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Drafts {
+    /// The answer alone.
+    #[default]
+    Last,
+    /// Those of every step.
+    All,
+}
+
+/// A puzzle: a text, or rows of cells.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Puzzle {
+    Text(String),
+    Rows(Vec<Row>),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Row {
+    Text(String),
+    Cells(Vec<Cell>),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Cell {
+    Number(u32),
+    Text(String),
+}
+
+impl Puzzle {
+    /// As a person would type it.
+    fn text(&self) -> String {
+        let cell = |cell: &Cell| match cell {
+            Cell::Number(number) => number.to_string(),
+            Cell::Text(text) => text.clone(),
+        };
+        let row = |row: &Row| match row {
+            Row::Text(text) => text.clone(),
+            Row::Cells(cells) => {
+                let cells: Vec<String> = cells.iter().map(cell).collect();
+                let apart =
+                    if cells.iter().any(|cell| cell.chars().count() > 1) { " " } else { "" };
+                cells.join(apart)
+            }
+        };
+        match self {
+            Puzzle::Text(text) => text.clone(),
+            Puzzle::Rows(rows) => rows.iter().map(row).collect::<Vec<_>>().join("\n"),
+        }
+    }
+}
+
+/// Puzzles of one size, and how to think about them.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub domain: Domain,
+    pub tokens: Vec<u8>,
+    pub puzzles: Vec<u32>,
+    pub effort: Effort,
+    pub time: Duration,
+    pub drafts: Drafts,
+}
+
+impl SolveRequest {
+    /// What is asked of a model.
+    ///
+    /// # Errors
+    /// 422 with one line, that of the command line where it has one.
+    pub(crate) fn check(&self, model: &Served, settings: &Settings) -> Result<Asked, Refusal> {
+        let texts = match (&self.puzzle, &self.puzzles) {
+            (Some(one), None) => vec![one.text()],
+            (None, Some(several)) if !several.is_empty() => {
+                several.iter().map(Puzzle::text).collect()
+            }
+            (Some(_), Some(_)) => return Err(Refusal::content("`puzzle` or `puzzles`, not both")),
+            _ => return Err(Refusal::content("no puzzle: give `puzzle`, or a list as `puzzles`")),
+        };
+        let (domain, tokens) = read(model, &texts)?;
+        let identifiers = model.config.puzzle_identifiers;
+        if self.identifier as usize >= identifiers.max(1) {
+            let message = format!("`identifier`: the model knows 0 to {}", identifiers.max(1) - 1);
+            return Err(Refusal::content(message));
+        }
+        let effort = self.effort(model, &domain, settings)?;
+        let asked = self.search.as_ref().and_then(|search| search.milliseconds);
+        let time = asked.map_or(settings.time, Duration::from_millis).min(settings.time);
+        let puzzles = vec![self.identifier; texts.len()];
+        Ok(Asked { domain, tokens, puzzles, effort, time, drafts: self.drafts })
+    }
+
+    /// As `trm solve` does it: judged by the rules where there are any, unless the model alone is asked for.
+    fn effort(
+        &self,
+        model: &Served,
+        domain: &Domain,
+        settings: &Settings,
+    ) -> Result<Effort, Refusal> {
+        let alone = self.one_pass || self.halt.is_some();
+        if let (true, Some(_)) = (alone, &self.search) {
+            return Err(Refusal::content("`search` goes without `one_pass` and `halt`"));
+        }
+        let searches = !alone && (domain.has_rules() || self.search.is_some());
+        let usual = model.config.supervision_steps * if searches { 2 } else { 1 };
+        let steps = self.steps.unwrap_or(usual);
+        within("steps", steps, 1, settings.steps.max(usual))?;
+        if !searches {
+            let halt = self.halt.unwrap_or(Limits::CAREFUL_HALT);
+            if !(halt > 0.0 && halt <= 1.0) {
+                let message = format!("`halt`: {halt} is no probability above 0 and at most 1");
+                return Err(Refusal::content(message));
+            }
+            return Ok(Effort::OnePass(Limits { steps, halt: Some(halt) }));
+        }
+        let usual = SearchRequest::default();
+        let search = self.search.as_ref().unwrap_or(&usual).options(steps, settings)?;
+        Ok(Effort::Judged(SearchOptions { search, time: None }))
+    }
+}
+
+impl SearchRequest {
+    fn options(&self, steps: usize, settings: &Settings) -> Result<Search, Refusal> {
+        let usual = Search::default();
+        let search = Search {
+            steps,
+            rollouts: self.rollouts.unwrap_or(usual.rollouts),
+            noise: self.noise.unwrap_or(usual.noise),
+            restart: self.restart.unwrap_or(usual.restart),
+            symmetries: self.symmetries.unwrap_or(usual.symmetries),
+            patience: self.patience.unwrap_or(usual.patience),
+            seed: self.seed.unwrap_or(usual.seed),
+            ..usual
+        };
+        within("search.rollouts", search.rollouts, 1, settings.rollouts)?;
+        for (name, sigma) in [("noise", search.noise), ("restart", search.restart)] {
+            if !(sigma.is_finite() && sigma >= 0.0) {
+                let message = format!("`search.{name}`: {sigma} is not 0 or a positive number");
+                return Err(Refusal::content(message));
+            }
+        }
+        Ok(search)
+    }
+}
+
+fn within(name: &str, value: usize, least: usize, most: usize) -> Result<(), Refusal> {
+    match (least..=most).contains(&value) {
+        true => Ok(()),
+        false => Err(Refusal::content(format!("`{name}`: {value} is not {least} to {most}"))),
+    }
+}
+
+/// The puzzles in the size of the first one.
+fn read(model: &Served, texts: &[String]) -> Result<(Domain, Vec<u8>), Refusal> {
+    let own = &model.domain;
+    let domain = match (questions(own, &texts[0]), own.sized_for(&texts[0])) {
+        (Ok(_), _) => own.clone(),
+        (Err(_), Some(sized)) if sized == *own || model.any_size => sized,
+        (Err(refused), _) => return Err(refuse(texts, 0, &refused.source.to_string())),
+    };
+    let mut tokens = Vec::new();
+    for (place, text) in texts.iter().enumerate() {
+        match questions(&domain, text) {
+            Ok(one) if one.len() == 1 => tokens.extend_from_slice(&one[0]),
+            Ok(several) => {
+                let message = format!("{} puzzles in one text: give a list", several.len());
+                return Err(refuse(texts, place, &message));
+            }
+            Err(QuestionError { source, .. }) => {
+                return Err(refuse(texts, place, &source.to_string()));
+            }
+        }
+    }
+    Ok((domain, tokens))
+}
+
+fn refuse(texts: &[String], place: usize, why: &str) -> Refusal {
+    match texts.len() {
+        1 => Refusal::content(format!("the puzzle: {why}")),
+        _ => Refusal::content(format!("puzzle {}: {why}", place + 1)),
+    }
+}

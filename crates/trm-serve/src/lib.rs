@@ -1,0 +1,30 @@
+//! Tiny recursive models behind a URL, and a page on which people watch them think.
+//!
+//! Every model has a thread, its [`Engine`], which owns the batch: puzzles of all requests join it between two
+//! steps and leave it when they are done, so that a request waits for nobody, and what it gets does not depend on the
+//! others. Requests are checked before they are admitted, and refused with one line.
+//!
+//! ```text
+//! request ── refused? ── admitted ──▶ engine thread: push, step, take ──▶ told: drafts, then the end ──▶ response
+//! ```
+
+mod admission;
+mod asked;
+mod body;
+mod desk;
+mod engine;
+mod metrics;
+mod models;
+mod refusal;
+mod routes;
+mod run;
+mod server;
+mod settings;
+mod told;
+
+pub use engine::Engine;
+pub use models::{Models, Named};
+pub use refusal::Refusal;
+pub use run::{Log, log, run};
+pub use server::{Server, serve};
+pub use settings::Settings;

@@ -1,0 +1,123 @@
+//! The models that are served.
+
+use crate::engine::Engine;
+use crate::metrics::Metrics;
+use crate::refusal::Refusal;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use trm::{Config, Model, Network};
+use trm_ops::DType;
+use trm_puzzles::{Domain, Look};
+
+/// A model and what it is called in requests.
+pub struct Named {
+    /// Its name.
+    pub name: String,
+    /// The model.
+    pub model: Arc<Model>,
+    /// Its domain with a judge from outside, if there is one; its puzzles have one size then.
+    pub judged: Option<Domain>,
+    /// What its activations are kept in.
+    pub dtype: DType,
+}
+
+/// A model that is served.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub name: String,
+    pub domain: Domain,
+    pub config: Config,
+    /// Whether puzzles may have another size than the domain's.
+    pub any_size: bool,
+    pub parameters: usize,
+    pub dtype: DType,
+    pub engine: Engine,
+}
+
+impl Served {
+    /// What there is to know of the model, and of how its puzzles look.
+    pub(crate) fn json(&self) -> Value {
+        let domain = &self.domain;
+        let tokens = || 1..domain.vocab_size() as u8;
+        let symbol = |token: u8| domain.symbol(token).to_string();
+        let look = |token: u8| match domain.look(token) {
+            Look::Ink => Some("ink".to_owned()),
+            Look::Accent => Some("accent".to_owned()),
+            Look::Colour(colour) => Some(format!("k{colour}")),
+            Look::Empty | Look::Symbol(_) => None,
+        };
+        let looks = tokens().filter_map(|token| Some((symbol(token), look(token)?.into())));
+        let layout = domain.layout();
+        json!({
+            "id": self.name,
+            "object": "model",
+            "owned_by": "trm",
+            "domain": domain.name(),
+            "kind": domain.kind(),
+            "columns": layout.columns,
+            "cells": domain.seq_len(),
+            "boxes": [layout.boxes.0, layout.boxes.1],
+            "symbols": tokens().map(symbol).collect::<Vec<_>>(),
+            "open": tokens().find(|token| !domain.is_given(*token)).map(symbol),
+            "looks": looks.collect::<Map<_, _>>(),
+            "any_size": self.any_size,
+            "has_rules": domain.has_rules(),
+            "parameters": self.parameters,
+            "steps": self.config.supervision_steps,
+            "precision": self.dtype.to_string(),
+        })
+    }
+}
+
+/// All models that are served, by name.
+#[derive(Debug)]
+pub struct Models {
+    /// What requests get that name none.
+    first: String,
+    all: BTreeMap<String, Served>,
+}
+
+impl Models {
+    /// Starts an engine for every model.
+    ///
+    /// # Errors
+    /// If there is none, two have the same name, or the domain of one is not known.
+    pub(crate) fn start(
+        models: Vec<Named>,
+        batch: usize,
+        metrics: &Metrics,
+    ) -> Result<Models, String> {
+        let first = models.first().ok_or("no model to serve")?.name.clone();
+        let mut all = BTreeMap::new();
+        for Named { name, model, judged, dtype } in models {
+            let one_size = judged.is_some();
+            let domain = judged.map_or_else(|| model.config().domain.parse::<Domain>(), Ok);
+            let domain = domain.map_err(|error| format!("model `{name}`: {error}"))?;
+            let parameters = model.parameters().iter().map(|p| p.value().len()).sum();
+            let config = model.config().clone();
+            let any_size = config.fits_any_grid() && !one_size;
+            let engine = Engine::start(model, dtype, batch, metrics.clone());
+            let name_of = name.clone();
+            let served =
+                Served { name: name_of, domain, config, any_size, parameters, dtype, engine };
+            if all.insert(name.clone(), served).is_some() {
+                return Err(format!("two models are called `{name}`"));
+            }
+        }
+        Ok(Models { first, all })
+    }
+
+    /// The model of this name; without one the first.
+    pub(crate) fn get(&self, name: Option<&str>) -> Result<&Served, Refusal> {
+        let name = name.unwrap_or(&self.first);
+        self.all.get(name).ok_or_else(|| {
+            let known: Vec<String> = self.all.keys().map(|name| format!("`{name}`")).collect();
+            Refusal::unknown(format!("no model `{name}`; there are {}", known.join(", ")))
+        })
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Served> {
+        self.all.values()
+    }
+}
