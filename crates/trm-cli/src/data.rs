@@ -111,7 +111,7 @@ pub(crate) fn run(verb: &Verb) -> Result<Outcome> {
         Verb::Sudoku(arguments) => save(&sudoku(arguments)?, &arguments.out)?,
         Verb::Maze(arguments) => save(&maze::splits(arguments)?, arguments.out())?,
         Verb::Arc(arguments) => save(&arc::splits(arguments)?, arguments.out())?,
-        Verb::Grid(arguments) => save(&grid::splits(arguments)?, arguments.out())?,
+        Verb::Grid(arguments) => grid::run(arguments)?,
         Verb::Download(arguments) => download::run(arguments)?,
         Verb::Merge { first, second, out } => merge(first, second, out)?,
         Verb::Csv { folder, split } => print_csv(folder, split)?,

@@ -203,6 +203,17 @@ pub trait Rules: Send + Sync + 'static {
         Ok(fnv(question))
     }
 
+    /// Whether rows and columns have no order: puzzles stay puzzles when they change places.
+    fn has_unordered_lines(&self) -> bool {
+        false
+    }
+
+    /// Whether a cell of an answer belongs to the cell of the question at the same place of a plane, so that what
+    /// lies beside it matters.
+    fn is_plane(&self) -> bool {
+        true
+    }
+
     /// Whether rows, columns and boxes hold every digit once, digits being the tokens from 2, and 1 an open cell.
     fn has_units(&self) -> bool {
         false

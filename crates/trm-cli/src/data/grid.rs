@@ -1,19 +1,22 @@
 //! `trm data grid`.
 
+mod describe;
+
+use crate::interrupt::stop_at_signals;
 use crate::output::note;
 use crate::referee::RefereeArguments;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::{Path, PathBuf};
-use trm_data::text::percent;
-use trm_data::{Dataset, Splits, grids_from_files};
+use trm_data::text::{counted, percent};
+use trm_data::{GridFacts, Grids, Splits, Told, augment_grids};
 use trm_puzzles::grid::{Augmentation, Wanted};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Folder to write.
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "describe")]
+    out: Option<PathBuf>,
     /// Puzzles to train on: CSV with the columns input and output, or .jsonl with an object of both a line.
     ///
     /// A grid is a text whose rows are lines or separated by `/`; in JSON also a list of rows, or of lists of
@@ -38,7 +41,7 @@ pub(crate) struct Arguments {
     /// grids may be smaller than the largest. Where some have several characters: a list with commas.
     #[arg(long, value_name = "SYMBOLS")]
     alphabet: Option<String>,
-    /// Blanks, tabs or commas stand between symbols; told where the files do not tell.
+    /// Blanks, tabs or commas stand between symbols; to be told where the files do not tell.
     #[arg(long)]
     apart: bool,
     /// Puzzles stay puzzles when question and answer are turned and mirrored: train on random augmentations.
@@ -56,17 +59,83 @@ pub(crate) struct Arguments {
     /// Puzzles stay puzzles when these symbols change places among each other: train on random augmentations.
     #[arg(long, value_name = "SYMBOLS")]
     permute: Option<String>,
-    /// Seed of the split.
+    /// A program that augments training puzzles, now and once.
+    ///
+    /// It reads an object a line, `input`, `output` (lists of rows of symbols) and `seed`, a number, and writes one
+    /// with `input` and `output`, without delay. Words are split as a shell does, but no shell runs. Puzzles to be
+    /// tested on, or that training holds out, are not augmented.
+    #[arg(long, value_name = "COMMAND", conflicts_with = "describe")]
+    augment: Option<String>,
+    /// Augmentations of each puzzle by --augment.
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "augment", value_parser = clap::value_parser!(u32).range(1..))]
+    augmentations: u32,
+    /// Keep one of the answers where a question has several; without it they are refused.
+    #[arg(long)]
+    two_answers: bool,
+    /// Print what the files tell, and what would train on them; write nothing.
+    #[arg(long, conflicts_with = "out")]
+    describe: bool,
+    /// Seed of the split and of --augment.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: u64,
     #[command(flatten)]
     refereeing: RefereeArguments,
 }
 
-impl Arguments {
-    pub(super) fn out(&self) -> &Path {
-        &self.out
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    if arguments.split == Some(0) {
+        bail!("--split must be at least 1");
     }
+    let wanted = Wanted {
+        width: arguments.width,
+        height: arguments.height,
+        symbols: arguments.alphabet.clone(),
+        apart: arguments.apart,
+        augmentations: augmentations(arguments),
+        permuted: arguments.permute.clone().unwrap_or_default(),
+    };
+    let grids = Grids::read(&arguments.train, arguments.test.as_deref(), &wanted)?;
+    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get());
+    if let Some(referee) = arguments.refereeing.command(&[], threads)? {
+        grids.check_answers(&referee)?;
+    }
+    let facts = GridFacts::of(&grids);
+    match &arguments.out {
+        Some(out) => make(arguments, &grids, &facts, out),
+        None => {
+            describe::describe(&grids, &facts)?;
+            warn(&grids, &facts);
+            Ok(())
+        }
+    }
+}
+
+fn make(arguments: &Arguments, grids: &Grids, facts: &GridFacts, out: &Path) -> Result<()> {
+    let split = (arguments.split, arguments.seed);
+    let mut splits = grids.splits(split, arguments.two_answers)?;
+    note!("{}", splits.train.metadata.domain);
+    warn(grids, facts);
+    if splits.shared > 0 {
+        let puzzles = counted(splits.shared, "training puzzle");
+        note!("warning: {puzzles} left out, whose class is in the test split");
+    }
+    if let Some(command) = &arguments.augment {
+        augment(grids, &mut splits, command, arguments)?;
+    }
+    super::save(&splits, out)
+}
+
+fn augment(grids: &Grids, splits: &mut Splits, command: &str, arguments: &Arguments) -> Result<()> {
+    stop_at_signals()?; // which end the program too
+    let asked = (command, arguments.augmentations as usize);
+    let done = augment_grids(grids, splits, asked, arguments.seed)?;
+    note!(
+        "{} by `{command}` ({} left out as duplicates, {} as of a class in the test split)",
+        counted(done.added, "augmentation"),
+        done.duplicates,
+        done.in_test
+    );
+    Ok(())
 }
 
 fn augmentations(arguments: &Arguments) -> Vec<Augmentation> {
@@ -79,31 +148,28 @@ fn augmentations(arguments: &Arguments) -> Vec<Augmentation> {
     Augmentation::ALL.into_iter().filter(asked).collect()
 }
 
-pub(super) fn splits(arguments: &Arguments) -> Result<Splits> {
-    if arguments.split == Some(0) {
-        bail!("--split must be at least 1");
-    }
-    let wanted = Wanted {
-        width: arguments.width,
-        height: arguments.height,
-        symbols: arguments.alphabet.clone(),
-        apart: arguments.apart,
-        augmentations: augmentations(arguments),
-        permuted: arguments.permute.clone().unwrap_or_default(),
-    };
-    let split = (arguments.split, arguments.seed);
-    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get());
-    let referee = arguments.refereeing.command(&[], threads)?;
-    let (train, test) = (&arguments.train, arguments.test.as_deref());
-    let splits = grids_from_files(train, test, split, &wanted, referee.as_ref())?;
-    note!("{}", splits.train.metadata.domain);
-    let Dataset { inputs, labels, .. } = &splits.train;
-    let same = inputs.iter().zip(labels).filter(|(input, label)| input == label).count();
-    if 2 * same > inputs.len() {
-        let share = percent(same as f64 / inputs.len() as f64);
+/// What a reader of scores must know, a line each.
+fn warn(grids: &Grids, facts: &GridFacts) {
+    if facts.same_cells > 0.5 {
+        let share = percent(facts.same_cells);
         note!(
-            "{share} of all cells are the same in input and output: a model that copies has them right"
+            "warning: {share} of all cells are the same in input and output: a model that copies has them right, so \
+             that exact answers count, not cells"
         );
     }
-    Ok(splits)
+    if facts.two_answers > 0 {
+        let examples = counted(facts.two_answers, "example");
+        note!(
+            "warning: {examples} of {} answer the question of another one differently: no model can know both",
+            facts.examples
+        );
+    }
+    for (augmentation, told) in &facts.augmentations {
+        if let (true, Told::Refuted(one, other)) = (grids.format.has(*augmentation), told) {
+            let name = augmentation.name();
+            note!(
+                "warning: `{name}` does not hold: lines {one} and {other} ask the same up to it and answer differently"
+            );
+        }
+    }
 }

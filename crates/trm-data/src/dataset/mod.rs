@@ -165,6 +165,21 @@ impl Dataset {
         selected
     }
 
+    /// The first example of every puzzle; others of a puzzle are augmentations of it.
+    pub fn originals(&self) -> Dataset {
+        let firsts = &self.puzzle_indices[..self.puzzle_indices.len() - 1];
+        let of = |tokens: fn(&Dataset, usize) -> &[u8]| -> Vec<u8> {
+            firsts.iter().flat_map(|example| tokens(self, *example)).copied().collect()
+        };
+        Dataset {
+            metadata: Metadata { mean_puzzle_examples: 1.0, ..self.metadata.clone() },
+            inputs: of(Dataset::input),
+            labels: of(Dataset::label),
+            puzzle_indices: (0..self.puzzle_indices.len()).collect(),
+            ..self.clone()
+        }
+    }
+
     /// Whether augmentations of tasks are stored, as the public code does, and not drawn.
     pub fn holds_augmentations(&self) -> bool {
         let is_image = |augmented: &Arc<Augmented>| {

@@ -18,6 +18,8 @@ pub struct Splits {
     pub test: Dataset,
     /// Puzzles left out because their class was there already.
     pub duplicates: usize,
+    /// Those of them that were to be trained on, though their class is in the test split.
+    pub shared: usize,
     /// Names of the puzzle identifiers, the blank one first.
     pub identifiers: Vec<String>,
 }
@@ -25,7 +27,7 @@ pub struct Splits {
 impl Splits {
     /// Two splits without identifiers of their own.
     pub fn new(train: Dataset, test: Dataset, duplicates: usize) -> Splits {
-        Splits { train, test, duplicates, identifiers: vec!["<blank>".into()] }
+        Splits { train, test, duplicates, shared: 0, identifiers: vec!["<blank>".into()] }
     }
 
     /// Splits of the puzzles that `read` finds in one or two files. Without a test file, `test` puzzles are split
@@ -98,7 +100,7 @@ impl Splits {
         (mut test, test_origin): (Vec<Pair>, Origin),
     ) -> Result<Splits, Error> {
         let before = train.len() + test.len();
-        let mut classes = HashSet::new();
+        let (mut classes, mut tested, mut shared) = (HashSet::new(), HashSet::new(), 0);
         for pairs in [&mut test, &mut train] {
             let mut kept = Vec::with_capacity(pairs.len());
             for [question, answer] in pairs.drain(..) {
@@ -110,13 +112,19 @@ impl Splits {
                 }
                 if classes.insert(class) {
                     kept.push([question, answer]);
+                } else {
+                    shared += usize::from(tested.contains(&class));
                 }
             }
             *pairs = kept;
+            if tested.is_empty() {
+                tested = classes.clone();
+            }
         }
         let duplicates = before - train.len() - test.len();
         let train = dataset(domain, train, train_origin);
-        Ok(Splits::new(train, dataset(domain, test, test_origin), duplicates))
+        let splits = Splits::new(train, dataset(domain, test, test_origin), duplicates);
+        Ok(Splits { shared, ..splits })
     }
 
     /// Writes both splits and the list of identifiers, all or nothing.
@@ -158,6 +166,24 @@ pub(crate) fn dataset(
         labels.extend(answer);
     }
     Dataset::from_pairs(metadata, inputs, labels)
+}
+
+/// One split, a group and a puzzle for several examples.
+pub(crate) fn grouped(domain: &Domain, groups: Vec<Vec<Pair>>, origin: Origin) -> Dataset {
+    let mut indices = vec![0];
+    indices.extend(groups.iter().scan(0, |end, group| {
+        *end += group.len();
+        Some(*end)
+    }));
+    let count = groups.len();
+    let mut data = dataset(domain, groups.into_iter().flatten(), origin);
+    data.metadata.total_groups = count;
+    data.metadata.total_puzzles = count;
+    data.metadata.mean_puzzle_examples = data.len() as f64 / count.max(1) as f64;
+    data.puzzle_identifiers.truncate(count);
+    data.group_indices.truncate(count + 1);
+    data.puzzle_indices = indices;
+    data
 }
 
 /// A file as the origin of data.

@@ -166,6 +166,7 @@ pub fn arc_splits(tasks: &ArcTasks, leaks: Leaks) -> Result<Splits, Error> {
         train: dataset(train.collect())?,
         test: dataset(asked.collect())?,
         duplicates: dropped,
+        shared: 0,
         identifiers,
     })
 }

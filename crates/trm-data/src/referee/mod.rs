@@ -2,7 +2,7 @@
 //! writes a verdict a line ([decision 18](../../../docs/decisions/0018-referees.md)).
 
 mod pool;
-mod process;
+pub(crate) mod process;
 mod protocol;
 
 pub use process::end_referees;

@@ -23,7 +23,7 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// Why a process gave no verdict.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// The time was up.
     Late,
     /// It has ended, or closed its output.
@@ -33,7 +33,7 @@ pub(super) enum Fault {
 }
 
 /// A running process with its pipes. It ends when this is dropped.
-pub(super) struct Process {
+pub(crate) struct Process {
     shared: Arc<Shared>,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
@@ -84,7 +84,7 @@ fn watch() {
 impl Process {
     /// Starts a program. It is the first of a group of its own: Ctrl-C reaches this program alone, which ends the
     /// group when it has done what is left to do.
-    pub(super) fn start(words: &[String]) -> io::Result<Process> {
+    pub(crate) fn start(words: &[String]) -> io::Result<Process> {
         static WATCHED: Once = Once::new();
         let (program, arguments) =
             words.split_first().ok_or_else(|| io::Error::other("no program is named"))?;
@@ -103,7 +103,7 @@ impl Process {
     }
 
     /// Writes lines and hears the reply to each, for which there is so much time. `read` makes something of a reply.
-    pub(super) fn ask<T>(
+    pub(crate) fn ask<T>(
         &mut self,
         lines: &[String],
         limit: Duration,

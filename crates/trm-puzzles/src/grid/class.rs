@@ -47,7 +47,7 @@ fn in_order_of_appearance(tokens: &[u8], permuted: &[u8]) -> Vec<u8> {
 }
 
 /// The lines of a grid in order: rows, or columns with `along` the width. Cells of a line are `along` apart.
-fn sorted(grid: &[u8], along: usize, width: usize) -> Vec<u8> {
+pub(super) fn sorted(grid: &[u8], along: usize, width: usize) -> Vec<u8> {
     let lines = if along == 1 { grid.len() / width } else { along };
     let line = |i: usize| -> Vec<u8> {
         let first = if along == 1 { i * width } else { i };

@@ -102,7 +102,9 @@ pub enum FileError {
         line: u64,
     },
     /// The same question with two answers.
-    #[error("lines {first} and {line} answer the same question differently")]
+    #[error(
+        "lines {first} and {line} answer the same question differently: --two-answers keeps one of them"
+    )]
     TwoAnswers {
         /// The line of the first.
         first: u64,

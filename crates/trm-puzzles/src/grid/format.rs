@@ -138,6 +138,12 @@ impl Format {
         Ok(Format { question, answer, symbols, augmentations, permuted })
     }
 
+    /// The same puzzle with this augmentation and no other.
+    pub(super) fn with_only(&self, augmentation: Augmentation) -> Result<Format, FormatError> {
+        let sizes = [self.question, self.answer];
+        Format::new(sizes, self.symbols.clone(), &[augmentation], Vec::new())
+    }
+
     /// The format in the name of a domain.
     pub fn from_name(name: &str) -> Option<Format> {
         let mut parts = name.split(':');

@@ -32,20 +32,17 @@ pub fn infer(examples: &[Example], wanted: &Wanted) -> Result<Format, FileError>
 /// The tokens of all examples.
 ///
 /// # Errors
-/// If a grid is not of this format, or a question has two answers; the line is named.
+/// If a grid is not of this format; the line is named.
 pub fn pairs(examples: &[Example], format: &Format) -> Result<Vec<Pair>, FileError> {
-    let mut known: HashMap<Vec<u8>, (u64, Vec<u8>)> = HashMap::new();
-    let mut pairs = Vec::with_capacity(examples.len());
-    for example in examples {
-        let [question, answer] = tokens(example, format)?;
-        let line = example.line;
-        let first = known.entry(question.clone()).or_insert_with(|| (line, answer.clone()));
-        if first.1 != answer {
-            return Err(FileError::TwoAnswers { first: first.0, line });
-        }
-        pairs.push([question, answer]);
-    }
-    Ok(pairs)
+    examples.iter().map(|example| tokens(example, format)).collect()
+}
+
+/// The examples that answer a question otherwise than its first example, each with that one.
+pub fn two_answers(pairs: &[Pair]) -> Vec<(usize, usize)> {
+    let mut first: HashMap<&[u8], usize> = HashMap::new();
+    let firsts = pairs.iter().enumerate().map(|(i, [q, _])| (*first.entry(&q[..]).or_insert(i), i));
+    let differ = |(one, other): &(usize, usize)| pairs[*one][1] != pairs[*other][1];
+    firsts.collect::<Vec<_>>().into_iter().filter(differ).collect()
 }
 
 fn tokens(Example { line, input, output }: &Example, format: &Format) -> Result<Pair, FileError> {

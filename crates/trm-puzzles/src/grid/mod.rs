@@ -15,6 +15,7 @@
 
 mod augmentation;
 mod class;
+mod evidence;
 mod files;
 mod format;
 mod infer;
@@ -25,10 +26,11 @@ mod separate;
 mod symbols;
 
 pub use augmentation::Augmentation;
+pub use evidence::Evidence;
 pub use files::{Example, FileError, Wanted};
 pub use format::{Format, FormatError, Size};
-pub use infer::{infer, pairs};
-pub use read::{read_csv, read_json, read_jsonl};
+pub use infer::{infer, pairs, two_answers};
+pub use read::{read_csv, read_jsonl};
 pub use row::{Row, Rows};
 pub use rules::FAMILY;
 pub use separate::{cut, separate};

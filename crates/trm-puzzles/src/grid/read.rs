@@ -1,8 +1,10 @@
 //! Files of a user's puzzles: CSV or a JSON value a line.
 
 use super::files::{Example, FileError};
-use super::row::{Row, Rows, rows_of};
+use super::format::{Format, FormatError, Size};
+use super::row::{Row, Rows, rows_apart, rows_of};
 use crate::columns::{ANSWER, QUESTION, place};
+use crate::{Pair, Rules};
 use csv::ReaderBuilder;
 use serde_json::Value;
 use std::io::Read;
@@ -47,11 +49,40 @@ pub fn read_jsonl(text: &str) -> Result<Vec<Example>, FileError> {
     lines.map(|(line, text)| read_json(line, text)).collect()
 }
 
+impl Format {
+    /// An example as an object of JSON: `input` and `output`, lists of rows, which are lists of symbols, and `seed`.
+    pub fn to_json(&self, [question, answer]: &Pair, seed: u32) -> String {
+        let rows = |size: Size, tokens: &[u8]| -> Vec<Vec<&str>> {
+            let (width, height) = self.used(size, tokens);
+            let rows = tokens.chunks(self.canvas().0).take(height);
+            rows.map(|row| row[..width].iter().map(|token| self.symbol(*token)).collect()).collect()
+        };
+        let (input, output) = (rows(self.question(), question), rows(self.answer(), answer));
+        serde_json::json!({ "input": input, "output": output, "seed": seed }).to_string()
+    }
+
+    /// The example in such an object, `seed` or not; grids may be written as in a file.
+    ///
+    /// # Errors
+    /// If it is none of this format.
+    pub fn read_json(&self, text: &str) -> Result<Pair, String> {
+        let mut example = read_json(0, text).map_err(|error| match error {
+            FileError::Json { message, .. } => message,
+            other => other.to_string(),
+        })?;
+        for row in example.grids_mut().into_iter().flatten().filter(|_| self.has_long_symbols()) {
+            if let Some(text) = row.text() {
+                *row = rows_apart(&text.replace('/', " ")).remove(0);
+            }
+        }
+        let refuse = |side| move |error: FormatError| format!("{side}: {error}");
+        let question = self.question_tokens(&example.input).map_err(refuse("input"))?;
+        Ok([question, self.answer_tokens(&example.output).map_err(refuse("output"))?])
+    }
+}
+
 /// Reads one such object.
-///
-/// # Errors
-/// As [`read_jsonl`].
-pub fn read_json(line: u64, text: &str) -> Result<Example, FileError> {
+fn read_json(line: u64, text: &str) -> Result<Example, FileError> {
     let refuse = |message: String| FileError::Json { line, message };
     let value: Value = serde_json::from_str(text).map_err(|error| refuse(error.to_string()))?;
     let grid = |ours: &str, names: &[&str]| {

@@ -1,6 +1,6 @@
 //! A user's puzzle as a domain.
 
-use super::augmentation::{Symmetry, end_of};
+use super::augmentation::{Augmentation, Symmetry, end_of};
 use super::class::class_hash;
 use super::format::{Format, FormatError, Size};
 use super::read::rows_of_json;
@@ -117,6 +117,16 @@ impl Rules for Format {
         symmetry.apply(question, self.question());
         let size = self.answer();
         Box::new(move |answer| symmetry.undo(answer, size))
+    }
+
+    fn has_unordered_lines(&self) -> bool {
+        let lines = [Augmentation::Rows, Augmentation::Columns];
+        self.question() == self.answer() && lines.iter().all(|lines| self.has(*lines))
+    }
+
+    fn is_plane(&self) -> bool {
+        let (width, height) = self.question();
+        self.question() == self.answer() && width.min(height) > 1
     }
 
     /// Where rows and columns change places, or one of them and symbols, questions may share it that are no

@@ -37,15 +37,18 @@ fn text(data: &Dataset, steps: u64) -> String {
                 "\"units\"           # by what a row, a column and a box share\nboxes = [{rows}, {columns}]"
             )
         }
-        Some(_) => "\"neighbours\"      # as on a grid".to_owned(),
-        None if cells <= 100 => "\"mixer\"           # few places, always the same".to_owned(),
-        None => "\"attention\"\npositions = \"rope\"\nheads = 4".to_owned(),
+        Some(domain) if domain.has_unordered_lines() => {
+            "\"axes\"            # rows and columns without order".to_owned()
+        }
+        Some(domain) if domain.is_plane() => "\"neighbours\"      # as on a grid".to_owned(),
+        _ if cells <= 100 => "\"mixer\"           # few places, always the same".to_owned(),
+        _ => "\"attention\"\npositions = \"rope\"\nheads = 4".to_owned(),
     };
     let has_tasks = domain.as_ref().is_some_and(|domain| domain.has_tasks());
     let hidden = match &domain {
         Some(domain) if domain.has_units() || has_tasks => 64,
-        Some(_) => 96,
-        None => 128,
+        Some(domain) if domain.is_plane() => 96,
+        _ => 128,
     };
     let (prefix, embedding) = match metadata.num_puzzle_identifiers {
         0 | 1 => (0, 0),
@@ -98,7 +101,11 @@ mod tests {
         for (domain, cells, vocab, mix) in [
             ("maze11x11", 121, 6, Mix::Neighbours),
             ("arc", 900, 12, Mix::Neighbours),
-            ("grid:4x4:ab", 16, 4, Mix::Neighbours),
+            ("grid:4x4:ab", 16, 3, Mix::Neighbours),
+            ("grid:4x4:ab:rows:columns", 16, 3, Mix::Axes),
+            ("grid:16x1:ab", 16, 3, Mix::Mixer),
+            ("grid:4x4to1x1:ab", 16, 3, Mix::Mixer),
+            ("grid:200x1:ab", 200, 3, Mix::Attention),
             ("", 16, 4, Mix::Mixer),
             ("", 900, 12, Mix::Attention),
         ] {

@@ -335,5 +335,10 @@ fn split(data: &Dataset, held_out: usize, seed: u64) -> Result<(Arc<[usize]>, Da
     let mut order: Vec<usize> = (0..data.groups()).collect();
     order.shuffle(&mut stream(seed, Purpose::Validation, 0));
     let (validation, train) = order.split_at(held_out);
-    Ok((train.into(), data.select_groups(validation)))
+    let held_out = data.select_groups(validation);
+    let domain: Option<Domain> = data.metadata.domain.parse().ok();
+    Ok(match domain {
+        Some(domain) if !domain.has_tasks() => (train.into(), held_out.originals()),
+        _ => (train.into(), held_out),
+    })
 }
