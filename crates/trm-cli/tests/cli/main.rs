@@ -17,3 +17,4 @@ mod server;
 mod session;
 mod suited;
 mod written;
+mod your_problem;
