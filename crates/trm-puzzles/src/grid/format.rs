@@ -172,12 +172,23 @@ impl Format {
         if self.answer != self.question {
             name += &format!("to{}", size(self.answer));
         }
-        name += &format!(":{}", self.symbols.name());
+        name + &self.without_size()
+    }
+
+    /// What its name says besides sizes.
+    pub(super) fn without_size(&self) -> String {
+        let mut name = format!(":{}", self.symbols.name());
         self.augmentations.iter().for_each(|one| name += &format!(":{}", one.name()));
         if !self.permuted.is_empty() {
             name += &format!(":permute={}", self.symbols.text(&self.permuted));
         }
         name
+    }
+
+    /// The same for grids of another size, questions and answers alike.
+    pub(super) fn of_size(&self, size: Size) -> Option<Format> {
+        let (symbols, permuted) = (self.symbols.clone(), self.permuted.clone());
+        Format::new([size, size], symbols, &self.augmentations, permuted).ok()
     }
 
     /// Columns and rows of questions, or of the largest one where the alphabet has a space.

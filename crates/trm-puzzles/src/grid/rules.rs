@@ -22,6 +22,14 @@ impl Rules for Format {
         self.text()
     }
 
+    /// Sizes make no kind where question and answer have the same.
+    fn kind(&self) -> String {
+        match self.question() == self.answer() {
+            true => format!("grid{}", self.without_size()),
+            false => self.text(),
+        }
+    }
+
     fn vocab_size(&self) -> usize {
         1 + self.symbols().len()
     }
@@ -40,6 +48,17 @@ impl Rules for Format {
             let rows = value.and_then(|value| rows_of_json(&value));
             rows.map_or(Err(error), |rows| self.read(rows)).map_err(Error::new)
         })
+    }
+
+    fn sized_for(&self, text: &str) -> Option<Domain> {
+        if self.question() != self.answer() {
+            return None;
+        }
+        let first = text.lines().find(|line| !line.trim().is_empty()).filter(|l| l.contains('/'));
+        let text = first.unwrap_or(text);
+        let rows = if self.has_long_symbols() { rows_apart(text) } else { rows_of(text) };
+        let sized = self.of_size((rows.first()?.len(), rows.len()))?;
+        sized.read(rows).is_ok().then(|| Domain::new(sized))
     }
 
     fn check_question(&self, question: &[u8]) -> Result<Option<Vec<u8>>, Error> {
@@ -194,6 +213,27 @@ mod tests {
         for wrong in [&[0; 6][..], &[4; 6], &[1; 5]] {
             assert!(fixed.check_question(wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn grids_of_other_sizes_are_of_one_kind_and_found_by_their_text() {
+        let small = domain("grid:3x2:symbols=.,a,bc:rows");
+        let large = domain("grid:4x3:symbols=.,a,bc:rows");
+        assert_eq!(
+            (small.kind(), large.kind() == small.kind()),
+            ("grid:symbols=.,a,bc:rows".into(), true)
+        );
+        assert_ne!(domain("grid:3x2:.ab:rows").kind(), small.kind());
+        assert_eq!(
+            small.sized_for("\n. a . bc/. . . ./a a a a\n. . . ./a a a a/. . . ."),
+            Some(large)
+        );
+        assert_eq!(small.sized_for(". a x/. . ."), None);
+        assert_eq!(
+            domain("grid:3x2to1x1:ab").sized_for("ab/ab"),
+            None,
+            "an answer has its own size"
+        );
     }
 
     #[test]
