@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
     /// the machine cannot see. The page and /health are open.
     #[arg(long, value_name = "KEY")]
     api_key: Option<String>,
-    /// The origin of pages that may ask from browsers, such as https://example.org, or `*` for all.
+    /// The origin of pages that may ask from browsers, such as `https://example.org`, or `*` for all.
     #[arg(long, value_name = "ORIGIN")]
     cors: Option<String>,
     /// Seconds to answer what has been asked after SIGTERM or Ctrl-C.
