@@ -18,3 +18,4 @@ mod server;
 mod session;
 mod suited;
 mod written;
+mod your_problem;

@@ -40,7 +40,8 @@ const RECIPE: &str = "data = \"data\"\nREFEREE\n[model]\nmix = \"attention\"\nhe
     puzzle_embedding = 0\n[train]\nsteps = 30\nbatch = 16\noptimizer = \"adamw\"\nlr = 2e-3\nwarmup = 5\n\
     validation = 16\nvalidate_every = 10\nprecision = \"f32\"\n";
 
-const DATA: [&str; 8] = ["data", "grid", "--train", "sorted.csv", "--split", "20", "--out", "data"];
+const DATA: [&str; 10] =
+    ["data", "grid", "--train", "sorted.csv", "--width", "4", "--split", "20", "--out", "data"];
 
 /// The puzzles as data, and a run whose validations the shell script has judged.
 fn trained(session: &Session) {
