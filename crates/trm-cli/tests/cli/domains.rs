@@ -296,7 +296,7 @@ fn puzzles_of_ones_own_are_learned_measured_and_solved() {
     let refused = session.refuse(&["solve", "run", "12", "--data", "data"], 2);
     assert_eq!(refused, "data: `12` is not the number of a test example, 0 to 11");
     let refused = session.refuse(&["solve", "run", "abc/bab"], 2);
-    assert_eq!(refused, "the puzzle: 'c' at row 1 column 3: the symbols are \"ab\"");
+    assert_eq!(refused, "the puzzle: `c` at row 1 column 3: the symbols are `ab`");
 
     session.write("bad.csv", "input,output\nab/a,ab\n");
     let refused = session.refuse(&["data", "grid", "--train", "bad.csv", "--out", "new"], 2);

@@ -6,6 +6,7 @@ mod commands;
 mod compare;
 mod domains;
 mod download;
+mod grids;
 mod halting;
 mod outputs;
 mod places;

@@ -2,8 +2,10 @@
 
 use crate::output::out;
 use anyhow::Result;
+use trm::Model;
 use trm_data::text::{counted, percent};
-use trm_data::{Dataset, GridFacts, Grids, Told};
+use trm_data::{Dataset, GridFacts, Grids, Purpose, Told, stream};
+use trm_ops::Device;
 use trm_puzzles::grid::Size;
 use trm_train::Recipe;
 
@@ -43,11 +45,10 @@ pub(super) fn describe(grids: &Grids, facts: &GridFacts) -> Result<()> {
 fn recipe(data: &Dataset) -> Result<()> {
     let text = Recipe::suited(data);
     let recipe = Recipe::parse(&text, &[]).map_err(trm_data::Error::Recipe)?;
-    let parameters = recipe.model_for(data).approximate_parameters();
-    out!(
-        "parameters     about {:.0} thousand, by this recipe of `trm train --data`:",
-        parameters / 1e3
-    );
+    let rng = &mut stream(recipe.seed, Purpose::Weights, 0);
+    let (parameters, _) =
+        Model::new(&recipe.model_for(data), &Device::cpu(1), rng)?.parameter_count();
+    out!("parameters     {parameters}, by this recipe of `trm train --data`:");
     out!("\n{}", text.trim_end());
     Ok(())
 }

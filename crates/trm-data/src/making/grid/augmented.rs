@@ -54,7 +54,7 @@ pub fn augment_grids(
         for _ in 0..count {
             let line = grids.format.to_json(&own, rng.random::<u32>()) + "\n";
             let told = program.ask(&[line], LIMIT, |told| grids.format.read_json(told));
-            let pair = told.map_err(|fault| failed(said(fault)))?.remove(0);
+            let pair = told.map_err(|fault| refused(command, fault))?.remove(0);
             if tested.contains(&class(&pair[0])) {
                 done.in_test += 1;
             } else if examples.contains(&pair) {
@@ -72,13 +72,16 @@ pub fn augment_grids(
     Ok(done)
 }
 
-fn said(fault: Fault) -> String {
+fn refused(command: &str, fault: Fault) -> Error {
+    let failed = |message: String| Error::Failed(format!("--augment `{command}`: {message}"));
     match fault {
         Fault::Late => {
             let seconds = LIMIT.as_secs();
-            format!("no answer in {seconds} s: it must write a line for every line, and flush")
+            failed(format!(
+                "no answer in {seconds} s: it must write a line for every line, and flush"
+            ))
         }
-        Fault::Ended(status) => format!("ended before its last answer, {status}"),
-        Fault::Wrote(what) => what,
+        Fault::Ended(status) => failed(format!("ended before its last answer, {status}")),
+        Fault::Wrote(what) => Error::Mismatch(format!("--augment `{command}`: {what}")),
     }
 }
