@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use trm_data::text::{counted, percent};
-use trm_data::{GridFacts, Grids, Splits, Told, augment_grids};
+use trm_data::{Added, GridFacts, Grids, Splits, Told, augment_grids};
 use trm_puzzles::grid::{Augmentation, Wanted};
 
 #[derive(Args)]
@@ -113,29 +113,33 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 fn make(arguments: &Arguments, grids: &Grids, facts: &GridFacts, out: &Path) -> Result<()> {
     let split = (arguments.split, arguments.seed);
     let mut splits = grids.splits(split, arguments.two_answers)?;
+    let augmented = arguments.augment.as_deref();
+    let augmented = augmented.map(|command| augment(grids, &mut splits, command, arguments));
+    let augmented = augmented.transpose()?;
     note!("{}", splits.train.metadata.domain);
     warn(grids, facts);
     if splits.shared > 0 {
         let puzzles = counted(splits.shared, "training puzzle");
         note!("warning: {puzzles} left out, whose class is in the test split");
     }
-    if let Some(command) = &arguments.augment {
-        augment(grids, &mut splits, command, arguments)?;
+    if let Some(Added { added, in_test, duplicates }) = augmented {
+        note!(
+            "{added} of the training puzzles are augmentations ({duplicates} left out as duplicates, {in_test} as in \
+             the test split)"
+        );
     }
     super::save(&splits, out)
 }
 
-fn augment(grids: &Grids, splits: &mut Splits, command: &str, arguments: &Arguments) -> Result<()> {
+fn augment(
+    grids: &Grids,
+    splits: &mut Splits,
+    command: &str,
+    arguments: &Arguments,
+) -> Result<Added> {
     stop_at_signals()?; // which end the program too
     let asked = (command, arguments.augmentations as usize);
-    let done = augment_grids(grids, splits, asked, arguments.seed)?;
-    note!(
-        "{} by `{command}` ({} left out as duplicates, {} as of a class in the test split)",
-        counted(done.added, "augmentation"),
-        done.duplicates,
-        done.in_test
-    );
-    Ok(())
+    Ok(augment_grids(grids, splits, asked, arguments.seed)?)
 }
 
 fn augmentations(arguments: &Arguments) -> Vec<Augmentation> {
@@ -158,10 +162,10 @@ fn warn(grids: &Grids, facts: &GridFacts) {
         );
     }
     if facts.two_answers > 0 {
-        let examples = counted(facts.two_answers, "example");
+        let GridFacts { two_answers, examples, .. } = facts;
         note!(
-            "warning: {examples} of {} answer the question of another one differently: no model can know both",
-            facts.examples
+            "warning: {two_answers} of {examples} examples answer the question of an earlier one differently: no model \
+             can know both"
         );
     }
     for (augmentation, told) in &facts.augmentations {
