@@ -114,6 +114,10 @@ mod tests {
         let own = protocol("grid:3x2:.\"a");
         let line = own.line((&[1, 2, 3, 1, 1, 1], &[0; 6]));
         assert_eq!(line, "{\"question\":[\".\\\"a\",\"...\"],\"answer\":[\"???\",\"???\"]}\n");
+        let long = protocol("grid:2x2to1x2:symbols=0,12");
+        let line = long.line((&[1, 2, 2, 1], &[2, 0, 1, 0]));
+        let expected = r#"{"question":[["0","12"],["12","0"]],"answer":[["12"],["0"]]}"#;
+        assert_eq!(line.trim_end(), expected);
         let arc = protocol("arc");
         let tokens = arc.domain.parse("12/34").unwrap();
         let line = arc.line((&tokens, &tokens));
