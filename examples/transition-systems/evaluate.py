@@ -13,7 +13,6 @@ import math
 import pathlib
 import random
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -59,23 +58,11 @@ class Table:
         return right
 
 
-def resized(model, states, folder):
-    """The same weights for systems of so many states: only sizes in config.json differ."""
-    config = json.loads((model / "config.json").read_text())
-    symbols = config["domain"].split(":", 2)[2]
-    config |= {"seq_len": states**2, "columns": states, "domain": f"grid:{states}x{states}:{symbols}"}
-    shutil.copy(model / "model.safetensors", folder)
-    (folder / "config.json").write_text(json.dumps(config))
-    return folder
-
-
 def solve(trm, model, examples, arguments):
     """Answers of `trm solve` to systems of one size, what it says of each, and the seconds taken, start included."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        questions = folder / "questions.txt"
+    with tempfile.TemporaryDirectory() as folder:
+        questions = pathlib.Path(folder) / "questions.txt"
         questions.write_text("".join("/".join(e["input"]) + "\n" for e in examples))
-        model = resized(model, len(examples[0]["input"]), folder)
         command = [*shlex.split(trm), "solve", str(model), "--file", str(questions), "--json", "--batch", "1"]
         command += arguments
         start = time.perf_counter()

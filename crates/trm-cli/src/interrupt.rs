@@ -27,10 +27,22 @@ pub(crate) fn stoppable<T>(said: &'static str, work: impl FnOnce(&Stop) -> T) ->
     Ok(result)
 }
 
+/// Whether the process is about to end.
+static ENDING: AtomicBool = AtomicBool::new(false);
+
 /// Ends the process, and first what it has started.
 pub(crate) fn exit(code: i32) -> ! {
+    ENDING.store(true, Ordering::Release);
     end_referees();
     std::process::exit(code);
+}
+
+/// Returns unless the process is about to end, with a code that no other thread may change: errors of referees that
+/// were ended, for instance.
+pub(crate) fn unless_ending() {
+    while ENDING.load(Ordering::Acquire) {
+        std::thread::park();
+    }
 }
 
 /// The stop that a first signal requests while there is work ([`stoppable`]); at any other time it ends the process.

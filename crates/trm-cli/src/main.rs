@@ -103,6 +103,7 @@ fn main() -> ExitCode {
         Ok(Outcome::NotSolved) => ExitCode::from(1),
         Ok(Outcome::Interrupted) => ExitCode::from(130),
         Err(error) => {
+            interrupt::unless_ending();
             display::error(&error);
             ExitCode::from(exit_code(&error))
         }
