@@ -1,6 +1,7 @@
 //! `trm serve`: solvers behind a URL, and a page.
 
 use crate::Outcome;
+use crate::interrupt::stoppable;
 use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::output::note;
 use crate::referee::RefereeArguments;
@@ -9,7 +10,9 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
+use trm::Model;
 use trm_data::{AnyModel, load_any};
 use trm_ops::Device;
 use trm_puzzles::Domain;
@@ -81,35 +84,45 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         LogArgument::Json => Log::Json,
     });
     let address = SocketAddr::new(arguments.host, arguments.port);
+    let patience = Duration::from_secs(arguments.patience);
     let ready = |address| note!("listening at http://{address}/");
-    trm_serve::run(server, address, Duration::from_secs(arguments.patience), ready)
-        .with_context(|| format!("{address}: cannot be listened at"))?;
+    stoppable("ending: what has been asked is answered (again to end now)", |stop| {
+        trm_serve::run(server, address, patience, stop, ready)
+    })?
+    .with_context(|| format!("{address}: cannot be listened at"))?;
     Ok(Outcome::Done)
 }
 
+/// The models, the one of a referee judged by it.
 fn models(arguments: &Arguments, device: &Device) -> Result<Vec<Named>> {
-    let dtype = arguments.precision.on(device);
-    if arguments.models.is_empty() {
-        let (name, model) = (shipped::NAME.to_owned(), shipped::model(device)?);
-        return Ok(vec![Named { name, model, judged: None, dtype }]);
-    }
-    if arguments.refereeing.is_given() && arguments.models.len() > 1 {
+    let models: Vec<(String, Arc<Model>)> = match arguments.models.is_empty() {
+        true => vec![(shipped::NAME.to_owned(), shipped::model(device)?)],
+        false => {
+            arguments.models.iter().map(|folder| load(folder, device)).collect::<Result<_>>()?
+        }
+    };
+    let referee = arguments.refereeing.command(&[], device.threads())?;
+    if referee.is_some() && models.len() > 1 {
         bail!("--referee judges the puzzles of one model: serve one, or leave it out");
     }
-    let load = |folder: &PathBuf| match load_any(folder, device)? {
-        AnyModel::Recursive(model) => {
-            let command = arguments.refereeing.command(&[], device.threads())?;
-            let judged = match command {
-                Some(command) => Some(command.start(&model.config().domain.parse::<Domain>()?)?),
-                None => None,
-            };
-            Ok(Named { name: name(folder)?, model, judged, dtype })
-        }
+    let dtype = arguments.precision.on(device);
+    let named = |(name, model): (String, Arc<Model>)| {
+        let judged = match &referee {
+            Some(command) => Some(command.start(&model.config().domain.parse::<Domain>()?)?),
+            None => None,
+        };
+        Ok(Named { name, model, judged, dtype })
+    };
+    models.into_iter().map(named).collect()
+}
+
+fn load(folder: &Path, device: &Device) -> Result<(String, Arc<Model>)> {
+    match load_any(folder, device)? {
+        AnyModel::Recursive(model) => Ok((name(folder)?, model)),
         AnyModel::Autoregressive(_) => {
             bail!("{}: autoregressive models are not served", folder.display())
         }
-    };
-    arguments.models.iter().map(load).collect()
+    }
 }
 
 /// The name of a folder, whatever the way to it looks like.

@@ -1,4 +1,4 @@
-//! A server as a program: its runtime, its log, and the signals that end it.
+//! A server as a program: its runtime, its log and its end.
 
 use crate::server::{Server, serve};
 use std::io::IsTerminal;
@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+use trm_ops::Stop;
 
 /// How lines of the log look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +31,11 @@ pub fn log(form: Log) {
     }
 }
 
-/// Serves at an address until SIGINT or SIGTERM, then answers what has been asked; whoever takes longer than `patience`
-/// is cut off. `ready` hears the address once clients can come; its port is free to choose if it was 0.
+/// How often it is looked whether to end.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Serves at an address until `stop` is requested, then answers what has been asked; whoever takes longer than
+/// `patience` is cut off. `ready` hears the address once clients can come; its port is free to choose if it was 0.
 ///
 /// # Errors
 /// If the address cannot be listened at.
@@ -40,19 +43,16 @@ pub fn run(
     server: Server,
     address: SocketAddr,
     patience: Duration,
+    stop: &Stop,
     ready: impl FnOnce(SocketAddr),
 ) -> std::io::Result<()> {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.worker_threads(2).enable_all().build()?.block_on(async {
         let listener = TcpListener::bind(address).await?;
-        let (mut interrupted, mut terminated) =
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         ready(listener.local_addr()?);
-        let end = async move {
-            tokio::select! {
-                _ = interrupted.recv() => (),
-                _ = terminated.recv() => (),
+        let end = async {
+            while !stop.is_requested() {
+                tokio::time::sleep(TICK).await;
             }
         };
         serve(listener, Arc::new(server), end, patience).await

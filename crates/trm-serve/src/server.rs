@@ -6,6 +6,7 @@ use crate::models::{Models, Named};
 use crate::routes;
 use crate::settings::Settings;
 use axum::Router;
+use axum::http::HeaderValue;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -28,8 +29,12 @@ impl Server {
     /// Starts the engines of models; the first is asked where a request names none.
     ///
     /// # Errors
-    /// If there is no model, two have the same name, or the domain of one is not known.
+    /// If there is no model, two have the same name, the domain of one is not known, or the origin of other pages is
+    /// none.
     pub fn new(models: Vec<Named>, settings: Settings) -> Result<Server, String> {
+        if let Some(origin) = settings.cors.as_ref().filter(|o| HeaderValue::from_str(o).is_err()) {
+            return Err(format!("`{origin}` is no origin such as `https://example.org`, or `*`"));
+        }
         let metrics = Metrics::new();
         let models = Models::start(models, settings.batch, &metrics)?;
         let admission = Admission::new(settings.queue, settings.queue_bytes);

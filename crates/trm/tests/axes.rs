@@ -1,9 +1,12 @@
 //! Models of matrices: rows and columns have no order, and no fixed number.
 
+mod common;
+
+use common::first_logits as logits;
 use rand::RngExt;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use std::sync::Arc;
-use trm::{Config, Limits, Mix, Model, Network, Question, Solver};
+use trm::{Config, Mix, Model, Network};
 use trm_ops::{DType, Device};
 
 const ROWS: usize = 4;
@@ -30,15 +33,6 @@ fn model() -> Arc<Model> {
 fn questions(puzzles: usize, cells: usize) -> Vec<u8> {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     (0..puzzles * cells).map(|_| rng.random_range(1..6)).collect()
-}
-
-/// The logits of the first draft.
-fn logits(model: &Arc<Model>, dtype: DType, tokens: &[u8]) -> Vec<f32> {
-    let puzzles = vec![0; tokens.len() / model.config().seq_len];
-    let mut session = Solver::new(model.clone(), dtype).session();
-    let first = Limits { steps: 1, halt: None };
-    session.push(Question { tokens, puzzles: &puzzles }, first).unwrap();
-    session.thoughts().flat_map(|thought| thought.unwrap().logits).collect()
 }
 
 #[test]

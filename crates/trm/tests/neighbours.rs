@@ -1,9 +1,12 @@
 //! Models whose cells hear their neighbours: what they owe to every model, and what their shape promises.
 
+mod common;
+
+use common::first_logits as logits;
 use rand::RngExt;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use std::sync::Arc;
-use trm::{Config, Limits, Mix, Model, Network, Question, Solver};
+use trm::{Config, Mix, Model, Network};
 use trm_ops::{DType, Device};
 
 const COLUMNS: usize = 5;
@@ -33,15 +36,6 @@ fn model(config: &Config) -> Arc<Model> {
 fn questions(puzzles: usize) -> Vec<u8> {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     (0..puzzles * CELLS).map(|_| rng.random_range(1..6)).collect()
-}
-
-/// The logits of the first draft.
-fn logits(model: &Arc<Model>, dtype: DType, tokens: &[u8]) -> Vec<f32> {
-    let puzzles = vec![0; tokens.len() / CELLS];
-    let mut session = Solver::new(model.clone(), dtype).session();
-    let first = Limits { steps: 1, halt: None };
-    session.push(Question { tokens, puzzles: &puzzles }, first).unwrap();
-    session.thoughts().flat_map(|thought| thought.unwrap().logits).collect()
 }
 
 #[test]

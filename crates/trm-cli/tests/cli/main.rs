@@ -13,6 +13,7 @@ mod places;
 mod referee;
 mod reliability;
 mod search;
+mod serve;
 #[path = "../../../trm-data/src/download/server.rs"]
 mod server;
 mod session;

@@ -56,6 +56,7 @@ pub(super) fn backward<T: Element>(h: &Tensor, d_out: &Tensor, lines: Lines) -> 
             with_scratch(2 * count * d, |scratch| {
                 let (largest, holders) = scratch.split_at_mut(count * d);
                 largest.fill(f32::NEG_INFINITY);
+                holders.fill(0.0); // stays where all are no numbers
                 let share = count as f32 / cells as f32;
                 vectorized!({
                     for (cell, h) in h.chunks_exact(d).enumerate() {

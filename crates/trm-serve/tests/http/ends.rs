@@ -38,4 +38,7 @@ fn models_must_have_names_of_their_own_and_domains() {
     );
     let unknown = Named { model: unknown, ..named("b") };
     assert!(refused(vec![unknown]).starts_with("model `b`: unknown domain `sudoku5`"));
+    let settings = Settings { cors: Some("https://a\nb".into()), ..Settings::default() };
+    let refused = Server::new(vec![named("a")], settings).unwrap_err();
+    assert!(refused.contains("is no origin"), "{refused}");
 }

@@ -2,8 +2,8 @@
 //! things (jobs and machines, states and states), equivariant to permutations of both as the layers of Hartford et
 //! al. (arXiv 1803.02879).
 
-use super::Mixing;
-use crate::config::{Config, Positions};
+use super::{Mixing, check_grid};
+use crate::config::Config;
 use crate::error::{ConfigError, Error};
 use crate::network::Builder;
 use trm_ops::{Axis, Lines, Parameter, Tape, Tensor};
@@ -18,14 +18,9 @@ fn lines(config: &Config) -> f64 {
 
 impl super::Way for Way {
     fn check(&self, config: &Config) -> Result<(), ConfigError> {
-        let Config { columns, seq_len, .. } = *config;
-        match config.positions {
-            Positions::Rope => Err(ConfigError::RopeWithoutAttention),
-            _ if config.prefix_len > 0 => Err(ConfigError::AxesWithPrefix),
-            _ if columns == 0 || !seq_len.is_multiple_of(columns) => {
-                Err(ConfigError::Columns { columns, seq_len })
-            }
-            _ => Ok(()),
+        match config.prefix_len {
+            0 => check_grid(config),
+            _ => Err(ConfigError::AxesWithPrefix),
         }
     }
 
@@ -57,19 +52,6 @@ impl super::Way for Way {
 
     fn fits_any_grid(&self) -> bool {
         true
-    }
-
-    fn lay_out(&self, config: &mut Config, columns: usize) {
-        config.columns = columns;
-    }
-
-    fn suppose_data(&self, config: &mut Config) {
-        config.columns = config.seq_len;
-    }
-
-    /// The mean of all cells, as no place is a special one.
-    fn whole(&self, tape: &Tape, y: &Tensor) -> Tensor {
-        tape.mean_token(y)
     }
 }
 

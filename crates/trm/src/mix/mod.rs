@@ -6,7 +6,7 @@ mod mixer;
 mod neighbours;
 mod units;
 
-use crate::config::Config;
+use crate::config::{Config, Positions};
 use crate::error::{ConfigError, Error};
 use crate::network::Builder;
 use serde::{Deserialize, Serialize};
@@ -71,16 +71,24 @@ pub(crate) trait Way: Sync {
     /// Numbers that one block keeps of one puzzle for the gradient: always, and where nothing is computed again.
     fn kept(&self, config: &Config) -> [f64; 2];
 
-    /// Whether the weights are those of a grid of any size.
+    /// Whether the weights are those of a grid of any size: no place is a special one.
     fn fits_any_grid(&self) -> bool {
         false
     }
 
     /// Puts into a configuration what it reads of a grid whose rows have so many cells.
-    fn lay_out(&self, _config: &mut Config, _columns: usize) {}
+    fn lay_out(&self, config: &mut Config, columns: usize) {
+        if self.fits_any_grid() {
+            config.columns = columns;
+        }
+    }
 
     /// Puts into a configuration sizes that data could have, to check the others before there are data.
-    fn suppose_data(&self, _config: &mut Config) {}
+    fn suppose_data(&self, config: &mut Config) {
+        if self.fits_any_grid() {
+            config.columns = config.seq_len;
+        }
+    }
 
     /// Tokens of a puzzle without its prefix: its cells.
     fn tokens(&self, config: &Config) -> usize {
@@ -102,9 +110,25 @@ pub(crate) trait Way: Sync {
         read
     }
 
-    /// What the halting head sees of a puzzle, `[B, 1, D]`: the first token.
+    /// What the halting head sees of a puzzle, `[B, 1, D]`: the first token, or the mean where no place is a special
+    /// one.
     fn whole(&self, tape: &Tape, y: &Tensor) -> Tensor {
-        tape.tokens(y, 0..1)
+        match self.fits_any_grid() {
+            true => tape.mean_token(y),
+            false => tape.tokens(y, 0..1),
+        }
+    }
+}
+
+/// Refuses what is no grid of rows, and positions, which such a grid of any size has none of.
+fn check_grid(config: &Config) -> Result<(), ConfigError> {
+    let Config { columns, seq_len, .. } = *config;
+    match config.positions {
+        Positions::Rope => Err(ConfigError::RopeWithoutAttention),
+        _ if columns == 0 || !seq_len.is_multiple_of(columns) => {
+            Err(ConfigError::Columns { columns, seq_len })
+        }
+        _ => Ok(()),
     }
 }
 

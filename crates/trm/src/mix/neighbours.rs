@@ -1,7 +1,7 @@
 //! Cells of a grid hear the four beside them, the mean of all and that of the prefix.
 
-use super::Mixing;
-use crate::config::{Config, Positions};
+use super::{Mixing, check_grid};
+use crate::config::Config;
 use crate::error::{ConfigError, Error};
 use crate::network::Builder;
 use trm_ops::{Parameter, Tape, Tensor};
@@ -15,14 +15,7 @@ fn heard(config: &Config) -> usize {
 
 impl super::Way for Way {
     fn check(&self, config: &Config) -> Result<(), ConfigError> {
-        let Config { columns, seq_len, .. } = *config;
-        match config.positions {
-            Positions::Rope => Err(ConfigError::RopeWithoutAttention),
-            _ if columns == 0 || !seq_len.is_multiple_of(columns) => {
-                Err(ConfigError::Columns { columns, seq_len })
-            }
-            _ => Ok(()),
-        }
+        check_grid(config)
     }
 
     fn make(
@@ -48,19 +41,6 @@ impl super::Way for Way {
 
     fn fits_any_grid(&self) -> bool {
         true
-    }
-
-    fn lay_out(&self, config: &mut Config, columns: usize) {
-        config.columns = columns;
-    }
-
-    fn suppose_data(&self, config: &mut Config) {
-        config.columns = config.seq_len;
-    }
-
-    /// The mean of all tokens, as no place is a special one.
-    fn whole(&self, tape: &Tape, y: &Tensor) -> Tensor {
-        tape.mean_token(y)
     }
 }
 
