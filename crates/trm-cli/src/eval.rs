@@ -10,7 +10,7 @@ use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::output::{note, out};
 use crate::progress::Progress;
 use crate::referee::{RefereeArguments, print_validity, with_validity};
-use crate::search::{SearchArguments, chain_steps, print_report, warn_without_rules};
+use crate::search::{SearchArguments, print_report, warn_without_rules};
 use crate::writing::WritingArguments;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -26,7 +26,7 @@ use trm_data::{
 };
 use trm_study::pages::compute;
 use trm_study::report::{Chart, render_chart};
-use trm_study::{SearchOptions, wilson};
+use trm_study::{SearchOptions, chain_steps, wilson};
 use trm_train::{EvalOptions, Evaluation, Outputs, Precision, evaluate_until, fit};
 
 #[derive(Args)]
@@ -135,7 +135,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
 fn recursive(arguments: &Arguments, model: &Arc<Model>, mut data: Dataset) -> Result<Outcome> {
     arguments.writing.refuse()?;
     let usual = match arguments.search {
-        true => chain_steps(model),
+        true => chain_steps(model.config()),
         false => model.config().supervision_steps,
     };
     let steps = arguments.steps.unwrap_or(usual);

@@ -5,7 +5,7 @@ use crate::referee::print_validity;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::time::Duration;
-use trm::{Model, Search};
+use trm::Search;
 use trm_data::text::{counted, duration, percent};
 use trm_puzzles::Domain;
 use trm_study::{SearchOptions, SearchReport, wilson};
@@ -74,11 +74,6 @@ impl SearchArguments {
         }
         Ok(SearchOptions { search, time: self.time.map(Duration::from_millis) })
     }
-}
-
-/// Supervision steps of a chain of a search, where none are asked for: twice the model's.
-pub(crate) fn chain_steps(model: &Model) -> usize {
-    2 * model.config().supervision_steps
 }
 
 /// Says beforehand what a search costs where nothing can end it early.

@@ -6,7 +6,7 @@ mod written;
 use crate::Outcome;
 use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::referee::RefereeArguments;
-use crate::search::{SearchArguments, chain_steps, warn_without_rules};
+use crate::search::{SearchArguments, warn_without_rules};
 use crate::shipped;
 use crate::writing::WritingArguments;
 use anyhow::{Context, Result, anyhow, bail};
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use trm::{Limits, Model, Question, Solver};
 use trm_data::{AnyModel, Dataset, load_any};
 use trm_puzzles::{Domain, QuestionError};
-use trm_study::{Effort, think};
+use trm_study::{Effort, chain_steps, think};
 use trm_train::{check_fit, fit};
 
 #[derive(Args)]
@@ -147,7 +147,8 @@ fn of_text(model: Arc<Model>, place: &str, text: &str) -> Result<(Arc<Model>, As
 fn effort(arguments: &Arguments, model: &Model, domain: &Domain) -> Result<Effort> {
     let alone = arguments.one_pass || arguments.halt.is_some();
     let searches = !alone && (domain.has_rules() || arguments.search);
-    let usual = if searches { chain_steps(model) } else { model.config().supervision_steps };
+    let usual =
+        if searches { chain_steps(model.config()) } else { model.config().supervision_steps };
     let steps = arguments.steps.unwrap_or(usual);
     if steps == 0 || arguments.batch == 0 {
         bail!("--steps and --batch must be at least 1");

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use std::time::Duration;
 use trm::{Limits, Search};
 use trm_puzzles::{Domain, QuestionError, questions};
-use trm_study::{Effort, SearchOptions};
+use trm_study::{Effort, SearchOptions, chain_steps};
 
 /// The body of `POST /v1/solve`.
 #[derive(Debug, Default, Deserialize)]
@@ -153,7 +153,10 @@ impl SolveRequest {
             return Err(Refusal::content("`search` goes without `one_pass` and `halt`"));
         }
         let searches = !alone && (domain.has_rules() || self.search.is_some());
-        let usual = model.config.supervision_steps * if searches { 2 } else { 1 };
+        let usual = match searches {
+            true => chain_steps(&model.config),
+            false => model.config.supervision_steps,
+        };
         let steps = self.steps.unwrap_or(usual);
         within("steps", steps, 1, settings.steps.max(usual))?;
         if !searches {

@@ -29,7 +29,7 @@ mod votes;
 mod writing;
 
 pub use intervals::wilson;
-pub use thinking::search::{DomainReferee, SearchOptions, SearchReport, search};
+pub use thinking::search::{DomainReferee, SearchOptions, SearchReport, chain_steps, search};
 pub use thinking::trail::{Effort, Origin, Told, Trail, TrailStep, think};
 pub use trm_data::Error;
 pub use trm_train::{
