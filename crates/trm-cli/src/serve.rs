@@ -10,9 +10,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
-use trm::Model;
 use trm_data::{AnyModel, load_any};
 use trm_ops::Device;
 use trm_puzzles::Domain;
@@ -95,8 +93,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
 
 /// The models, the one of a referee judged by it.
 fn models(arguments: &Arguments, device: &Device) -> Result<Vec<Named>> {
-    let models: Vec<(String, Arc<Model>)> = match arguments.models.is_empty() {
-        true => vec![(shipped::NAME.to_owned(), shipped::model(device)?)],
+    let models: Vec<(String, AnyModel)> = match arguments.models.is_empty() {
+        true => vec![(shipped::NAME.to_owned(), AnyModel::Recursive(shipped::model(device)?))],
         false => {
             arguments.models.iter().map(|folder| load(folder, device)).collect::<Result<_>>()?
         }
@@ -106,9 +104,9 @@ fn models(arguments: &Arguments, device: &Device) -> Result<Vec<Named>> {
         bail!("--referee judges the puzzles of one model: serve one, or leave it out");
     }
     let dtype = arguments.precision.on(device);
-    let named = |(name, model): (String, Arc<Model>)| {
+    let named = |(name, model): (String, AnyModel)| {
         let judged = match &referee {
-            Some(command) => Some(command.start(&model.config().domain.parse::<Domain>()?)?),
+            Some(command) => Some(command.start(&model.domain().parse::<Domain>()?)?),
             None => None,
         };
         Ok(Named { name, model, judged, dtype })
@@ -116,13 +114,9 @@ fn models(arguments: &Arguments, device: &Device) -> Result<Vec<Named>> {
     models.into_iter().map(named).collect()
 }
 
-fn load(folder: &Path, device: &Device) -> Result<(String, Arc<Model>)> {
-    match load_any(folder, device)? {
-        AnyModel::Recursive(model) => Ok((name(folder)?, model)),
-        AnyModel::Autoregressive(_) => {
-            bail!("{}: autoregressive models are not served", folder.display())
-        }
-    }
+fn load(folder: &Path, device: &Device) -> Result<(String, AnyModel)> {
+    let model = load_any(folder, device)?;
+    Ok((name(folder)?, model))
 }
 
 /// The name of a folder, whatever the way to it looks like.

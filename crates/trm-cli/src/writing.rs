@@ -6,9 +6,6 @@ use clap::Args;
 use std::path::Path;
 use trm_study::SampleOptions;
 
-const DEFAULT_SAMPLES: usize = 1;
-const DEFAULT_TEMPERATURE: f32 = 0.7;
-
 #[derive(Args)]
 pub(crate) struct WritingArguments {
     /// Of an autoregressive model: answers per puzzle, of which the best is taken: the first that keeps the
@@ -51,15 +48,21 @@ impl WritingArguments {
                 model.display()
             );
         }
-        let samples = self.samples.unwrap_or(DEFAULT_SAMPLES);
-        let temperature = self.temperature.unwrap_or(DEFAULT_TEMPERATURE);
+        let usual = SampleOptions::default();
+        let samples = self.samples.unwrap_or(usual.samples);
+        let temperature = self.temperature.unwrap_or(usual.temperature);
         if samples == 0 || batch == 0 || samples > 1 << 16 {
             bail!("--samples and --batch must be at least 1, --samples at most 65536");
         }
         if !(temperature.is_finite() && temperature > 0.0) {
             bail!("--temperature {temperature}: must be a positive number");
         }
-        Ok(SampleOptions { samples, temperature, seed: self.sample_seed.unwrap_or(1), batch })
+        Ok(SampleOptions {
+            samples,
+            temperature,
+            seed: self.sample_seed.unwrap_or(usual.seed),
+            batch,
+        })
     }
 
     /// Refuses what only an autoregressive model has.

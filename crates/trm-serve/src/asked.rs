@@ -1,13 +1,14 @@
 //! What a request asks for, checked.
 
-use crate::models::Served;
+use crate::engine::Engine;
+use crate::models::{Mind, Served, Writer};
 use crate::refusal::Refusal;
 use crate::settings::Settings;
 use serde::Deserialize;
 use std::time::Duration;
-use trm::{Limits, Search};
+use trm::{Config, Limits, Search};
 use trm_puzzles::{Domain, QuestionError, questions};
-use trm_study::{Effort, SearchOptions, chain_steps};
+use trm_study::{Effort, SampleOptions, SearchOptions, chain_steps};
 
 /// The body of `POST /v1/solve`.
 #[derive(Debug, Default, Deserialize)]
@@ -29,6 +30,8 @@ pub(crate) struct SolveRequest {
     pub one_pass: bool,
     /// How to search.
     pub search: Option<SearchRequest>,
+    /// How an autoregressive model writes.
+    pub write: Option<WriteRequest>,
     /// Which drafts to give besides the answer.
     pub drafts: Drafts,
 }
@@ -103,13 +106,29 @@ impl Puzzle {
     }
 }
 
-/// Puzzles of one size, and how to think about them.
+/// Several written answers of which the best is taken; what is not given is as in `trm solve`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WriteRequest {
+    pub samples: Option<usize>,
+    pub temperature: Option<f32>,
+    pub seed: Option<u64>,
+}
+
+/// How an answer comes about, and in which engine.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) enum Way<'a> {
+    Think(&'a Engine<Effort>, Effort),
+    Write(&'a Engine<SampleOptions>, SampleOptions),
+}
+
+/// Puzzles of one size, and how to answer them.
+#[derive(Debug)]
+pub(crate) struct Asked<'a> {
     pub domain: Domain,
     pub tokens: Vec<u8>,
     pub puzzles: Vec<u32>,
-    pub effort: Effort,
+    pub way: Way<'a>,
     pub time: Duration,
     pub drafts: Drafts,
 }
@@ -119,7 +138,11 @@ impl SolveRequest {
     ///
     /// # Errors
     /// 422 with one line, that of the command line where it has one.
-    pub(crate) fn check(&self, model: &Served, settings: &Settings) -> Result<Asked, Refusal> {
+    pub(crate) fn check<'a>(
+        &self,
+        model: &'a Served,
+        settings: &Settings,
+    ) -> Result<Asked<'a>, Refusal> {
         let texts = match (&self.puzzle, &self.puzzles) {
             (Some(one), None) => vec![one.text()],
             (None, Some(several)) if !several.is_empty() => {
@@ -129,33 +152,47 @@ impl SolveRequest {
             _ => return Err(Refusal::content("no puzzle: give `puzzle`, or a list as `puzzles`")),
         };
         let (domain, tokens) = read(model, &texts)?;
-        let identifiers = model.config.puzzle_identifiers;
+        let (way, identifiers) = match &model.mind {
+            Mind::Recursive(thinker) => {
+                let effort = self.effort(&thinker.config, &domain, settings)?;
+                (Way::Think(&thinker.engine, effort), thinker.config.puzzle_identifiers)
+            }
+            Mind::Autoregressive(writer) => {
+                let options = self.options(settings)?;
+                writer.check(&tokens, &texts)?;
+                (Way::Write(&writer.engine, options), 0)
+            }
+        };
         if self.identifier as usize >= identifiers.max(1) {
             let message = format!("`identifier`: the model knows 0 to {}", identifiers.max(1) - 1);
             return Err(Refusal::content(message));
         }
-        let effort = self.effort(model, &domain, settings)?;
         let asked = self.search.as_ref().and_then(|search| search.milliseconds);
         let time = asked.map_or(settings.time, Duration::from_millis).min(settings.time);
         let puzzles = vec![self.identifier; texts.len()];
-        Ok(Asked { domain, tokens, puzzles, effort, time, drafts: self.drafts })
+        Ok(Asked { domain, tokens, puzzles, way, time, drafts: self.drafts })
     }
 
     /// As `trm solve` does it: judged by the rules where there are any, unless the model alone is asked for.
     fn effort(
         &self,
-        model: &Served,
+        config: &Config,
         domain: &Domain,
         settings: &Settings,
     ) -> Result<Effort, Refusal> {
+        if self.write.is_some() {
+            return Err(Refusal::content(
+                "`write` is for autoregressive models, and this is a recursive one",
+            ));
+        }
         let alone = self.one_pass || self.halt.is_some();
         if let (true, Some(_)) = (alone, &self.search) {
             return Err(Refusal::content("`search` goes without `one_pass` and `halt`"));
         }
         let searches = !alone && (domain.has_rules() || self.search.is_some());
         let usual = match searches {
-            true => chain_steps(&model.config),
-            false => model.config.supervision_steps,
+            true => chain_steps(config),
+            false => config.supervision_steps,
         };
         let steps = self.steps.unwrap_or(usual);
         within("steps", steps, 1, settings.steps.max(usual))?;
@@ -170,6 +207,49 @@ impl SolveRequest {
         let usual = SearchRequest::default();
         let search = self.search.as_ref().unwrap_or(&usual).options(steps, settings)?;
         Ok(Effort::Judged(SearchOptions { search, time: None }))
+    }
+
+    /// How an autoregressive model writes.
+    fn options(&self, settings: &Settings) -> Result<SampleOptions, Refusal> {
+        let others = [
+            ("search", self.search.is_some()),
+            ("one_pass", self.one_pass),
+            ("steps", self.steps.is_some()),
+            ("halt", self.halt.is_some()),
+        ];
+        if let Some((name, _)) = others.iter().find(|(_, given)| *given) {
+            let message =
+                format!("`{name}` is for recursive models, and this is an autoregressive one");
+            return Err(Refusal::content(message));
+        }
+        let usual = SampleOptions::default();
+        let write = self.write.unwrap_or_default();
+        let options = SampleOptions {
+            samples: write.samples.unwrap_or(usual.samples),
+            temperature: write.temperature.unwrap_or(usual.temperature),
+            seed: write.seed.unwrap_or(usual.seed),
+            ..usual
+        };
+        within("write.samples", options.samples, 1, settings.rollouts)?;
+        if !(options.temperature.is_finite() && options.temperature > 0.0) {
+            let message =
+                format!("`write.temperature`: {} is not a positive number", options.temperature);
+            return Err(Refusal::content(message));
+        }
+        Ok(options)
+    }
+}
+
+impl Writer {
+    /// Refuses questions that give the model nothing to begin with.
+    fn check(&self, tokens: &[u8], texts: &[String]) -> Result<(), Refusal> {
+        let mut questions = tokens.chunks_exact(self.config.seq_len);
+        match questions.position(|question| self.open.prompt(&self.config, question).is_empty()) {
+            Some(place) => {
+                Err(refuse(texts, place, "no cell is given, and a solver's order begins with one"))
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -209,7 +289,7 @@ fn read(model: &Served, texts: &[String]) -> Result<(Domain, Vec<u8>), Refusal> 
     let own = &model.domain;
     let domain = match (questions(own, &texts[0]), own.sized_for(&texts[0])) {
         (Ok(_), _) => own.clone(),
-        (Err(_), Some(sized)) if sized == *own || model.any_size => sized,
+        (Err(_), Some(sized)) if sized == *own || model.any_size() => sized,
         (Err(refused), _) => return Err(refuse(texts, 0, &refused.source.to_string())),
     };
     let mut tokens = Vec::new();

@@ -1,16 +1,15 @@
 //! Puzzles of one size that are thought about.
 
-use crate::admission::Place;
 use crate::engine::Ask;
 use crate::metrics::Metrics;
 use crate::refusal::Refusal;
+use crate::seat::Seat;
+use crate::told::Ending;
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::mpsc::UnboundedSender;
-use trm::{Found, News, Question, SearchSession, Session, Solver, Thought, sureness};
+use trm::{News, Question, SearchSession, Session, Solver, Thought, sureness};
 use trm_puzzles::Domain;
-use trm_study::{DomainReferee, Effort, Origin, Told, TrailStep};
+use trm_study::{DomainReferee, Effort, Origin};
 
 /// The two sessions of a size of puzzles, and who hears of them.
 pub(crate) struct Desk {
@@ -19,61 +18,6 @@ pub(crate) struct Desk {
     alone_seats: HashMap<usize, Seat>,
     searching: SearchSession,
     searching_seats: HashMap<usize, Seat>,
-}
-
-/// A puzzle, and who hears of it.
-struct Seat {
-    request: Arc<Request>,
-    /// Its place in the request.
-    place: usize,
-    question: Vec<u8>,
-    draft: Option<Vec<u8>>,
-    until: Instant,
-}
-
-struct Request {
-    tell: UnboundedSender<(usize, Result<Told, Refusal>)>,
-    _place: Place,
-}
-
-impl Seat {
-    /// Whether somebody still listens.
-    fn is_heard(&self) -> bool {
-        !self.request.tell.is_closed()
-    }
-
-    fn tell(&self, told: Result<Told, Refusal>) {
-        let _ = self.request.tell.send((self.place, told)); // who left hears nothing
-    }
-
-    fn step(&mut self, domain: &Domain, answer: Vec<u8>, origin: Origin) {
-        let before = self.draft.as_deref();
-        let step = TrailStep::new(domain, &self.question, before, answer, origin);
-        self.draft = step.as_ref().ok().map(|step| step.answer.clone());
-        self.tell(step.map(Told::Step).map_err(|error| Refusal::failed(error.to_string())));
-    }
-}
-
-impl Seat {
-    /// Tells the answer of a search, as a draft if it is another than the last, and the end.
-    fn found(mut self, domain: &Domain, mut found: Found) {
-        domain.clip(&mut found.answer);
-        // empty if the time was up before the first step
-        if self.draft.as_deref().unwrap_or_default() != found.answer {
-            let Found { chain, chain_steps: step, halt_logit, .. } = found;
-            let origin = Origin { chain, step, halt_logit, sureness: Vec::new() };
-            self.step(domain, found.answer.clone(), origin);
-        }
-        self.end(Some(found));
-    }
-
-    /// Leaves, and tells the end: whoever hears of it finds the room free that it took.
-    fn end(self, found: Option<Found>) {
-        let Seat { request, place, .. } = self;
-        let tell = request.tell.clone();
-        drop(request);
-        let _ = tell.send((place, Ok(Told::End(found)))); // who left hears nothing
-    }
 }
 
 impl Desk {
@@ -96,31 +40,20 @@ impl Desk {
     }
 
     /// Puts the puzzles of a request to the end of the queue.
-    pub(crate) fn seat(&mut self, ask: Ask) {
+    pub(crate) fn seat(&mut self, ask: Ask<Effort>) {
         let question = Question { tokens: &ask.tokens, puzzles: &ask.puzzles };
         let pushed = match ask.effort {
             Effort::OnePass(limits) => self.alone.push(question, limits),
             Effort::Judged(options) => self.searching.push(question, options.search),
         };
-        let seats = match ask.effort {
+        let (seats, effort) = ask.seats();
+        let taken = match effort {
             Effort::OnePass(_) => &mut self.alone_seats,
             Effort::Judged(_) => &mut self.searching_seats,
         };
-        let request = Arc::new(Request { tell: ask.tell, _place: ask.place });
         match pushed {
-            Err(error) => {
-                let _ = request.tell.send((0, Err(Refusal::content(error.to_string()))));
-            }
-            Ok(numbers) => {
-                let cells = self.domain.seq_len();
-                for (place, (number, question)) in
-                    numbers.zip(ask.tokens.chunks_exact(cells)).enumerate()
-                {
-                    let (request, question) = (request.clone(), question.to_vec());
-                    let seat = Seat { request, place, question, draft: None, until: ask.until };
-                    seats.insert(number, seat);
-                }
-            }
+            Err(error) => seats[0].refuse(Refusal::content(error.to_string())),
+            Ok(numbers) => taken.extend(numbers.zip(seats)),
         }
     }
 
@@ -167,7 +100,7 @@ impl Desk {
             seat.step(&self.domain, answer, Origin { chain: 1, step, halt_logit, sureness });
             if last && let Some(seat) = self.alone_seats.remove(&puzzle) {
                 metrics.answered.inc();
-                seat.end(None);
+                seat.end(Ending::Alone);
             }
         }
         while let Some(news) = self.searching.take() {
@@ -177,6 +110,10 @@ impl Desk {
                     let sureness = sureness(&logits, answer.len());
                     let origin = Origin { chain: 1, step, halt_logit, sureness };
                     seat.step(&self.domain, answer, origin);
+                }
+                News::Chain(end) => {
+                    let Some(seat) = self.searching_seats.get(&end.puzzle) else { continue };
+                    seat.chain(&self.domain, end);
                 }
                 News::Found(found) => {
                     let Some(seat) = self.searching_seats.remove(&found.puzzle) else { continue };
@@ -198,6 +135,6 @@ fn failed(result: Result<(), trm::Error>, seats: &mut HashMap<usize, Seat>) {
     };
     let lost: Vec<usize> = seats.keys().copied().filter(lost).collect();
     for seat in lost.iter().filter_map(|number| seats.remove(number)) {
-        seat.tell(Err(Refusal::failed(error.to_string())));
+        seat.refuse(Refusal::failed(error.to_string()));
     }
 }

@@ -3,22 +3,26 @@
 use crate::engine::Engine;
 use crate::metrics::Metrics;
 use crate::refusal::Refusal;
+use crate::{thinking, writing};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use trm::{Config, Model, Network};
+use trm::{Autoregressive, AutoregressiveConfig, Config, Model, Network, Solver};
+use trm_data::AnyModel;
 use trm_ops::DType;
 use trm_puzzles::{Domain, Look};
+use trm_study::{Effort, SampleOptions};
+use trm_train::OpenCells;
 
 /// A model and what it is called in requests.
 pub struct Named {
     /// Its name.
     pub name: String,
     /// The model.
-    pub model: Arc<Model>,
+    pub model: AnyModel,
     /// Its domain with a judge from outside, if there is one; its puzzles have one size then.
     pub judged: Option<Domain>,
-    /// What its activations are kept in.
+    /// What the activations of a recursive model are kept in.
     pub dtype: DType,
 }
 
@@ -27,15 +31,91 @@ pub struct Named {
 pub(crate) struct Served {
     pub name: String,
     pub domain: Domain,
+    pub mind: Mind,
+    parameters: usize,
+}
+
+/// How a model comes to an answer, and the engine in which it does.
+#[derive(Debug)]
+pub(crate) enum Mind {
+    /// It revises drafts.
+    Recursive(Thinker),
+    /// It writes cell after cell.
+    Autoregressive(Writer),
+}
+
+#[derive(Debug)]
+pub(crate) struct Thinker {
     pub config: Config,
     /// Whether puzzles may have another size than the domain's.
     pub any_size: bool,
-    pub parameters: usize,
-    pub dtype: DType,
-    pub engine: Engine,
+    pub engine: Engine<Effort>,
+    dtype: DType,
+}
+
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub config: AutoregressiveConfig,
+    pub open: OpenCells,
+    pub engine: Engine<SampleOptions>,
+}
+
+impl Thinker {
+    fn start(
+        (model, dtype): (Arc<Model>, DType),
+        one_size: bool,
+        batch: usize,
+        metrics: Metrics,
+    ) -> Thinker {
+        let config = model.config().clone();
+        let any_size = config.fits_any_grid() && !one_size;
+        let solver = move |domain: &Domain| {
+            Solver::new(trm_train::fit(model.clone(), &domain.name()), dtype).batch(batch)
+        };
+        let engine = Engine::start(move |asked| thinking::run(&solver, asked, &metrics));
+        Thinker { config, any_size, engine, dtype }
+    }
+}
+
+impl Writer {
+    fn start(model: Autoregressive, batch: usize, metrics: Metrics) -> Result<Writer, String> {
+        let config = model.config().clone();
+        let open = OpenCells::of(&config).map_err(|error| error.to_string())?;
+        let cells = open.clone();
+        let engine = Engine::start(move |asked| {
+            writing::run(&model, &cells, batch, asked, &metrics);
+        });
+        Ok(Writer { config, open, engine })
+    }
 }
 
 impl Served {
+    fn start(named: Named, batch: usize, metrics: &Metrics) -> Result<Served, String> {
+        let Named { name, model, judged, dtype } = named;
+        let one_size = judged.is_some();
+        let own = || model.domain().parse::<Domain>().map_err(|error| error.to_string());
+        let domain = judged.map_or_else(own, Ok)?;
+        let count = |parameters: Vec<&trm_ops::Parameter>| {
+            parameters.into_iter().map(|p| p.value().len()).sum()
+        };
+        let (parameters, mind) = match model {
+            AnyModel::Recursive(model) => (
+                count(model.parameters()),
+                Mind::Recursive(Thinker::start((model, dtype), one_size, batch, metrics.clone())),
+            ),
+            AnyModel::Autoregressive(model) => (
+                count(model.parameters()),
+                Mind::Autoregressive(Writer::start(*model, batch, metrics.clone())?),
+            ),
+        };
+        Ok(Served { name, domain, mind, parameters })
+    }
+
+    /// Whether puzzles may have another size than the domain's.
+    pub(crate) fn any_size(&self) -> bool {
+        matches!(&self.mind, Mind::Recursive(thinker) if thinker.any_size)
+    }
+
     /// What there is to know of the model, and of how its puzzles look.
     pub(crate) fn json(&self) -> Value {
         let domain = &self.domain;
@@ -49,10 +129,17 @@ impl Served {
         };
         let looks = tokens().filter_map(|token| Some((symbol(token), look(token)?.into())));
         let layout = domain.layout();
+        let (architecture, steps, precision) = match &self.mind {
+            Mind::Recursive(Thinker { config, dtype, .. }) => {
+                ("recursive", Some(config.supervision_steps), *dtype)
+            }
+            Mind::Autoregressive(_) => ("autoregressive", None, DType::F32),
+        };
         json!({
             "id": self.name,
             "object": "model",
             "owned_by": "trm",
+            "architecture": architecture,
             "domain": domain.name(),
             "kind": domain.kind(),
             "columns": layout.columns,
@@ -61,11 +148,11 @@ impl Served {
             "symbols": tokens().map(symbol).collect::<Vec<_>>(),
             "open": tokens().find(|token| !domain.is_given(*token)).map(symbol),
             "looks": looks.collect::<Map<_, _>>(),
-            "any_size": self.any_size,
+            "any_size": self.any_size(),
             "has_rules": domain.has_rules(),
             "parameters": self.parameters,
-            "steps": self.config.supervision_steps,
-            "precision": self.dtype.to_string(),
+            "steps": steps,
+            "precision": precision.to_string(),
         })
     }
 }
@@ -90,17 +177,10 @@ impl Models {
     ) -> Result<Models, String> {
         let first = models.first().ok_or("no model to serve")?.name.clone();
         let mut all = BTreeMap::new();
-        for Named { name, model, judged, dtype } in models {
-            let one_size = judged.is_some();
-            let domain = judged.map_or_else(|| model.config().domain.parse::<Domain>(), Ok);
-            let domain = domain.map_err(|error| format!("model `{name}`: {error}"))?;
-            let parameters = model.parameters().iter().map(|p| p.value().len()).sum();
-            let config = model.config().clone();
-            let any_size = config.fits_any_grid() && !one_size;
-            let engine = Engine::start(model, dtype, batch, metrics.clone());
-            let name_of = name.clone();
-            let served =
-                Served { name: name_of, domain, config, any_size, parameters, dtype, engine };
+        for named in models {
+            let name = named.name.clone();
+            let served = Served::start(named, batch, metrics);
+            let served = served.map_err(|error| format!("model `{name}`: {error}"))?;
             if all.insert(name.clone(), served).is_some() {
                 return Err(format!("two models are called `{name}`"));
             }

@@ -30,14 +30,14 @@ mod writing;
 
 pub use intervals::wilson;
 pub use thinking::search::{DomainReferee, SearchOptions, SearchReport, chain_steps, search};
-pub use thinking::trail::{Effort, Origin, Told, Trail, TrailStep, think};
+pub use thinking::trail::{Effort, Origin, Told, Trail, TrailStep, probability, think};
 pub use trm_data::Error;
 pub use trm_train::{
     Bin, EvalOptions, Evaluation, Outputs, Score, StepScore, Validity, check_fit, evaluate,
     evaluate_autoregressive, evaluate_until, fit,
 };
 pub use votes::{VoteOptions, VoteReport, vote};
-pub use writing::choosing::{BestOf, Chosen, SampleOptions, best_of, write_best};
+pub use writing::choosing::{BestOf, Choice, Chosen, SampleOptions, best_of, write_best};
 pub use writing::first_errors::{FirstErrors, first_errors};
 
 /// What does not fit together, in words.

@@ -18,7 +18,7 @@ mod generate;
 mod sequence;
 
 pub use config::{AutoregressiveConfig, Order};
-pub use generate::{Sampling, Written, generate};
+pub use generate::{Sampling, Writing, Written, generate};
 pub use sequence::{Lesson, UNLABELLED};
 
 /// A causal transformer that writes answers.

@@ -30,7 +30,8 @@ mod network;
 mod solve;
 
 pub use autoregressive::{
-    Autoregressive, AutoregressiveConfig, Lesson, Order, Sampling, UNLABELLED, Written, generate,
+    Autoregressive, AutoregressiveConfig, Lesson, Order, Sampling, UNLABELLED, Writing, Written,
+    generate,
 };
 pub use config::{Config, Positions};
 pub use error::{ConfigError, Error, InputError, WeightsError};
@@ -38,6 +39,6 @@ pub use mix::Mix;
 pub use model::{Model, Question, State, Step};
 pub use network::Network;
 pub use solve::{
-    Found, Judgement, Limits, News, Referee, Search, SearchSession, Session, Solver, Thought, Undo,
-    sureness,
+    ChainEnd, Found, Judgement, Limits, News, Referee, Search, SearchSession, Session, Solver,
+    Thought, Undo, sureness,
 };

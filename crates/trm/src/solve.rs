@@ -11,7 +11,7 @@ mod batch;
 mod search;
 mod session;
 
-pub use search::{Found, Judgement, News, Referee, Search, SearchSession, Undo};
+pub use search::{ChainEnd, Found, Judgement, News, Referee, Search, SearchSession, Undo};
 pub use session::{Limits, Session, Thought, sureness};
 
 use batch::Batch;

@@ -138,6 +138,16 @@ pub enum AnyModel {
     Autoregressive(Box<Autoregressive>),
 }
 
+impl AnyModel {
+    /// The name of the domain that it was trained on.
+    pub fn domain(&self) -> &str {
+        match self {
+            AnyModel::Recursive(model) => &model.config().domain,
+            AnyModel::Autoregressive(model) => &model.config().domain,
+        }
+    }
+}
+
 /// [`load_model`] of whichever kind the folder holds.
 ///
 /// # Errors

@@ -67,7 +67,7 @@ pub(super) async fn complete(
     let puzzle = puzzle(model, &last.content.text());
     let wanted = SolveRequest { puzzle: Some(Puzzle::Text(puzzle)), puzzles: None, ..chat.trm };
     let asked = wanted.check(model, &server.settings)?;
-    let mut telling = ask(&server, model, asked, bytes.len())?;
+    let mut telling = ask(&server, asked, bytes.len())?;
     let answers = wait(&server, &mut telling).await?;
     let text = text(&telling, &answers[0]);
     Ok(match chat.stream {

@@ -87,7 +87,7 @@ fn text() -> Value {
 
 fn answers() -> Value {
     let mut answers = json_of("SolveResponse");
-    let events = "with `Accept: text/event-stream`: `draft` for every step, `answer` for every puzzle, then `end`; or `error`";
+    let events = "with `Accept: text/event-stream`: `draft` for every step or written cell, `chain` when one of a search ends, `answer` for every puzzle, then `end`; or `error`";
     answers["text/event-stream"] = json!({"schema": {"type": "string", "description": events}});
     answers
 }
@@ -98,7 +98,10 @@ fn schemas() -> Value {
         "Models": object(
             json!({
                 "object": {"type": "string"},
-                "data": {"type": "array", "items": {"type": "object", "required": ["id", "domain"]}},
+                "data": {"type": "array", "items": {
+                    "type": "object",
+                    "required": ["id", "domain", "architecture"],
+                }},
             }),
             &["object", "data"],
         ),
@@ -138,7 +141,7 @@ fn schemas() -> Value {
                 "answer": {"type": "string"},
                 "rows": {"type": "array", "items": {"type": "array", "items": {"type": "string"}}},
                 "sureness": {"type": "array", "items": {"type": "number"}},
-                "halt_probability": {"type": "number"},
+                "halt_probability": {"type": ["number", "null"]},
                 "changed": {"type": "array", "items": {"type": "integer"}},
                 "solved": {"type": ["boolean", "null"]},
             }),
@@ -154,6 +157,8 @@ fn schemas() -> Value {
                 "steps": {"type": "integer"},
                 "verified": {"type": "boolean"},
                 "chains": {"type": "integer"},
+                "probability": {"type": "number"},
+                "sample": {"type": "integer"},
                 "drafts": {"type": "array", "items": {"$ref": "#/components/schemas/Draft"}},
             }),
             &["question", "answer", "solved", "verdict", "steps"],
@@ -186,6 +191,14 @@ fn solve_request() -> Value {
         }),
         &[],
     ));
+    let write = closed(object(
+        json!({
+            "samples": count,
+            "temperature": {"type": ["number", "null"], "exclusiveMinimum": 0},
+            "seed": {"type": ["integer", "null"], "minimum": 0},
+        }),
+        &[],
+    ));
     object(
         json!({
             "model": {"type": ["string", "null"]},
@@ -196,6 +209,7 @@ fn solve_request() -> Value {
             "halt": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 1},
             "one_pass": {"type": "boolean"},
             "search": {"anyOf": [search, {"type": "null"}]},
+            "write": {"anyOf": [write, {"type": "null"}]},
             "drafts": {"enum": ["last", "all"]},
         }),
         &[],

@@ -1,12 +1,11 @@
 //! `POST /v1/solve`.
 
-use crate::asked::{Asked, Drafts, SolveRequest};
+use crate::asked::{Asked, Drafts, SolveRequest, Way};
 use crate::body;
 use crate::engine::Ask;
-use crate::models::Served;
 use crate::refusal::Refusal;
 use crate::server::Server;
-use crate::told::{Trail, draft};
+use crate::told::{Heard, Trail, chain};
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::header;
@@ -19,7 +18,6 @@ use std::time::Instant;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use trm_puzzles::Domain;
-use trm_study::Told;
 
 pub(super) async fn solve(
     State(server): State<Arc<Server>>,
@@ -30,7 +28,7 @@ pub(super) async fn solve(
     let wanted: SolveRequest = body::json(&bytes)?;
     let model = server.models.get(wanted.model.as_deref())?;
     let asked = wanted.check(model, &server.settings)?;
-    let told = ask(&server, model, asked, bytes.len())?;
+    let told = ask(&server, asked, bytes.len())?;
     match streams {
         true => Ok(events(server.clone(), told)),
         false => answers(&server, &model.name, told).await,
@@ -48,31 +46,30 @@ pub(super) struct Telling {
     tokens: Vec<u8>,
     drafts: Drafts,
     started: Instant,
-    told: UnboundedReceiver<(usize, Result<Told, Refusal>)>,
+    told: UnboundedReceiver<(usize, Result<Heard, Refusal>)>,
 }
 
 impl Telling {
     fn trails(&self) -> Vec<Trail<'_>> {
         let questions = self.tokens.chunks_exact(self.domain.seq_len());
-        let trail = |question| Trail { domain: &self.domain, question, steps: Vec::new() };
+        let trail = |question| Trail { domain: &self.domain, question, drafts: Vec::new() };
         questions.map(trail).collect()
     }
 }
 
 /// Brings a request to its engine, if there is room.
-pub(super) fn ask(
-    server: &Server,
-    model: &Served,
-    asked: Asked,
-    bytes: usize,
-) -> Result<Telling, Refusal> {
+pub(super) fn ask(server: &Server, asked: Asked<'_>, bytes: usize) -> Result<Telling, Refusal> {
     let place = server.admission.enter(asked.puzzles.len(), bytes)?;
     let (tell, told) = unbounded_channel();
     let started = Instant::now();
-    let Asked { domain, tokens, puzzles, effort, time, drafts } = asked;
+    let Asked { domain, tokens, puzzles, way, time, drafts } = asked;
     let until = started + time;
     let (own_domain, own_tokens) = (domain.clone(), tokens.clone());
-    model.engine.ask(Ask { domain, tokens, puzzles, effort, until, tell, place })?;
+    let ask = Ask { domain, tokens, puzzles, effort: (), until, tell, place };
+    match way {
+        Way::Think(engine, effort) => engine.ask(ask.with(effort))?,
+        Way::Write(engine, options) => engine.ask(ask.with(options))?,
+    }
     Ok(Telling { domain: own_domain, tokens: own_tokens, drafts, started, told })
 }
 
@@ -86,13 +83,13 @@ pub(super) async fn wait(server: &Server, telling: &mut Telling) -> Result<Vec<V
         let ended = || Refusal::failed("the engine has ended: see the server's log");
         let (puzzle, told) = told.recv().await.ok_or_else(ended)?;
         match told? {
-            Told::Step(step) => trails[puzzle].steps.push(step),
-            Told::End(found) => {
+            Heard::Draft(draft) => trails[puzzle].drafts.push(draft),
+            Heard::Chain(_) => {}
+            Heard::End(ending) => {
                 let trail = &mut trails[puzzle];
-                let last = trail.steps.last();
-                server.metrics.verdict(last.and_then(|last| last.verdict.decision()));
-                answers[puzzle] = trail.end(found.as_ref(), telling.drafts);
-                trail.steps = Vec::new();
+                server.metrics.verdict(trail.decision(&ending));
+                answers[puzzle] = trail.end(&ending, telling.drafts);
+                trail.drafts = Vec::new();
                 open -= 1;
             }
         }
@@ -116,11 +113,13 @@ async fn answers(server: &Server, model: &str, mut telling: Telling) -> Result<R
 fn events(server: Arc<Server>, telling: Telling) -> Response {
     let (send, events) = unbounded_channel::<Result<Event, Infallible>>();
     tokio::spawn(async move {
-        let event =
-            |name: &str, data: Value| Ok(Event::default().event(name).data(data.to_string()));
+        let event = |name: &str, puzzle: usize, mut data: Value| {
+            data["puzzle"] = puzzle.into();
+            Ok(Event::default().event(name).data(data.to_string()))
+        };
         let Telling { domain, tokens, drafts, started, mut told } = telling;
         let questions: Vec<&[u8]> = tokens.chunks_exact(domain.seq_len()).collect();
-        let trail = |question| Trail { domain: &domain, question, steps: Vec::new() };
+        let trail = |question| Trail { domain: &domain, question, drafts: Vec::new() };
         let mut trails: Vec<Trail<'_>> = questions.into_iter().map(trail).collect();
         let mut open = trails.len();
         while open > 0 {
@@ -131,30 +130,27 @@ fn events(server: Arc<Server>, telling: Telling) -> Response {
             let Some((puzzle, told)) = next else { return };
             let sent = match told {
                 Err(refusal) => {
-                    let _ = send.send(event("error", refusal.json()));
+                    let _ = send.send(event("error", puzzle, refusal.json()));
                     return;
                 }
-                Ok(Told::Step(step)) => {
-                    let mut data = draft(&domain, &step);
-                    data["puzzle"] = puzzle.into();
-                    trails[puzzle].steps.push(step);
-                    event("draft", data)
+                Ok(Heard::Draft(draft)) => {
+                    let data = draft.json(&domain);
+                    trails[puzzle].drafts.push(draft);
+                    event("draft", puzzle, data)
                 }
-                Ok(Told::End(found)) => {
-                    let last = trails[puzzle].steps.last();
-                    server.metrics.verdict(last.and_then(|last| last.verdict.decision()));
-                    let mut data = trails[puzzle].end(found.as_ref(), drafts);
-                    data["puzzle"] = puzzle.into();
+                Ok(Heard::Chain(end)) => event("chain", puzzle, chain(&domain, &end)),
+                Ok(Heard::End(ending)) => {
+                    server.metrics.verdict(trails[puzzle].decision(&ending));
                     open -= 1;
-                    event("answer", data)
+                    event("answer", puzzle, trails[puzzle].end(&ending, drafts))
                 }
             };
             if send.send(sent).is_err() {
                 return;
             }
         }
-        let seconds = started.elapsed().as_secs_f64();
-        let _ = send.send(event("end", json!({"seconds": seconds})));
+        let seconds = json!({"seconds": started.elapsed().as_secs_f64()});
+        let _ = send.send(Ok(Event::default().event("end").data(seconds.to_string())));
     });
     Sse::new(UnboundedReceiverStream::new(events)).keep_alive(KeepAlive::default()).into_response()
 }

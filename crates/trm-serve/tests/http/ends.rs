@@ -4,6 +4,7 @@ use super::{PUZZLES, Running, post, response};
 use serde_json::json;
 use std::io::Write;
 use std::net::TcpStream;
+use trm_data::AnyModel;
 use trm_serve::{Named, Server, Settings};
 
 #[test]
@@ -25,7 +26,7 @@ fn what_has_been_asked_is_answered_before_the_end() {
 fn models_must_have_names_of_their_own_and_domains() {
     let named = |name: &str| Named {
         name: name.into(),
-        model: super::sudoku(),
+        model: AnyModel::Recursive(super::sudoku()),
         judged: None,
         dtype: trm_ops::DType::F32,
     };
@@ -36,7 +37,7 @@ fn models_must_have_names_of_their_own_and_domains() {
         "sudoku5",
         trm::Config { seq_len: 16, vocab_size: 6, ..trm::Config::default() },
     );
-    let unknown = Named { model: unknown, ..named("b") };
+    let unknown = Named { model: AnyModel::Recursive(unknown), ..named("b") };
     assert!(refused(vec![unknown]).starts_with("model `b`: unknown domain `sudoku5`"));
     let settings = Settings { cors: Some("https://a\nb".into()), ..Settings::default() };
     let refused = Server::new(vec![named("a")], settings).unwrap_err();

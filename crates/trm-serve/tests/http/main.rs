@@ -4,6 +4,7 @@ mod answers;
 mod documents;
 mod ends;
 mod refusals;
+mod written;
 
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use serde_json::Value;
@@ -14,7 +15,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
-use trm::{Config, Mix, Model};
+use trm::{Autoregressive, AutoregressiveConfig, Config, Mix, Model, Order};
+use trm_data::AnyModel;
 use trm_ops::{DType, Device};
 use trm_serve::{Named, Server, Settings, serve};
 
@@ -48,6 +50,22 @@ fn maze() -> Arc<Model> {
     model("maze5x5", Config { seq_len: 25, vocab_size: 6, ..grid })
 }
 
+/// A small autoregressive model of 4×4 Sudoku with random weights.
+fn writer(order: Order) -> Box<Autoregressive> {
+    let config = AutoregressiveConfig {
+        domain: "sudoku4".into(),
+        vocab_size: 6,
+        seq_len: 16,
+        order,
+        hidden: 32,
+        heads: 2,
+        blocks: 1,
+        ..AutoregressiveConfig::default()
+    };
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    Box::new(Autoregressive::new(&config, &Device::cpu(1), &mut rng).unwrap())
+}
+
 /// A server that runs as long as this lives.
 struct Running {
     address: SocketAddr,
@@ -59,7 +77,13 @@ impl Running {
     fn new(settings: Settings) -> Running {
         let named =
             |name: &str, model| Named { name: name.into(), model, judged: None, dtype: DType::F32 };
-        let models = vec![named("four", sudoku()), named("maze", maze())];
+        let written = |order| AnyModel::Autoregressive(writer(order));
+        let models = vec![
+            named("four", AnyModel::Recursive(sudoku())),
+            named("maze", AnyModel::Recursive(maze())),
+            named("raster", written(Order::Raster)),
+            named("solver", written(Order::Solver)),
+        ];
         let server = Arc::new(Server::new(models, settings).unwrap());
         let (end, ended) = oneshot::channel();
         let (tell, told) = std::sync::mpsc::channel();

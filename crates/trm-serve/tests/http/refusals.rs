@@ -47,6 +47,31 @@ fn what_cannot_be_done_is_said_in_one_line() {
             422,
             "`identifier`: the model knows 0 to 0",
         ),
+        (
+            json!({"puzzle": puzzle, "write": {"samples": 2}}).to_string(),
+            422,
+            "`write` is for autoregressive models",
+        ),
+        (
+            json!({"model": "raster", "puzzle": puzzle, "one_pass": true}).to_string(),
+            422,
+            "`one_pass` is for recursive models",
+        ),
+        (
+            json!({"model": "raster", "puzzle": puzzle, "write": {"samples": 0}}).to_string(),
+            422,
+            "`write.samples`: 0 is not 1 to 1024",
+        ),
+        (
+            json!({"model": "raster", "puzzle": puzzle, "write": {"temperature": 0}}).to_string(),
+            422,
+            "`write.temperature`: 0 is not a positive number",
+        ),
+        (
+            json!({"model": "solver", "puzzle": "................"}).to_string(),
+            422,
+            "the puzzle: no cell is given",
+        ),
         (json!({"puzzle": "1234"}).to_string(), 422, "found 4 cells: a 4×4 grid has 16"),
         (json!({"puzzle": "5..............."}).to_string(), 422, "digit 5"),
         (json!({"puzzle": "11.............."}).to_string(), 422, "the puzzle: "),
@@ -59,7 +84,7 @@ fn what_cannot_be_done_is_said_in_one_line() {
         (
             json!({"model": "five", "puzzle": puzzle}).to_string(),
             404,
-            "no model `five`; there are `four`, `maze`",
+            "no model `five`; there are `four`, `maze`, `raster`, `solver`",
         ),
     ] {
         let (found, text) = server.post("/v1/solve", &body);

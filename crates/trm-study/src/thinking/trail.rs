@@ -121,6 +121,7 @@ pub fn think(
                     let sureness = sureness(&logits, answer.len());
                     teller.step(puzzle, answer, Origin { chain: 1, step, halt_logit, sureness })
                 }
+                News::Chain(_) => Ok(()),
                 News::Found(found) => teller.found(found),
             };
             let session = solver.search(Box::new(DomainReferee(Some(domain.clone()))));
@@ -168,8 +169,8 @@ impl Teller<'_> {
     }
 }
 
-/// The logistic function.
-fn probability(halt_logit: f32) -> f64 {
+/// The probability that a logit stands for: the logistic function.
+pub fn probability(halt_logit: f32) -> f64 {
     1.0 / (1.0 + (-f64::from(halt_logit)).exp())
 }
 

@@ -21,8 +21,15 @@ pub struct SampleOptions {
     pub batch: usize,
 }
 
+impl Default for SampleOptions {
+    fn default() -> SampleOptions {
+        SampleOptions { samples: 1, temperature: 0.7, seed: 1, batch: 64 }
+    }
+}
+
 impl SampleOptions {
-    fn sampling(&self, sample: usize) -> Sampling {
+    /// How one of the answers is written, by its place from 0.
+    pub fn sampling(&self, sample: usize) -> Sampling {
         let seed = self.seed.wrapping_add(sample as u64);
         let random = Sampling::Temperature { temperature: self.temperature, seed };
         if sample == 0 { Sampling::Greedy } else { random }
@@ -49,15 +56,16 @@ impl Chosen {
 }
 
 /// The answers to one question so far.
-#[derive(Clone, Default)]
-struct Choice {
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
     likeliest: Option<Chosen>,
     /// The first that keeps the rules.
     kept: Option<Chosen>,
 }
 
 impl Choice {
-    fn offer(&mut self, candidate: Chosen) {
+    /// One more answer.
+    pub fn offer(&mut self, candidate: Chosen) {
         if self.kept.is_none() && candidate.keeps_the_rules() {
             self.kept = Some(candidate.clone());
         }
@@ -67,8 +75,14 @@ impl Choice {
         }
     }
 
-    fn best(&self) -> &Chosen {
-        self.kept.as_ref().or(self.likeliest.as_ref()).expect("an answer has been offered")
+    /// Whether one of them keeps the rules: no other is chosen any more.
+    pub fn is_settled(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    /// The first that keeps the rules, or else the likeliest; `None` before the first.
+    pub fn best(&self) -> Option<&Chosen> {
+        self.kept.as_ref().or(self.likeliest.as_ref())
     }
 }
 
@@ -136,10 +150,10 @@ pub fn write_best(
 ) -> Result<(), Error> {
     rounds(model, (Some(domain), questions), options, &Stop::default(), &mut |round| {
         let more = round.sample + 1 < options.samples
-            && round.choices.iter().any(|choice| choice.kept.is_none());
+            && round.choices.iter().any(|choice| !choice.is_settled());
         if !more {
             for (i, choice) in round.choices.iter().enumerate() {
-                take(round.first + i, choice.best());
+                take(round.first + i, choice.best().expect("an answer has been offered"));
             }
         }
         more
@@ -198,7 +212,7 @@ pub fn best_of(
             let is_right = |chosen: &Chosen| right(puzzle, &chosen.answer);
             any[puzzle] |= right(puzzle, &round.answers[i].0);
             score.by_probability += usize::from(choice.likeliest.as_ref().is_some_and(is_right));
-            score.by_rules += usize::from(is_right(choice.best()));
+            score.by_rules += usize::from(choice.best().is_some_and(is_right));
             score.any += usize::from(any[puzzle]);
         }
         of_some.push(score);

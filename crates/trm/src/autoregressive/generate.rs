@@ -30,21 +30,21 @@ pub struct Written {
     pub log_probability: f32,
 }
 
-/// What a generator keeps between tokens.
-struct Session<'m> {
+/// Reads tokens and keeps what it has read.
+struct Reader<'m> {
     model: &'m Autoregressive,
     tape: Tape,
     caches: Vec<KvCache>,
     batch: usize,
 }
 
-impl<'m> Session<'m> {
-    fn new(model: &'m Autoregressive, batch: usize) -> Session<'m> {
+impl<'m> Reader<'m> {
+    fn new(model: &'m Autoregressive, batch: usize) -> Reader<'m> {
         let AutoregressiveConfig { hidden, heads, .. } = *model.config();
         let (device, most) = (model.device(), model.config().sequence() - 1);
         let cache = || KvCache::new(device, batch, most, [heads, hidden / heads]);
         let caches = model.blocks.iter().map(|_| cache()).collect();
-        Session { model, tape: Tape::off(device), caches, batch }
+        Reader { model, tape: Tape::off(device), caches, batch }
     }
 
     /// Reads the next `[B · N]` tokens; gives logits of what follows the last, `[B, 1, tokens]`.
@@ -58,6 +58,79 @@ impl<'m> Session<'m> {
         }
         let last = h.shape()[1] - 1;
         model.head(tape, &h, last..last + 1)
+    }
+}
+
+/// Writes on from every prompt of a batch, a token at a time.
+///
+/// A step is too little work to change threads for: whoever takes many does so inside
+/// [`Device::install`](trm_ops::Device::install), as [`generate`] does.
+pub struct Writing<'m> {
+    reader: Reader<'m>,
+    prompts: &'m [Vec<u8>],
+    sampling: Sampling,
+    rngs: Vec<ChaCha8Rng>,
+    written: Vec<Written>,
+    /// `[B · N]`: what is read next.
+    next: Vec<u8>,
+    /// The place in the sequence that is written next.
+    place: usize,
+}
+
+impl<'m> Writing<'m> {
+    /// Begins with prompts. `first` is the place of the batch's first sequence among all, for its random numbers.
+    ///
+    /// # Panics
+    /// In [`step`](Writing::step), if a prompt is empty or its tokens do not fit the model.
+    pub fn new(
+        model: &'m Autoregressive,
+        prompts: &'m [Vec<u8>],
+        (sampling, first): (Sampling, u64),
+    ) -> Writing<'m> {
+        let rngs = (0..prompts.len() as u64).map(|i| rng(sampling, first + i)).collect();
+        let empty = Written { tokens: Vec::new(), log_probability: 0.0 };
+        let place = prompts.iter().map(Vec::len).min().unwrap_or(model.config().sequence());
+        Writing {
+            reader: Reader::new(model, prompts.len()),
+            prompts,
+            sampling,
+            rngs,
+            written: vec![empty; prompts.len()],
+            next: prompts.iter().flat_map(|prompt| &prompt[..place]).copied().collect(),
+            place,
+        }
+    }
+
+    /// Writes the next token of every sequence; longer prompts are read first. Says whether there was one to write.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn step(&mut self) -> Result<bool, Error> {
+        let config = self.reader.model.config();
+        if self.place == config.sequence() {
+            return Ok(false);
+        }
+        let logits = self.reader.read(&self.next).to_f32_vec()?;
+        self.next.clear();
+        let rows = logits.chunks_exact(config.tokens()).zip(&mut self.written);
+        for ((row, written), (prompt, rng)) in rows.zip(self.prompts.iter().zip(&mut self.rngs)) {
+            if let Some(token) = prompt.get(self.place) {
+                self.next.push(*token); // read, not chosen
+                continue;
+            }
+            let allowed = config.allowed(self.place);
+            let (choice, log_probability) = choose(&row[allowed.clone()], self.sampling, rng);
+            self.next.push((allowed.start + choice) as u8);
+            written.tokens.extend(self.next.last());
+            written.log_probability += log_probability;
+        }
+        self.place += 1;
+        Ok(true)
+    }
+
+    /// What has been written so far, by sequence.
+    pub fn written(&self) -> &[Written] {
+        &self.written
     }
 }
 
@@ -75,39 +148,11 @@ pub fn generate(
     (sampling, first): (Sampling, u64),
 ) -> Result<Vec<Written>, Error> {
     // once around all tokens: each is too little work to change threads for
-    model.device().install(|| write(model, prompts, (sampling, first)))
-}
-
-fn write(
-    model: &Autoregressive,
-    prompts: &[Vec<u8>],
-    (sampling, first): (Sampling, u64),
-) -> Result<Vec<Written>, Error> {
-    let config = model.config();
-    let mut rngs: Vec<ChaCha8Rng> =
-        (0..prompts.len() as u64).map(|i| rng(sampling, first + i)).collect();
-    let empty = Written { tokens: Vec::new(), log_probability: 0.0 };
-    let mut written = vec![empty; prompts.len()];
-    let mut session = Session::new(model, prompts.len());
-    let shortest = prompts.iter().map(Vec::len).min().unwrap_or(config.sequence());
-    let mut next: Vec<u8> = prompts.iter().flat_map(|p| &p[..shortest]).copied().collect();
-    for place in shortest..config.sequence() {
-        let logits = session.read(&next).to_f32_vec()?;
-        next.clear();
-        let rows = logits.chunks_exact(config.tokens()).zip(&mut written);
-        for ((row, written), (prompt, rng)) in rows.zip(prompts.iter().zip(&mut rngs)) {
-            if let Some(token) = prompt.get(place) {
-                next.push(*token); // read, not chosen
-                continue;
-            }
-            let allowed = config.allowed(place);
-            let (choice, log_probability) = choose(&row[allowed.clone()], sampling, rng);
-            next.push((allowed.start + choice) as u8);
-            written.tokens.extend(next.last());
-            written.log_probability += log_probability;
-        }
-    }
-    Ok(written)
+    model.device().install(|| {
+        let mut writing = Writing::new(model, prompts, (sampling, first));
+        while writing.step()? {}
+        Ok(writing.written)
+    })
 }
 
 fn rng(sampling: Sampling, sequence: u64) -> ChaCha8Rng {

@@ -134,6 +134,25 @@ pub struct Found {
     pub halt_logit: f32,
 }
 
+/// A chain of a search that has ended with a draft of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChainEnd {
+    /// Which puzzle: the number that [`SearchSession::push`] gave it.
+    pub puzzle: usize,
+    /// Number among the puzzle's chains, from 1.
+    pub chain: usize,
+    /// Its supervision steps.
+    pub steps: usize,
+    /// What it supposed: cells of the question, and the tokens it thought on with.
+    pub supposed: Vec<(usize, u8)>,
+    /// `[S]`: its last draft, with its givens restored.
+    pub answer: Vec<u8>,
+    /// The model's halting logit for it.
+    pub halt_logit: f32,
+    /// What the rules say of it.
+    pub judgement: Judgement,
+}
+
 /// What a search tells while it goes on.
 #[derive(Clone, Debug, PartialEq)]
 pub enum News {
@@ -150,6 +169,8 @@ pub enum News {
         /// `[S · V]`: those of the network, before givens were restored.
         logits: Vec<f32>,
     },
+    /// A chain has ended. Those that are under way when the answer is known are not told.
+    Chain(ChainEnd),
     /// A puzzle's outcome.
     Found(Found),
 }
@@ -158,7 +179,9 @@ impl News {
     /// Which puzzle they are of.
     pub fn puzzle(&self) -> usize {
         match self {
-            News::Draft { puzzle, .. } | News::Found(Found { puzzle, .. }) => *puzzle,
+            News::Draft { puzzle, .. }
+            | News::Chain(ChainEnd { puzzle, .. })
+            | News::Found(Found { puzzle, .. }) => *puzzle,
         }
     }
 }
@@ -248,7 +271,8 @@ impl SearchSession {
     }
 
     /// Begins chains while there are free rows, and takes one supervision step of all, whose news can be taken then;
-    /// nothing if there are no puzzles. Earlier drafts that nobody has taken are gone, outcomes are not.
+    /// nothing if there are no puzzles. Earlier drafts and ends of chains that nobody has taken are gone, outcomes are
+    /// not.
     ///
     /// # Errors
     /// [`Error::NotFinite`] names puzzles for which the network computes a NaN or an infinity: they have left the
@@ -286,7 +310,7 @@ impl SearchSession {
         if broken.is_empty() { Ok(()) } else { Err(Error::NotFinite { puzzles: broken }) }
     }
 
-    /// The next news that have not been taken. Those of a step are drafts first, then outcomes.
+    /// The next news that have not been taken. Those of a step are drafts and ends of chains first, then outcomes.
     pub fn take(&mut self) -> Option<News> {
         self.news.pop_front()
     }
@@ -336,16 +360,22 @@ impl SearchSession {
             (puzzles.question(chain.puzzle).expect("it is there"), chain.last_draft())
         });
         let judgements = referee.judge_all(&asked.collect::<Vec<_>>())?;
+        let mut ends = Vec::new();
         for ((row, draft), judgement) in told.into_iter().zip(judgements) {
             let chain = &mut chains[row];
             puzzles.hear(chain, judgement);
             if chain.rollout == 0 {
                 news.push_back(chain.news());
             }
+            if chain.over || judgement == (Judgement::Right { cost: None }) {
+                let question = puzzles.question(chain.puzzle).expect("it is there");
+                ends.push(chain.end(question, batch.question(row), judgement));
+            }
             if chain.is_impatient() {
                 suppose((batch, row), draft.logits, &**referee, &mut chain.rng);
             }
         }
+        news.extend(ends);
         Ok(())
     }
 

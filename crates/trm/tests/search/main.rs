@@ -64,7 +64,7 @@ fn finish(session: &mut SearchSession, stop_after: usize) -> Vec<News> {
 fn found(told: Vec<News>) -> Vec<Found> {
     let of = |news| match news {
         News::Found(found) => Some(found),
-        News::Draft { .. } => None,
+        News::Draft { .. } | News::Chain(_) => None,
     };
     let mut found: Vec<Found> = told.into_iter().filter_map(of).collect();
     found.sort_by_key(|f| f.puzzle);
@@ -255,6 +255,33 @@ fn later_chains_suppose_what_they_doubt_when_their_patience_ends() {
     assert_eq!(judged[..6], judged[6..12], "nothing is open to be supposed");
 }
 
+#[test]
+fn every_chain_tells_its_end_and_what_it_supposed() {
+    let search = Search { steps: 5, rollouts: 3, patience: 2, ..SEARCH };
+    let blanks = Blanks::default();
+    let mut session = solver(1).search(Box::new(blanks.clone()));
+    let asked = tokens(1);
+    session.push(Question { tokens: &asked, puzzles: &[0] }, search).unwrap();
+    let told = finish(&mut session, usize::MAX);
+    let ends: Vec<_> = told
+        .iter()
+        .filter_map(|news| match news {
+            News::Chain(end) => Some(end),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(ends.iter().map(|end| end.chain).collect::<Vec<_>>(), [1, 2, 3]);
+    let judged = blanks.0.lock().unwrap();
+    for (end, drafts) in ends.iter().zip(judged.chunks_exact(5)) {
+        assert_eq!((end.puzzle, end.steps, end.judgement), (0, 5, Judgement::Wrong));
+        assert_eq!(end.answer, drafts[4]);
+        // after the second and the fourth step; a token that is open itself supposes nothing
+        assert_eq!(end.supposed.is_empty(), end.chain == 1, "{end:?}");
+        assert!(end.supposed.len() <= 2);
+        assert!(end.supposed.iter().all(|(cell, token)| asked[*cell] == 1 && *token != 1));
+    }
+}
+
 /// Approves drafts that begin with their question's first cells, which only restoring them can make sure of.
 struct Givens;
 
@@ -288,7 +315,7 @@ fn givens_are_restored_before_a_draft_is_judged_told_or_found() {
             panic!("the first chains' drafts come first: {told:?}")
         };
         assert_eq!((*of, answer), (puzzle, &kept));
-        let News::Found(found) = &told[3 + puzzle] else { panic!("{told:?}") };
+        let News::Found(found) = &told[6 + puzzle] else { panic!("{told:?}") };
         assert_eq!((&found.answer, found.verified, found.steps), (&kept, true, 1));
         assert_eq!(found.halt_logit, *halt_logit);
     }

@@ -1,6 +1,6 @@
 //! What is known of the puzzles of a search.
 
-use super::{Found, Judgement, News, Referee, Search, Undo};
+use super::{ChainEnd, Found, Judgement, News, Referee, Search, Undo};
 use crate::model::Question;
 use crate::solve::batch::Draft;
 use crate::solve::session::is_sure;
@@ -58,6 +58,26 @@ impl Chain {
         let (answer, halt_logit) = self.last.clone();
         let logits = self.logits.clone();
         News::Draft { puzzle: self.puzzle, step: self.steps, answer, halt_logit, logits }
+    }
+
+    /// Tells its end: `question` is what was asked, `looked_at` what it looks at by now.
+    pub(super) fn end(&self, question: &[u8], looked_at: &[u8], judgement: Judgement) -> News {
+        let mut looked_at = looked_at.to_vec();
+        if let Some(undo) = &self.undo {
+            undo(&mut looked_at);
+        }
+        let cells = question.iter().zip(&looked_at).enumerate();
+        let supposed = cells.filter(|(_, (asked, looked_at))| asked != looked_at);
+        let (answer, halt_logit) = self.last.clone();
+        News::Chain(ChainEnd {
+            puzzle: self.puzzle,
+            chain: self.rollout + 1,
+            steps: self.steps,
+            supposed: supposed.map(|(cell, (_, token))| (cell, *token)).collect(),
+            answer,
+            halt_logit,
+            judgement,
+        })
     }
 }
 
