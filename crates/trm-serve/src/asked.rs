@@ -1,7 +1,7 @@
 //! What a request asks for, checked.
 
 use crate::engine::Engine;
-use crate::models::{Mind, Served, Writer};
+use crate::models::{Mind, Served};
 use crate::refusal::Refusal;
 use crate::settings::Settings;
 use serde::Deserialize;
@@ -157,11 +157,7 @@ impl SolveRequest {
                 let effort = self.effort(&thinker.config, &domain, settings)?;
                 (Way::Think(&thinker.engine, effort), thinker.config.puzzle_identifiers)
             }
-            Mind::Autoregressive(writer) => {
-                let options = self.options(settings)?;
-                writer.check(&tokens, &texts)?;
-                (Way::Write(&writer.engine, options), 0)
-            }
+            Mind::Autoregressive(engine) => (Way::Write(engine, self.options(settings)?), 0),
         };
         if self.identifier as usize >= identifiers.max(1) {
             let message = format!("`identifier`: the model knows 0 to {}", identifiers.max(1) - 1);
@@ -237,19 +233,6 @@ impl SolveRequest {
             return Err(Refusal::content(message));
         }
         Ok(options)
-    }
-}
-
-impl Writer {
-    /// Refuses questions that give the model nothing to begin with.
-    fn check(&self, tokens: &[u8], texts: &[String]) -> Result<(), Refusal> {
-        let mut questions = tokens.chunks_exact(self.config.seq_len);
-        match questions.position(|question| self.open.prompt(&self.config, question).is_empty()) {
-            Some(place) => {
-                Err(refuse(texts, place, "no cell is given, and a solver's order begins with one"))
-            }
-            None => Ok(()),
-        }
     }
 }
 

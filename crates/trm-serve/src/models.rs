@@ -7,7 +7,7 @@ use crate::{thinking, writing};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use trm::{Autoregressive, AutoregressiveConfig, Config, Model, Network, Solver};
+use trm::{Autoregressive, Config, Model, Network, Solver};
 use trm_data::AnyModel;
 use trm_ops::DType;
 use trm_puzzles::{Domain, Look};
@@ -41,7 +41,7 @@ pub(crate) enum Mind {
     /// It revises drafts.
     Recursive(Thinker),
     /// It writes cell after cell.
-    Autoregressive(Writer),
+    Autoregressive(Engine<SampleOptions>),
 }
 
 #[derive(Debug)]
@@ -51,13 +51,6 @@ pub(crate) struct Thinker {
     pub any_size: bool,
     pub engine: Engine<Effort>,
     dtype: DType,
-}
-
-#[derive(Debug)]
-pub(crate) struct Writer {
-    pub config: AutoregressiveConfig,
-    pub open: OpenCells,
-    pub engine: Engine<SampleOptions>,
 }
 
 impl Thinker {
@@ -77,16 +70,14 @@ impl Thinker {
     }
 }
 
-impl Writer {
-    fn start(model: Autoregressive, batch: usize, metrics: Metrics) -> Result<Writer, String> {
-        let config = model.config().clone();
-        let open = OpenCells::of(&config).map_err(|error| error.to_string())?;
-        let cells = open.clone();
-        let engine = Engine::start(move |asked| {
-            writing::run(&model, &cells, batch, asked, &metrics);
-        });
-        Ok(Writer { config, open, engine })
-    }
+/// Starts the engine of an autoregressive model.
+fn writer(
+    model: Autoregressive,
+    batch: usize,
+    metrics: Metrics,
+) -> Result<Engine<SampleOptions>, String> {
+    let open = OpenCells::of(model.config()).map_err(|error| error.to_string())?;
+    Ok(Engine::start(move |asked| writing::run(&model, &open, batch, asked, &metrics)))
 }
 
 impl Served {
@@ -105,7 +96,7 @@ impl Served {
             ),
             AnyModel::Autoregressive(model) => (
                 count(model.parameters()),
-                Mind::Autoregressive(Writer::start(*model, batch, metrics.clone())?),
+                Mind::Autoregressive(writer(*model, batch, metrics.clone())?),
             ),
         };
         Ok(Served { name, domain, mind, parameters })

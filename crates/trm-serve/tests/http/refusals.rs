@@ -70,7 +70,7 @@ fn what_cannot_be_done_is_said_in_one_line() {
         (
             json!({"model": "solver", "puzzle": "................"}).to_string(),
             422,
-            "the puzzle: no cell is given",
+            "the puzzle: several solutions",
         ),
         (json!({"puzzle": "1234"}).to_string(), 422, "found 4 cells: a 4×4 grid has 16"),
         (json!({"puzzle": "5..............."}).to_string(), 422, "digit 5"),
