@@ -75,3 +75,34 @@ fn what_cannot_be_served_is_refused_at_the_start() {
         assert!(error.contains(says), "{arguments:?}: {error}");
     }
 }
+
+#[test]
+fn a_study_that_asks_our_server_finds_what_an_evaluation_finds() {
+    let session = Session::new();
+    let (mut child, address) = start(&session, &[]);
+    let study = "title = \"Our own endpoint\"\nseeds = [1]\ntraining_flops = 1e6\ntest = 40\nsteps = 1\nanswers = 1\ntemperature = 1.0\ngrowth = []\n\
+        make_data = \"sudoku --train 20 --test 40 --seed 1\"\n[train]\nbatch = 1\n\
+        [[contender]]\nname = \"direct\"\n[contender.model]\nhidden = 16\ninner_multiple = 16\ncycles = 1\n\
+        recursions = 0\nsupervision_steps = 1\nprefix_len = 0\npuzzle_embedding = 0\n\
+        [[contender]]\nname = \"served\"\n[contender.endpoint]\npuzzles = 40\n\
+        request = { trm = { one_pass = true, halt = 1.0, steps = 1 } }\n";
+    session.write("study.toml", study);
+    let mut command = session.command(&["compare", "study.toml", "--out", "out"]);
+    let address = format!("http://{address}/v1");
+    command.env("TRM_CHAT_URL", address).env("TRM_CHAT_MODEL", "sudoku-extreme");
+    let output = command.output().unwrap();
+    child.kill().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let found = json(&std::fs::read_to_string(session.path("out/study.json")).unwrap());
+    let served = &found["language_models"][0];
+    assert_eq!((&served["asked"], &served["unreadable"]), (&40.into(), &0.into()));
+
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/sudoku-extreme");
+    let evaluate = ["eval", model, "--data", "out/data", "--steps", "1", "--halt", "1", "--json"];
+    let evaluated = json(&session.succeed(&evaluate));
+    let exact = (evaluated["exact_accuracy"].as_f64().unwrap() * 40.0).round();
+    assert_eq!(served["exact"].as_f64(), Some(exact));
+    assert!((1.0..40.0).contains(&exact), "some right and some wrong: {exact}");
+}
