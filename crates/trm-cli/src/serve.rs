@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use trm_data::{AnyModel, load_any};
+use trm_data::{AnyModel, RefereeCommand, load_any};
 use trm_ops::Device;
 use trm_puzzles::Domain;
 use trm_serve::{Log, Named, Server, Settings};
@@ -103,6 +103,7 @@ fn models(arguments: &Arguments, device: &Device) -> Result<Vec<Named>> {
     if referee.is_some() && models.len() > 1 {
         bail!("--referee judges the puzzles of one model: serve one, or leave it out");
     }
+    referee.as_ref().map(RefereeCommand::check).transpose()?;
     let dtype = arguments.precision.on(device);
     let named = |(name, model): (String, AnyModel)| {
         let judged = match &referee {

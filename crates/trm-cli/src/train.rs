@@ -283,7 +283,7 @@ impl Display {
         let mut parts = vec![format!("loss {loss:.3}")];
         if self.recent.len() > 1 {
             parts.extend([
-                format!("exact {}", percent(exact)),
+                format!("batch exact {}", percent(exact)),
                 format!("steps {steps:.1}"),
                 format!("{} puzzles/s", rate(per_second * self.batch as f64)),
                 format!("{} left", duration((self.total - step) as f64 / per_second)),

@@ -51,8 +51,10 @@ pub fn parse_known<T: DeserializeOwned>(table: Table, known: &[String]) -> Resul
 }
 
 fn unknown_key(key: &str, known: &[String]) -> String {
-    let distance = |candidate: &&String| (1000.0 * strsim::jaro_winkler(key, candidate)) as i32;
-    match known.iter().max_by_key(distance) {
+    let distance = |candidate: &&str| (1000.0 * strsim::jaro_winkler(key, candidate)) as i32;
+    // a table may be meant too
+    let tables = known.iter().filter_map(|key| Some(key.rsplit_once('.')?.0));
+    match known.iter().map(String::as_str).chain(tables).max_by_key(distance) {
         Some(nearest) => format!("unknown key {key}: did you mean {nearest}?"),
         None => format!("unknown key {key}"),
     }

@@ -8,8 +8,8 @@ use crate::referee::RefereeArguments;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::{Path, PathBuf};
-use trm_data::text::{counted, percent};
-use trm_data::{Added, GridFacts, Grids, Splits, Told, augment_grids};
+use trm_data::text::{counted, foreign, percent};
+use trm_data::{Added, GridFacts, Grids, Lonely, RefereeCommand, Told, augment_grids};
 use trm_puzzles::grid::{Augmentation, Wanted};
 
 #[derive(Args)]
@@ -96,12 +96,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     };
     let grids = Grids::read(&arguments.train, arguments.test.as_deref(), &wanted)?;
     let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get());
-    if let Some(referee) = arguments.refereeing.command(&[], threads)? {
-        grids.check_answers(&referee)?;
+    let referee = arguments.refereeing.command(&[], threads)?;
+    if let Some(referee) = &referee {
+        grids.check_answers(referee)?;
+        grids.check_augmentations(referee, arguments.seed)?;
     }
     let facts = GridFacts::of(&grids);
     match &arguments.out {
-        Some(out) => make(arguments, &grids, &facts, out),
+        Some(out) => make(arguments, (&grids, &facts), referee.as_ref(), out),
         None => {
             describe::describe(&grids, &facts)?;
             warn(&grids, &facts);
@@ -110,13 +112,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
-fn make(arguments: &Arguments, grids: &Grids, facts: &GridFacts, out: &Path) -> Result<()> {
+fn make(
+    arguments: &Arguments,
+    (grids, facts): (&Grids, &GridFacts),
+    referee: Option<&RefereeCommand>,
+    out: &Path,
+) -> Result<()> {
     let split = (arguments.split, arguments.seed);
     let mut splits = grids.splits(split, arguments.two_answers)?;
     let augmented = arguments.augment.as_deref();
-    let augmented = augmented.map(|command| augment(grids, &mut splits, command, arguments));
+    let augmented = augmented.map(|command| {
+        stop_at_signals()?; // which end the program too
+        let asked = (command, arguments.augmentations as usize);
+        anyhow::Ok(augment_grids(grids, &mut splits, asked, arguments.seed, referee)?)
+    });
     let augmented = augmented.transpose()?;
-    note!("{}", splits.train.metadata.domain);
+    note!("{}", foreign(&splits.train.metadata.domain));
     warn(grids, facts);
     if splits.shared > 0 {
         let puzzles = counted(splits.shared, "training puzzle");
@@ -131,17 +142,6 @@ fn make(arguments: &Arguments, grids: &Grids, facts: &GridFacts, out: &Path) -> 
     super::save(&splits, out)
 }
 
-fn augment(
-    grids: &Grids,
-    splits: &mut Splits,
-    command: &str,
-    arguments: &Arguments,
-) -> Result<Added> {
-    stop_at_signals()?; // which end the program too
-    let asked = (command, arguments.augmentations as usize);
-    Ok(augment_grids(grids, splits, asked, arguments.seed)?)
-}
-
 fn augmentations(arguments: &Arguments) -> Vec<Augmentation> {
     let asked = |one: &Augmentation| match one {
         Augmentation::Dihedral => arguments.dihedral,
@@ -150,6 +150,22 @@ fn augmentations(arguments: &Arguments) -> Vec<Augmentation> {
         Augmentation::Reversal => arguments.reversal,
     };
     Augmentation::ALL.into_iter().filter(asked).collect()
+}
+
+/// Symbols that stand in a single line, as many as are named.
+const LONELY: usize = 3;
+
+fn only(lonely: &Lonely) -> String {
+    match lonely {
+        Lonely::Symbol(symbol, line) => format!("`{}` stands in line {line} only", foreign(symbol)),
+        Lonely::Size(answer, found, line, usual) => {
+            let side = if *answer { "output" } else { "input" };
+            let [found, usual] = [found, usual].map(|(w, h)| format!("{h} rows of {w}"));
+            format!(
+                "line {line}: the {side} has {found}, all others have {usual}; if that is meant, sizes vary now"
+            )
+        }
+    }
 }
 
 /// What a reader of scores must know, a line each.
@@ -166,6 +182,17 @@ fn warn(grids: &Grids, facts: &GridFacts) {
         note!(
             "warning: {two_answers} of {examples} examples answer the question of an earlier one differently: no model \
              can know both"
+        );
+    }
+    facts.lonely.iter().take(LONELY).for_each(|lonely| note!("warning: {}", only(lonely)));
+    if let Some(others) = facts.lonely.len().checked_sub(LONELY).filter(|others| *others > 0) {
+        note!("warning: {} more stand in a single line each", counted(others, "symbol"));
+    }
+    if let Some(symbol) = &facts.uncut {
+        note!(
+            "warning: every row of one side is a single symbol, such as `{}`: if its characters are the symbols, put \
+             blanks between them, or give lists",
+            foreign(symbol)
         );
     }
     for (augmentation, told) in &facts.augmentations {

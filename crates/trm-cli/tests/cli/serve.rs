@@ -65,6 +65,8 @@ fn a_terminated_server_answers_first_with_a_referee_too() {
 fn what_cannot_be_served_is_refused_at_the_start() {
     let session = Session::new();
     session.refuse(&["serve", "nowhere"], 1);
+    let error = session.refuse(&["serve", "--referee", "false"], 2);
+    assert!(error.ends_with("ended (exit status: 1) before it was asked anything"), "{error}");
     for (arguments, says) in [
         (vec!["serve", "--batch", "0"], "--batch and --queue must be at least 1"),
         (vec!["serve", "--api-key", " "], "the key is empty"),

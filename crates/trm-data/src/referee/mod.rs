@@ -10,6 +10,7 @@ pub use process::end_referees;
 use crate::Error;
 use crate::text::foreign;
 use pool::Pool;
+use process::Process;
 use std::time::Duration;
 use trm_puzzles::{Domain, RefereeError};
 
@@ -56,6 +57,21 @@ impl RefereeCommand {
     /// If the program cannot be started.
     pub fn start(&self, domain: &Domain) -> Result<Domain, Error> {
         Ok(domain.judged_by(Pool::start(self.clone(), domain)?))
+    }
+
+    /// Starts the program and asks nothing: one that cannot begin is found before it is needed.
+    ///
+    /// # Errors
+    /// If it cannot be started, or fails as soon as its input ends.
+    pub fn check(&self) -> Result<(), Error> {
+        let process = Process::start(&self.words)
+            .map_err(|error| self.fault(&format!("cannot be started: {error}")))?;
+        match process.end_of_input() {
+            Some(status) if !status.success() => {
+                Err(self.fault(&format!("ended ({status}) before it was asked anything")).into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What is wrong with the referee.

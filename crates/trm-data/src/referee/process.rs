@@ -160,6 +160,12 @@ impl Process {
         if self.shared.late.load(Ordering::Acquire) { Fault::Late } else { Fault::Ended(status) }
     }
 
+    /// How it ends when its input does, unless that takes long.
+    pub(super) fn end_of_input(mut self) -> Option<ExitStatus> {
+        self.close();
+        self.shared.ended(GRACE)
+    }
+
     /// Tells it that nothing more will be asked.
     pub(super) fn close(&mut self) {
         *held(&self.shared.deadline) = None;
@@ -177,18 +183,26 @@ impl Drop for Process {
 impl Shared {
     /// Waits for the end of the process, and brings it about when the time is up.
     fn wait(&self, grace: Duration) -> ExitStatus {
-        let until = Instant::now() + grace;
-        let mut pause = Duration::from_micros(200);
-        while Instant::now() < until {
-            if let Ok(Some(status)) = held(&self.child).try_wait() {
-                return status;
-            }
-            thread::sleep(pause);
-            pause = (2 * pause).min(TICK);
+        if let Some(status) = self.ended(grace) {
+            return status;
         }
         let mut child = held(&self.child);
         kill(&mut child);
         child.wait().unwrap_or_default()
+    }
+
+    /// Waits for the process to end by itself; `None` if the time is up before.
+    fn ended(&self, grace: Duration) -> Option<ExitStatus> {
+        let until = Instant::now() + grace;
+        let mut pause = Duration::from_micros(200);
+        while Instant::now() < until {
+            if let Ok(Some(status)) = held(&self.child).try_wait() {
+                return Some(status);
+            }
+            thread::sleep(pause);
+            pause = (2 * pause).min(TICK);
+        }
+        None
     }
 }
 

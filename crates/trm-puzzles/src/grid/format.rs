@@ -48,8 +48,8 @@ pub enum FormatError {
     },
     /// What cannot be a symbol.
     #[error(
-        "{0:?} cannot be a symbol: `/` and control characters are used otherwise, and so is `:` where all symbols are \
-         one character, blanks and `␣` where some have several"
+        "{0:?} cannot be a symbol: where symbols have several characters, no blanks and no `␣` stand in them; `/` and \
+         control characters never, `:` not where all have one"
     )]
     Reserved(String),
     /// A symbol that is named twice.
@@ -219,6 +219,12 @@ impl Format {
     /// Whether puzzles can be changed like this.
     pub fn has(&self, augmentation: Augmentation) -> bool {
         self.augmentations.contains(&augmentation)
+    }
+
+    /// The names of all ways in which puzzles can be changed.
+    pub fn changes(&self) -> Vec<&'static str> {
+        let permute = (!self.permuted.is_empty()).then_some("permute");
+        self.augmentations.iter().map(|one| one.name()).chain(permute).collect()
     }
 
     /// Tokens of the symbols that can change places.

@@ -6,18 +6,28 @@ use super::symbols::{OPEN_BOX, OUTSIDE};
 const BETWEEN: &str = "\u{1f}";
 
 /// The symbols of a row: every character is one, or they have several characters and stand apart.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Row {
     text: String,
     apart: bool,
+    /// Whether its symbols have been told one by one, so that no blank in it stands between them.
+    told: bool,
 }
+
+impl PartialEq for Row {
+    fn eq(&self, other: &Row) -> bool {
+        self.cells().eq(other.cells())
+    }
+}
+
+impl Eq for Row {}
 
 impl Row {
     /// The row of these symbols; none is empty.
     pub fn of<'s>(cells: impl IntoIterator<Item = &'s str>) -> Row {
         let cells: Vec<&str> = cells.into_iter().collect();
         let apart = cells.iter().any(|cell| is_long(cell));
-        Row { text: cells.join(if apart { BETWEEN } else { "" }), apart }
+        Row { text: cells.join(if apart { BETWEEN } else { "" }), apart, told: true }
     }
 
     /// Its symbols.
@@ -36,16 +46,16 @@ impl Row {
         self.text.is_empty()
     }
 
-    /// The text, where every character is a symbol.
+    /// The text, if nobody has told its symbols one by one.
     pub(super) fn text(&self) -> Option<&str> {
-        (!self.apart).then_some(&self.text)
+        (!self.told).then_some(&self.text)
     }
 }
 
 impl From<&str> for Row {
     /// Every character is a symbol.
     fn from(text: &str) -> Row {
-        Row { text: text.to_owned(), apart: false }
+        Row { text: text.to_owned(), apart: false, told: false }
     }
 }
 

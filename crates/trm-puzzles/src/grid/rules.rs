@@ -169,7 +169,7 @@ impl Format {
     }
 
     /// Columns and rows of a grid without the spaces that fill it up to a size.
-    pub(super) fn used(&self, (width, height): Size, tokens: &[u8]) -> Size {
+    pub fn used(&self, (width, height): Size, tokens: &[u8]) -> Size {
         let rows = || tokens.chunks(self.canvas().0).take(height).map(|row| &row[..width]);
         let ends = rows().map(|row| end_of(row, self.outside()));
         let last = ends.clone().collect::<Vec<_>>().iter().rposition(|end| *end > 0);

@@ -3,7 +3,7 @@
 use crate::output::out;
 use anyhow::Result;
 use trm::Model;
-use trm_data::text::{counted, percent};
+use trm_data::text::{counted, foreign, percent};
 use trm_data::{Dataset, GridFacts, Grids, Purpose, Told, stream};
 use trm_ops::Device;
 use trm_puzzles::grid::Size;
@@ -17,7 +17,7 @@ pub(super) fn describe(grids: &Grids, facts: &GridFacts) -> Result<()> {
         1 => format!("a sequence of {most}{}", counted(width, "cell")),
         _ => format!("{most}{width}×{height} cells"),
     };
-    out!("domain         {}", grids.domain());
+    out!("domain         {}", foreign(&grids.domain().name()));
     out!("question       {}", size(format.question()));
     out!("answer         {}", size(format.answer()));
     out!("symbols        {}: {}", format.symbols().len(), quoted(format.symbols()));

@@ -2,6 +2,7 @@
 
 use super::Grids;
 use crate::Error;
+use crate::RefereeCommand;
 use crate::dataset::metadata::Origin;
 use crate::dataset::splits::{Splits, grouped};
 use crate::random::{Purpose, stream};
@@ -27,15 +28,17 @@ pub struct Added {
 
 /// Asks a program for `count` augmentations of every training puzzle, each of which becomes an example of the puzzle
 /// that it is made of. The program gets a JSON object a line, `input`, `output` (lists of rows of symbols) and `seed`,
-/// a number; it writes one with `input` and `output`.
+/// a number; it writes one with `input` and `output`. A referee judges them, if there is one.
 ///
 /// # Errors
-/// If the program ends, is late, or writes what is no example of this format.
+/// If the program ends, is late, or writes what is no example of this format, or an answer that the referee holds for
+/// wrong; if the referee fails.
 pub fn augment_grids(
     grids: &Grids,
     splits: &mut Splits,
     (command, count): (&str, usize),
     seed: u64,
+    referee: Option<&RefereeCommand>,
 ) -> Result<Added, Error> {
     let failed = |message: String| Error::Failed(format!("--augment `{command}`: {message}"));
     let words = shlex::split(command).filter(|words| !words.is_empty());
@@ -44,6 +47,7 @@ pub fn augment_grids(
     let mut program =
         Process::start(&words).map_err(|error| failed(format!("cannot be started: {error}")))?;
     let domain = grids.domain();
+    let judge = referee.map(|referee| referee.start(&domain)).transpose()?;
     let class = |question: &[u8]| domain.class_hash(question).expect("a question of its own");
     let tested: HashSet<u128> = splits.test.questions().into_iter().map(class).collect();
     let mut rng = stream(seed, Purpose::Data, 1);
@@ -55,6 +59,15 @@ pub fn augment_grids(
             let line = grids.format.to_json(&own, rng.random::<u32>()) + "\n";
             let told = program.ask(&[line], LIMIT, |told| grids.format.read_json(told));
             let pair = told.map_err(|fault| refused(command, fault))?.remove(0);
+            if let Some(judge) = &judge {
+                let verdict = judge.verify(&pair[0], &pair[1])?;
+                if verdict.decision() == Some(false) {
+                    let [asked, made] = [&own, &pair].map(|pair| domain.format_line(&pair[0]));
+                    return Err(failed(format!(
+                        "of {asked} it made {made}, whose answer is {verdict}"
+                    )));
+                }
+            }
             if tested.contains(&class(&pair[0])) {
                 done.in_test += 1;
             } else if examples.contains(&pair) {

@@ -1,9 +1,9 @@
 //! What puzzles tell about themselves.
 
-use super::Grids;
-use std::collections::HashSet;
-use trm_puzzles::Pair;
-use trm_puzzles::grid::{Augmentation, Evidence, two_answers};
+use super::{GridFile, Grids};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use trm_puzzles::grid::{Augmentation, Evidence, Size, two_answers};
+use trm_puzzles::{Pair, Rules};
 
 /// What the training puzzles of a file tell.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,8 +20,22 @@ pub struct GridFacts {
     pub two_answers: usize,
     /// Examples of the test file whose class is in the training file.
     pub shared: usize,
+    /// What stands in a single line of many, and may be a mistake.
+    pub lonely: Vec<Lonely>,
+    /// Whether an answer's rows are one symbol each, of several characters, and a question's are not, or the other
+    /// way round; such a symbol.
+    pub uncut: Option<String>,
     /// What the examples tell about each augmentation.
     pub augmentations: Vec<(Augmentation, Told)>,
+}
+
+/// What only one example has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lonely {
+    /// A symbol, and its line.
+    Symbol(String, u64),
+    /// Columns and rows of an answer (of a question if not), its line, and those of all others.
+    Size(bool, Size, u64, Size),
 }
 
 /// What examples tell about an augmentation.
@@ -51,6 +65,8 @@ impl GridFacts {
             same_cells: same as f64 / cells.max(1) as f64,
             kept: kept(grids),
             two_answers: two_answers(pairs).len(),
+            lonely: lonely(grids),
+            uncut: uncut(grids),
             augmentations: Augmentation::ALL.map(|one| (one, told(grids, one))).into(),
         }
     }
@@ -81,6 +97,46 @@ fn kept(grids: &Grids) -> Vec<String> {
     let is_kept = |token: &usize| seen[*token] && !changes[*token];
     let symbols = grids.format.symbols().iter().enumerate();
     symbols.filter(|(i, _)| is_kept(&(i + 1))).map(|(_, symbol)| symbol.clone()).collect()
+}
+
+/// Examples from which on something that only one has looks like a mistake.
+const MANY: usize = 50;
+
+fn lonely(grids: &Grids) -> Vec<Lonely> {
+    let GridFile { pairs, lines, .. } = &grids.train;
+    if pairs.len() < MANY {
+        return Vec::new();
+    }
+    let mut examples: HashMap<u8, (usize, u64)> = HashMap::new();
+    for (pair, line) in pairs.iter().zip(lines) {
+        let tokens: BTreeSet<u8> = pair.iter().flatten().copied().filter(|t| *t != 0).collect();
+        let drawn = tokens.into_iter().filter(|token| grids.format.symbol(*token) != " ");
+        drawn.for_each(|token| examples.entry(token).or_insert((0, *line)).0 += 1);
+    }
+    let mut once: Vec<(u8, u64)> =
+        examples.iter().filter(|(_, (n, _))| *n == 1).map(|(t, (_, line))| (*t, *line)).collect();
+    once.sort_unstable();
+    let symbol = |(token, line)| Lonely::Symbol(grids.format.symbol(token).to_owned(), line);
+    let sides = [(false, grids.format.question()), (true, grids.format.answer())];
+    let sizes = sides.into_iter().filter_map(|(answer, size)| {
+        let used = |pair: &Pair| grids.format.used(size, &pair[usize::from(answer)]);
+        let first = pairs[..3].iter().map(used).collect::<Vec<_>>();
+        let usual = if first[0] == first[1] { first[0] } else { first[2] };
+        let mut others = (0..pairs.len()).filter(|i| used(&pairs[*i]) != usual);
+        let one = others.next()?;
+        others.next().is_none().then(|| Lonely::Size(answer, used(&pairs[one]), lines[one], usual))
+    });
+    once.into_iter().map(symbol).chain(sizes).collect()
+}
+
+fn uncut(grids: &Grids) -> Option<String> {
+    let format = &grids.format;
+    let sides = [format.question(), format.answer()];
+    let side = (0..2).find(|side| sides[*side].0 == 1 && sides[1 - side].0 > 1)?;
+    let cells = grids.train.pairs.iter().flat_map(|pair| &pair[side]).filter(|token| **token != 0);
+    let rows = sides[side].1;
+    let long = cells.map(|token| format.symbol(*token)).find(|s| rows > 1 && s.chars().count() > 1);
+    long.map(str::to_owned)
 }
 
 fn told(grids: &Grids, augmentation: Augmentation) -> Told {

@@ -6,11 +6,12 @@ mod facts;
 mod tests;
 
 pub use augmented::{Added, augment_grids};
-pub use facts::{GridFacts, Told};
+pub use facts::{GridFacts, Lonely, Told};
 
 use crate::dataset::Dataset;
 use crate::dataset::metadata::Origin;
 use crate::dataset::splits::{Splits, dataset};
+use crate::random::{Purpose, stream};
 use crate::{Error, RefereeCommand};
 use std::path::{Path, PathBuf};
 use trm_puzzles::grid::{
@@ -119,6 +120,37 @@ impl Grids {
             }
         }
         Ok(())
+    }
+
+    /// Lets a referee judge an augmentation of each of the first training puzzles, if the format has any.
+    ///
+    /// # Errors
+    /// If it holds the answer to one for wrong, whose line is named, or fails.
+    pub fn check_augmentations(&self, referee: &RefereeCommand, seed: u64) -> Result<(), Error> {
+        const SOME: usize = 300;
+        let names = self.format.changes();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let (domain, mut rng) = (self.domain(), stream(seed, Purpose::Data, 2));
+        let mut images: Vec<Pair> = self.train.pairs.iter().take(SOME).cloned().collect();
+        for [question, answer] in &mut images {
+            domain.augment(question, answer, &mut rng);
+        }
+        let asked: Vec<Asked<'_>> = images.iter().map(|[q, a]| (&q[..], &a[..])).collect();
+        let verdicts = referee.start(&domain)?.verify_all(&asked)?;
+        let mut judged = self.train.lines.iter().zip(verdicts);
+        match judged.find(|(_, verdict)| verdict.decision() == Some(false)) {
+            None => Ok(()),
+            Some((line, verdict)) => Err(Error::file(
+                &self.train.path,
+                format!(
+                    "line {line}: an augmentation ({}) has an answer that is {verdict}: puzzles do not stay puzzles \
+                     under it",
+                    names.join(", ")
+                ),
+            )),
+        }
     }
 
     /// All training puzzles as they are.

@@ -284,7 +284,7 @@ fn a_program_augments_what_is_trained_on() {
     let grids = Grids::read(&path, None, &Wanted::default()).unwrap();
     let augmented = |command: &str, count: usize| {
         let mut splits = grids.splits((Some(1), 0), false).unwrap();
-        augment_grids(&grids, &mut splits, (command, count), 7).map(|done| (done, splits))
+        augment_grids(&grids, &mut splits, (command, count), 7, None).map(|done| (done, splits))
     };
     let (done, splits) = augmented("sed -u 's/a/z/g;y/bz/zb/;s/z/a/g'", 2).unwrap(); // a and b exchanged
     assert_eq!((done.added + done.in_test + done.duplicates, splits.train.groups()), (6, 3));
@@ -303,4 +303,72 @@ fn a_program_augments_what_is_trained_on() {
     assert!(error("'").ends_with("a quote is not closed"));
     assert!(error("sed -u s/a/x/g").contains("input: `x` at row 1 column"));
     assert!(error("sed -u s/.*/no/").contains("expected ident"), "{}", error("sed -u s/.*/no/"));
+}
+
+#[test]
+fn lists_of_short_symbols_are_lists_where_others_are_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.jsonl");
+    let lines = [("10", "a"), ("2", "b"), ("3", "a"), ("4", "b")];
+    let line =
+        |(x, y)| format!("{{\"input\": [[\"{x}\", \"1\"]], \"output\": [[\"{y}\", \"b\"]]}}\n");
+    std::fs::write(&path, lines.map(line).concat()).unwrap();
+    let grids = Grids::read(&path, None, &Wanted::default()).unwrap();
+    assert_eq!((grids.format.question(), grids.format.answer()), ((2, 1), (2, 1)));
+    let mut splits = grids.splits((Some(1), 0), false).unwrap();
+    let done = augment_grids(&grids, &mut splits, ("cat", 1), 7, None).unwrap();
+    assert_eq!((done.added, done.duplicates), (0, 3), "an echo is the puzzle itself");
+}
+
+#[test]
+fn what_only_one_line_has_is_told() {
+    let line = |i: usize| format!("{:03b},{:03b}\n", i % 8, (i + 1) % 8);
+    let many: String = (0..60).map(line).collect();
+    let facts = |text: &str| GridFacts::of(&grids("a.csv", text, &Wanted::default()));
+    assert_eq!(facts(&format!("input,output\n{many}")).lonely, []);
+    let x = format!("input,output\n01X,010\n{many}");
+    assert_eq!(facts(&x).lonely, [Lonely::Symbol("X".into(), 2)]);
+    let short = format!("input,output\n{many}111,00\n");
+    assert_eq!(facts(&short).lonely, [Lonely::Size(true, (2, 1), 62, (3, 1))]);
+    assert_eq!(facts(&short).uncut, None);
+}
+
+#[test]
+fn rows_that_are_not_cut_are_told() {
+    let line = "{\"input\": [\"1 10\", \"2 3\"], \"output\": [\"#..\", \"..#\"]}\n";
+    let facts = GridFacts::of(&grids("a.jsonl", line, &Wanted::default()));
+    assert_eq!(facts.uncut.as_deref(), Some("#.."));
+}
+
+#[test]
+fn a_referee_refutes_augmentations() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.csv");
+    std::fs::write(&path, "input,output\nabc,abc\nacb,abc\n").unwrap();
+    // answers are in alphabetical order, so columns must not change places
+    let script = "while read -r line; do case $line in *'\"answer\":[\"abc\"]'*) echo '{\"verdict\":\"right\"}';; \
+        *) echo '{\"verdict\":\"wrong\"}';; esac; done";
+    let words = ["sh", "-c", script].map(str::to_owned).to_vec();
+    let referee = RefereeCommand { words, workers: 1, limit: std::time::Duration::from_secs(10) };
+    let read = |augmentations: &[Augmentation]| {
+        let wanted = Wanted { augmentations: augmentations.to_vec(), ..Wanted::default() };
+        Grids::read(&path, None, &wanted).unwrap()
+    };
+    let plain = read(&[]);
+    plain.check_answers(&referee).unwrap();
+    plain.check_augmentations(&referee, 0).unwrap();
+    let errors: Vec<String> = (0..8)
+        .filter_map(|seed| read(&[Augmentation::Columns]).check_augmentations(&referee, seed).err())
+        .map(|error| error.to_string())
+        .collect();
+    assert!(errors.len() > 4, "two random orders of three columns are seldom both the first");
+    assert!(
+        errors[0].contains("an augmentation (columns) has an answer that is wrong"),
+        "{errors:?}"
+    );
+
+    let mut splits = plain.splits((Some(1), 0), false).unwrap();
+    let error = augment_grids(&plain, &mut splits, ("sed -u y/bc/cb/", 1), 7, Some(&referee));
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("whose answer is wrong by the referee"), "{error}");
 }
