@@ -49,6 +49,9 @@ impl Served {
         };
         let looks = tokens().filter_map(|token| Some((symbol(token), look(token)?.into())));
         let layout = domain.layout();
+        // where no cell is kept, none is open: all are read, and all are written anew
+        let keeps = tokens().any(|token| domain.is_given(token));
+        let open = tokens().find(|token| keeps && !domain.is_given(*token));
         json!({
             "id": self.name,
             "object": "model",
@@ -59,7 +62,7 @@ impl Served {
             "cells": domain.seq_len(),
             "boxes": [layout.boxes.0, layout.boxes.1],
             "symbols": tokens().map(symbol).collect::<Vec<_>>(),
-            "open": tokens().find(|token| !domain.is_given(*token)).map(symbol),
+            "open": open.map(symbol),
             "looks": looks.collect::<Map<_, _>>(),
             "any_size": self.any_size,
             "has_rules": domain.has_rules(),
