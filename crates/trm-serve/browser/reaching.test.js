@@ -58,6 +58,8 @@ test("ARC's colours can be read in both schemes, and fit a phone", async () => {
 
 test("the keyboard alone does everything, and is trapped nowhere", async () => {
   const { page, close } = await open(browser, server.address, { reducedMotion: "reduce" });
+  await page.selectOption("#model", "four");
+  await page.evaluate(() => document.activeElement.blur());
   const seen = [];
   const here = () => page.evaluate(() => document.activeElement.id || document.activeElement.className || document.activeElement.tagName);
   for (let i = 0; i < 30 && seen.at(-1) !== "BODY"; i++) {
@@ -84,6 +86,7 @@ test("the keyboard alone does everything, and is trapped nowhere", async () => {
 
 test("a symbol is chosen in the palette with arrow keys and drawn with Enter", async () => {
   const { page, close } = await open(browser, server.address);
+  await page.selectOption("#model", "four");
   await page.click("#clear");
   await page.locator("#palette button").first().focus();
   await page.keyboard.press("ArrowRight");

@@ -7,7 +7,7 @@ const recipes = path.join(root, "recipes");
 const data = name => path.join(models, "data", name);
 
 function sudoku(size, more) {
-  trm("data", "sudoku", "--size", String(size), "--train", "1600", "--test", "100", "--seed", "1", ...more, "--out", data(`sudoku${size}`));
+  trm("data", "sudoku", "--size", String(size), "--train", size === 4 ? "1600" : "100", "--test", "100", "--seed", "1", ...more, "--out", data(`sudoku${size}`));
 }
 
 /** A task of ARC: the colours 1 and 2 change places. */
@@ -21,7 +21,7 @@ function arc() {
 }
 
 function train(name, recipe, set, steps) {
-  const settings = { steps, warmup: 5, validation: 0, checkpoint_every: 0 };
+  const settings = { steps, warmup: 1, validation: 0, checkpoint_every: 0 };
   const words = Object.entries(settings).flatMap(([key, value]) => ["--set", `train.${key}=${value}`]);
   trm("train", path.join(recipes, recipe), "--data", data(set), ...words, "--out", path.join(models, name));
 }
@@ -31,13 +31,13 @@ function make() {
   mkdirSync(path.join(models, "data"), { recursive: true });
   sudoku(4, ["--givens", "4-8"]);
   sudoku(6, []);
-  trm("data", "maze", "--size", "11", "--train", "200", "--test", "20", "--path", "16", "--out", data("maze11"));
+  trm("data", "maze", "--size", "11", "--train", "50", "--test", "5", "--path", "16", "--out", data("maze11"));
   arc();
   train("four", "sudoku4.toml", "sudoku4", 400);
   train("four-cells", "sudoku4-autoregressive.toml", "sudoku4", 100);
-  train("six", "sudoku6.toml", "sudoku6", 5);
-  train("maze", "maze-small.toml", "maze11", 5);
-  train("colours", "arc-tiny.toml", "arc", 5);
+  train("six", "sudoku6.toml", "sudoku6", 2);
+  train("maze", "maze-small.toml", "maze11", 2);
+  train("colours", "arc-tiny.toml", "arc", 2);
 }
 
 const made = path.join(models, "made");

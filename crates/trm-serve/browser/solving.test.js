@@ -34,7 +34,7 @@ test("Sudoku 9×9 is typed, and the shipped model solves it without any argument
   await shipped.stop();
 });
 
-test("Sudoku 4×4 is typed, and at least three drafts are shown", async () => {
+test("Sudoku 4×4 is typed, thought about alone and with a search", async () => {
   const { page, close } = await open(browser, server.address);
   await choose(page, "four");
   await type(page, "1.....3..4.....2");
@@ -42,9 +42,6 @@ test("Sudoku 4×4 is typed, and at least three drafts are shown", async () => {
   await think(page);
   assert.ok(await drafts(page) >= 1, "drafts of the model alone");
   await page.uncheck("#alone");
-  await type(page, ".2");
-  await page.keyboard.press("ArrowLeft");
-  await page.keyboard.press("Delete");
   await think(page);
   assert.equal((await cells(page)).join(""), "1324423124133142");
   assert.match(await verdict(page), /^✓ solved/);
@@ -54,7 +51,7 @@ test("Sudoku 4×4 is typed, and at least three drafts are shown", async () => {
 test("Sudoku 6×6 is typed, and the drafts of a beginner are judged", async () => {
   const { page, close } = await open(browser, server.address);
   await choose(page, "six");
-  await type(page, "1..4...5.1..2...3...6.....2...3.6...");
+  await type(page, ".....3.1.5...41625.2.3..56...4......");
   await page.check("#alone");
   await think(page);
   assert.equal((await cells(page)).length, 36);
@@ -138,7 +135,7 @@ test("a puzzle is pasted, and a preset is chosen", async () => {
   await page.click("summary");
   await page.fill("#text", "1...\n..3.\n.4..\n...2\n");
   await page.click("#read");
-  assert.equal((await cells(page, "#question")).join("."), "1......3...4......2".replace(/x/g, ""));
+  assert.equal((await cells(page, "#question")).join("."), "1......3...4......2");
   await page.evaluate(() => navigator.clipboard.writeText("....\n..3.\n.4..\n...2"));
   await page.locator("#question .cell").first().focus();
   await page.keyboard.press("Control+v");

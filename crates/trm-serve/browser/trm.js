@@ -11,14 +11,19 @@ export const program = path.resolve(root, process.env.TRM || path.join(target, "
 export const scratch = path.join(target, "browser");
 export const models = path.join(scratch, "models");
 
+/** Runs the program; what it says is shown if it fails. */
 export function trm(...words) {
-  return execFileSync(program, words, { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
+  execFileSync(program, words, { cwd: root, stdio: "pipe" });
 }
+
+const running = new Set();
+process.on("exit", () => running.forEach(child => child.kill("SIGKILL")));
 
 /** Starts `trm serve`; gives its address and how to end it. */
 export async function serve(...words) {
   const child = spawn(program, ["serve", "--port", "0", ...words], { cwd: root, stdio: ["ignore", "ignore", "pipe"] });
-  const exited = new Promise(resolve => child.once("exit", resolve));
+  running.add(child);
+  const exited = new Promise(resolve => child.once("exit", resolve)).then(() => running.delete(child));
   const said = [];
   const address = await new Promise((resolve, reject) => {
     child.once("error", reject);

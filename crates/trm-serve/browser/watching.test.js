@@ -19,11 +19,13 @@ test("the slider and Play go through the drafts of the shipped model", async () 
   await page.locator("#draft .step").focus();
   await page.keyboard.press("Home");
   assert.equal(await where(), "step 1");
+  await page.keyboard.press("ArrowRight");
+  assert.equal(await where(), "step 2");
   assert.ok(await page.locator("#draft .changed").count() > 0, "changed cells");
   const shade = await page.locator("#draft .cell:not(.given)").first().evaluate(cell => cell.style.background);
   assert.match(shade, /color-mix/);
   await page.click("#draft .play");
-  await page.waitForFunction(() => document.querySelector("#draft .where").textContent.startsWith("step 3"));
+  await page.waitForFunction(() => document.querySelector("#draft .where").textContent.startsWith("step 4"));
   assert.equal(await page.textContent("#draft .play"), "Pause");
   await page.click("#draft .play");
   const paused = await where();
