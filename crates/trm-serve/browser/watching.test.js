@@ -1,9 +1,10 @@
 // Drafts are watched: the slider, the chains of a search, and a model beside that writes cell by cell.
 import test, { after, before } from "node:test";
 import assert from "node:assert/strict";
-import { cells, drafts, launch, open, picture, think, verdict } from "./page.js";
+import { cells, drafts, ended, launch, open, picture, think, verdict } from "./page.js";
 import { cellByCell, search, standin } from "./standin.js";
-import { serve } from "./trm.js";
+import path from "node:path";
+import { models, serve } from "./trm.js";
 
 let browser;
 before(async () => { browser = await launch(); });
@@ -37,7 +38,7 @@ test("the slider and Play go through the drafts of the shipped model", async () 
 });
 
 test("the chains of a search are shown with what they supposed", async () => {
-  const server = await standin(() => search(100));
+  const server = await standin(body => body.model === "four" ? search(100) : cellByCell());
   const { page, close } = await open(browser, server.address, { colorScheme: "dark" });
   await think(page);
   const chains = page.locator(".chains tbody tr");
@@ -52,6 +53,47 @@ test("the chains of a search are shown with what they supposed", async () => {
   await page.locator("#draft .step").press("Home");
   assert.equal(await page.textContent("#draft .where"), "step 1");
   assert.equal(await page.locator(".chains input:checked").count(), 0);
+  await close();
+  await server.stop();
+});
+
+test("Stop ends a search", async () => {
+  const server = await standin(() => search(5000)), { page, close } = await open(browser, server.address);
+  await page.click("#solve");
+  await page.waitForSelector(".chains tbody tr:nth-child(9)");
+  await page.click("#stop");
+  await ended(page);
+  const before = await page.locator(".chains tbody").textContent();
+  await page.waitForTimeout(300);
+  assert.equal(await page.locator(".chains tbody").textContent(), before);
+  assert.deepEqual([await verdict(page), await page.textContent("#complaint")], ["", ""]);
+  await close();
+  await server.stop();
+});
+
+test("chains of a real search are shown", async () => {
+  const server = await serve(path.join(models, "six")), { page, close } = await open(browser, server.address);
+  await think(page);
+  const [first, second] = await page.locator(".chains tbody tr").allTextContents();
+  assert.match(first, /^1nothing\d+✗ wrong$/);
+  assert.match(second, /^2(nothing|(r\dc\d = \d(, )?)+)\d+✗ wrong$/);
+  await page.locator(".chains input").nth(1).check();
+  assert.equal(await page.textContent("#draft .where"), "end of chain 2");
+  await close();
+  await server.stop();
+});
+
+test("a real autoregressive model writes every open cell beside a recursive one", async () => {
+  const server = await serve(...["four", "four-cells"].map(name => path.join(models, name)));
+  const { page, close } = await open(browser, server.address);
+  await think(page);
+  assert.match(await verdict(page), /^✓ solved.* step/);
+  assert.match(await verdict(page, "#beside"), /^[✓✗] .*; 12 cells, \d/);
+  assert.equal(await drafts(page, "#beside"), 12);
+  await page.locator("#beside .step").press("Home");
+  assert.equal(await page.textContent("#beside .where"), "cell 1");
+  assert.equal(await page.locator("#beside .changed").count(), 1);
+  await picture(page, "beside-real");
   await close();
   await server.stop();
 });

@@ -49,9 +49,6 @@ impl Served {
         };
         let looks = tokens().filter_map(|token| Some((symbol(token), look(token)?.into())));
         let layout = domain.layout();
-        // where no cell is kept, none is open: all are read, and all are written anew
-        let keeps = tokens().any(|token| domain.is_given(token));
-        let open = tokens().find(|token| keeps && !domain.is_given(*token));
         json!({
             "id": self.name,
             "object": "model",
@@ -62,7 +59,7 @@ impl Served {
             "cells": domain.seq_len(),
             "boxes": [layout.boxes.0, layout.boxes.1],
             "symbols": tokens().map(symbol).collect::<Vec<_>>(),
-            "open": open.map(symbol),
+            "open": open(domain).map(symbol),
             "looks": looks.collect::<Map<_, _>>(),
             "any_size": self.any_size,
             "has_rules": domain.has_rules(),
@@ -70,6 +67,15 @@ impl Served {
             "steps": self.config.supervision_steps,
             "precision": self.dtype.to_string(),
         })
+    }
+}
+
+/// What stands where a question is open. Where no cell is kept none is open: all are read, and all are written anew.
+fn open(domain: &Domain) -> Option<u8> {
+    let mut tokens = 1..domain.vocab_size() as u8;
+    match tokens.clone().any(|token| domain.is_given(token)) {
+        true => tokens.find(|token| !domain.is_given(*token)),
+        false => None,
     }
 }
 
