@@ -137,7 +137,7 @@ impl Served {
             "cells": domain.seq_len(),
             "boxes": [layout.boxes.0, layout.boxes.1],
             "symbols": tokens().map(symbol).collect::<Vec<_>>(),
-            "open": tokens().find(|token| !domain.is_given(*token)).map(symbol),
+            "open": open(domain).map(symbol),
             "looks": looks.collect::<Map<_, _>>(),
             "any_size": self.any_size(),
             "has_rules": domain.has_rules(),
@@ -145,6 +145,15 @@ impl Served {
             "steps": steps,
             "precision": precision.to_string(),
         })
+    }
+}
+
+/// What stands where a question is open. Where no cell is kept none is open: all are read, and all are written anew.
+fn open(domain: &Domain) -> Option<u8> {
+    let mut tokens = 1..domain.vocab_size() as u8;
+    match tokens.clone().any(|token| domain.is_given(token)) {
+        true => tokens.find(|token| !domain.is_given(*token)),
+        false => None,
     }
 }
 
