@@ -27,14 +27,20 @@ pub(super) async fn solve(
 ) -> Result<Response, Refusal> {
     let streams = accepts_events(&request);
     let bytes = body::bytes(request.into_body(), &server.settings).await?;
-    let wanted: SolveRequest = body::json(&bytes)?;
-    let model = server.models.get(wanted.model.as_deref())?;
-    let asked = wanted.check(model, &server.settings)?;
+    let (model, asked) = read(&server, &bytes)?;
     let told = ask(&server, model, asked, bytes.len())?;
     match streams {
         true => Ok(events(server.clone(), told)),
         false => answers(&server, &model.name, told).await,
     }
+}
+
+/// Which model a body asks, and what.
+pub(super) fn read<'a>(server: &'a Server, bytes: &[u8]) -> Result<(&'a Served, Asked), Refusal> {
+    let wanted: SolveRequest = body::json(bytes)?;
+    let model = server.models.get(wanted.model.as_deref())?;
+    let asked = wanted.check(model, &server.settings)?;
+    Ok((model, asked))
 }
 
 fn accepts_events(request: &Request) -> bool {

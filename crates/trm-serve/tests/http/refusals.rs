@@ -61,11 +61,14 @@ fn what_cannot_be_done_is_said_in_one_line() {
             404,
             "no model `five`; there are `four`, `maze`",
         ),
+        (json!({"model": "five".repeat(500), "puzzle": puzzle}).to_string(), 404, "no model `five"),
+        (json!({"model": "\u{1b}[2J\t", "puzzle": puzzle}).to_string(), 404, "no model ` [2J `"),
     ] {
         let (found, text) = server.post("/v1/solve", &body);
         assert_eq!(found, status, "{body}: {text}");
         let message = message(&text);
         assert!(message.contains(says), "{body}: {message}");
+        assert!(message.chars().count() <= 500 && !message.contains(char::is_control), "{message}");
     }
     for (chat, says) in [
         (json!({"messages": []}), "`messages`: there is none"),
@@ -91,6 +94,11 @@ fn large_and_slow_requests_are_refused() {
         server.post("/v1/solve", &format!("{{\"puzzle\": \"{}\"}}", " ".repeat(2000)));
     assert_eq!(status, 413);
     assert!(message(&text).contains("more than 1000 bytes"));
+    // by far, from a client that sends all before it listens
+    let large = post("/v1/solve", &" ".repeat(16 << 20), "");
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.write_all(large.as_bytes()).expect("the server takes it all");
+    assert_eq!(response(stream).0, 413);
 
     let mut slow = TcpStream::connect(server.address).unwrap();
     slow.write_all(b"POST /v1/solve HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{").unwrap();
