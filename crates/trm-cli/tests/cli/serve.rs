@@ -9,7 +9,7 @@ const PUZZLE: &str =
     "..8.2...3.6....2..1.....64....9.3.....7....3.6..5..8.2.4...8..7..6.473.....6.....";
 
 /// A server of the shipped model, and where it listens.
-fn start(session: &Session, arguments: &[&str]) -> (Child, String) {
+pub(super) fn start(session: &Session, arguments: &[&str]) -> (Child, String) {
     let mut command = session.command(&[&["serve", "--port", "0"], arguments].concat());
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut log = BufReader::new(child.stderr.take().unwrap());
