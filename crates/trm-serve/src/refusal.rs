@@ -38,6 +38,11 @@ impl Refusal {
         Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, message)
     }
 
+    /// 422: more puzzles in one request than are ever taken.
+    pub(crate) fn too_many(puzzles: usize, most: usize) -> Refusal {
+        Refusal::content(format!("{puzzles} puzzles: at most {most} in one request"))
+    }
+
     /// 404.
     pub fn unknown(message: impl Into<String>) -> Refusal {
         Refusal::new(StatusCode::NOT_FOUND, message)

@@ -126,6 +126,9 @@ fn a_full_queue_is_said_to_be_full_and_empties() {
     let three = json!({"puzzles": vec![PUZZLES[0]; 3]}).to_string();
     let (status, text) = server.post("/v1/solve", &three);
     assert_eq!((status, message(&text).contains("at most 2")), (422, true));
+    // counted before they are read, which takes a second for all that fit into a request
+    let three = json!({"puzzles": vec!["no puzzle"; 3]}).to_string();
+    assert!(message(&server.post("/v1/solve", &three).1).contains("at most 2"));
 }
 
 #[test]
