@@ -62,6 +62,31 @@ fn a_terminated_server_answers_first_with_a_referee_too() {
 }
 
 #[test]
+fn folders_are_called_as_they_are_or_as_they_are_given() {
+    let session = Session::new();
+    let shipped =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/sudoku-extreme");
+    // a folder whose own name has a sign of equality is no pair
+    for folder in ["one/model", "two/model", "a=b"] {
+        let copy = session.path(folder);
+        std::fs::create_dir_all(&copy).unwrap();
+        for file in ["config.json", "model.safetensors"] {
+            std::fs::copy(shipped.join(file), copy.join(file)).unwrap();
+        }
+    }
+    let error = session.refuse(&["serve", "--port", "0", "one/model", "two/model"], 2);
+    assert!(error.contains("two models are called `model`"), "{error}");
+    let (mut child, address) =
+        start(&session, &["second=two/model", "one/model", "a=b", "third=a=b"]);
+    let text = answer(ask(&address, "{\"model\": \"none\", \"puzzle\": \"\"}"));
+    assert!(text.contains("there are `a=b`, `model`, `second`, `third`"), "{text}");
+    let text = answer(ask(&address, &format!("{{\"puzzle\": \"{PUZZLE}\", \"one_pass\": true}}")));
+    assert!(text.contains("\"model\":\"second\""), "the first is asked: {text}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
 fn what_cannot_be_served_is_refused_at_the_start() {
     let session = Session::new();
     session.refuse(&["serve", "nowhere"], 1);
