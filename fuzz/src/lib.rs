@@ -1,7 +1,11 @@
-//! Everything in `trm` that reads what others have written, as functions of arbitrary bytes. They may
+//! Everything in `trm` that reads what others have written, files and requests, as functions of arbitrary bytes. They may
 //! accept or refuse; they must not panic, hang or take memory beyond what the input's size explains.
 //!
 //! `scripts/fuzz` runs them under libFuzzer, `tests/short.rs` for a moment in every build.
+
+mod requests;
+
+pub use requests::{chat_request, puzzle_request, solve_request};
 
 use peak_alloc::PeakAlloc;
 use rustix::time::{ClockId, clock_gettime};
@@ -32,6 +36,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("grid", grid),
     ("checkpoint", checkpoint),
     ("pickle", pickle),
+    ("solve-request", solve_request),
+    ("chat-request", chat_request),
+    ("puzzle-request", puzzle_request),
 ];
 
 #[global_allocator]

@@ -18,8 +18,9 @@ use trm_serve::{Log, Named, Server, Settings};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Model folders, or run folders (their best models). A model is called as its folder; the first one is asked where
-    /// a request names none. Without any, the models that come with this program are served.
+    /// Model folders, or run folders (their best models). A model is called as its folder, or as NAME where it is given as
+    /// NAME=FOLDER; the first one is asked where a request names none. Without any, the models that come with this
+    /// program are served.
     #[arg(value_name = "MODEL")]
     models: Vec<PathBuf>,
     /// The address to listen at; 0.0.0.0 for all that this machine has.
@@ -96,7 +97,12 @@ fn models(arguments: &Arguments, device: &Device) -> Result<Vec<Named>> {
     let models: Vec<(String, AnyModel)> = match arguments.models.is_empty() {
         true => vec![(shipped::NAME.to_owned(), AnyModel::Recursive(shipped::model(device)?))],
         false => {
-            arguments.models.iter().map(|folder| load(folder, device)).collect::<Result<_>>()?
+            let load = |argument: &PathBuf| {
+                let (given, folder) = given_name(argument);
+                let (own, model) = load(folder, device)?;
+                Ok((given.unwrap_or(own), model))
+            };
+            arguments.models.iter().map(load).collect::<Result<_>>()?
         }
     };
     let referee = arguments.refereeing.command(&[], device.threads())?;
@@ -118,6 +124,16 @@ fn models(arguments: &Arguments, device: &Device) -> Result<Vec<Named>> {
 fn load(folder: &Path, device: &Device) -> Result<(String, AnyModel)> {
     let model = load_any(folder, device)?;
     Ok((name(folder)?, model))
+}
+
+/// NAME and FOLDER of `NAME=FOLDER`, unless there is a folder that is called so.
+fn given_name(argument: &Path) -> (Option<String>, &Path) {
+    match argument.to_str().and_then(|text| text.split_once('=')) {
+        Some((name, folder)) if !name.is_empty() && !name.contains('/') && !argument.exists() => {
+            (Some(name.into()), Path::new(folder))
+        }
+        _ => (None, argument),
+    }
 }
 
 /// The name of a folder, whatever the way to it looks like.

@@ -33,8 +33,7 @@ impl Admission {
     pub(crate) fn enter(&self, puzzles: usize, bytes: usize) -> Result<Place, Refusal> {
         let [most_puzzles, most_bytes] = self.sizes;
         if puzzles > most_puzzles {
-            let message = format!("{puzzles} puzzles: at most {most_puzzles} in one request");
-            return Err(Refusal::content(message));
+            return Err(Refusal::too_many(puzzles, most_puzzles));
         }
         let take = |semaphore: &Arc<Semaphore>, count: usize| {
             let count = u32::try_from(count).unwrap_or(u32::MAX);

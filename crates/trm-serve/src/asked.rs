@@ -151,6 +151,9 @@ impl SolveRequest {
             (Some(_), Some(_)) => return Err(Refusal::content("`puzzle` or `puzzles`, not both")),
             _ => return Err(Refusal::content("no puzzle: give `puzzle`, or a list as `puzzles`")),
         };
+        if texts.len() > settings.queue {
+            return Err(Refusal::too_many(texts.len(), settings.queue));
+        }
         let (domain, tokens) = read(model, &texts)?;
         let (way, identifiers) = match &model.mind {
             Mind::Recursive(thinker) => {

@@ -4,21 +4,35 @@ use crate::refusal::Refusal;
 use crate::settings::Settings;
 use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
+use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 
-/// All bytes of a request.
+/// All bytes of a request. One that is too large is read to its end and forgotten, as long as it may take to arrive:
+/// clients that send all before they listen hear why it is refused.
 ///
 /// # Errors
 /// 413 if they are too many, 408 if they take too long, 400 if the client leaves.
-pub(crate) async fn bytes(body: Body, settings: &Settings) -> Result<Bytes, Refusal> {
+pub(crate) async fn bytes(mut body: Body, settings: &Settings) -> Result<Bytes, Refusal> {
     let most = settings.body_bytes;
-    let read = axum::body::to_bytes(body, most);
-    match tokio::time::timeout(settings.body_time, read).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if is_too_long(&error) => Err(Refusal::new(
+    let (mut kept, mut arrived) = (Vec::new(), 0);
+    let read = async {
+        while let Some(frame) = body.frame().await {
+            let data = frame?.into_data().unwrap_or_default();
+            arrived += data.len();
+            match arrived <= most {
+                true => kept.extend_from_slice(&data),
+                false => kept = Vec::new(),
+            }
+        }
+        Ok::<(), axum::Error>(())
+    };
+    let ended = tokio::time::timeout(settings.body_time, read).await;
+    match ended {
+        _ if arrived > most => Err(Refusal::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             format!("the request has more than {most} bytes: ask for fewer puzzles at a time"),
         )),
+        Ok(Ok(())) => Ok(kept.into()),
         Ok(Err(error)) => {
             Err(Refusal::new(StatusCode::BAD_REQUEST, format!("the request broke off: {error}")))
         }
@@ -28,17 +42,6 @@ pub(crate) async fn bytes(body: Body, settings: &Settings) -> Result<Bytes, Refu
             Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, message))
         }
     }
-}
-
-fn is_too_long(error: &axum::Error) -> bool {
-    let mut source: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = source {
-        if error.is::<http_body_util::LengthLimitError>() {
-            return true;
-        }
-        source = error.source();
-    }
-    false
 }
 
 /// A request in JSON.

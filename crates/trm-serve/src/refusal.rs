@@ -15,15 +15,32 @@ pub struct Refusal {
     pub message: String,
 }
 
+/// Characters of a message, at most.
+const LONGEST: usize = 499;
+
 impl Refusal {
-    /// A refusal with this status.
+    /// A refusal with this status. What the message quotes of a request stays one line that can be read and printed.
     pub fn new(status: StatusCode, message: impl Into<String>) -> Refusal {
-        Refusal { status, message: message.into().replace(['\n', '\r'], " ") }
+        let message = message.into();
+        let printed = |c: char| match c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
+            true => ' ',
+            false => c,
+        };
+        let mut line: String = message.chars().take(LONGEST).map(printed).collect();
+        if message.chars().nth(LONGEST).is_some() {
+            line.push('…');
+        }
+        Refusal { status, message: line }
     }
 
     /// 422: the request is read, and asks for what cannot be done.
     pub fn content(message: impl Into<String>) -> Refusal {
         Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, message)
+    }
+
+    /// 422: more puzzles in one request than are ever taken.
+    pub(crate) fn too_many(puzzles: usize, most: usize) -> Refusal {
+        Refusal::content(format!("{puzzles} puzzles: at most {most} in one request"))
     }
 
     /// 404.

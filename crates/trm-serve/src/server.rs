@@ -3,6 +3,7 @@
 use crate::admission::Admission;
 use crate::metrics::Metrics;
 use crate::models::{Models, Named};
+use crate::refusal::Refusal;
 use crate::routes;
 use crate::settings::Settings;
 use axum::Router;
@@ -15,6 +16,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use trm_puzzles::Domain;
 
 /// Models that are served, and how.
 #[derive(Debug)]
@@ -39,6 +41,16 @@ impl Server {
         let models = Models::start(models, settings.batch, &metrics)?;
         let admission = Admission::new(settings.queue, settings.queue_bytes);
         Ok(Server { models, settings, admission, metrics })
+    }
+
+    /// Reads the body of a request to a path as its handler does, up to where an engine would be asked: the domain, in
+    /// the size of the puzzles, and their tokens. For fuzz targets; no API.
+    ///
+    /// # Errors
+    /// What the handler refuses with.
+    #[doc(hidden)]
+    pub fn read(&self, path: &str, body: &[u8]) -> Result<(Domain, Vec<u8>), Refusal> {
+        routes::read(self, path, body).map(|asked| (asked.domain, asked.tokens))
     }
 
     /// All routes.

@@ -16,6 +16,7 @@ mod search;
 mod serve;
 #[path = "../../../trm-data/src/download/server.rs"]
 mod server;
+mod serving;
 mod session;
 mod suited;
 mod written;

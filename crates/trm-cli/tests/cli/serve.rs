@@ -9,7 +9,7 @@ const PUZZLE: &str =
     "..8.2...3.6....2..1.....64....9.3.....7....3.6..5..8.2.4...8..7..6.473.....6.....";
 
 /// A server of the shipped model, and where it listens.
-fn start(session: &Session, arguments: &[&str]) -> (Child, String) {
+pub(super) fn start(session: &Session, arguments: &[&str]) -> (Child, String) {
     let mut command = session.command(&[&["serve", "--port", "0"], arguments].concat());
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut log = BufReader::new(child.stderr.take().unwrap());
@@ -59,6 +59,31 @@ fn a_terminated_server_answers_first_with_a_referee_too() {
         assert!(text.starts_with("HTTP/1.1 200") && text.contains(says), "{text}");
         assert_eq!(child.wait().unwrap().code(), Some(0), "{arguments:?}");
     }
+}
+
+#[test]
+fn folders_are_called_as_they_are_or_as_they_are_given() {
+    let session = Session::new();
+    let shipped =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/sudoku-extreme");
+    // a folder whose own name has a sign of equality is no pair
+    for folder in ["one/model", "two/model", "a=b"] {
+        let copy = session.path(folder);
+        std::fs::create_dir_all(&copy).unwrap();
+        for file in ["config.json", "model.safetensors"] {
+            std::fs::copy(shipped.join(file), copy.join(file)).unwrap();
+        }
+    }
+    let error = session.refuse(&["serve", "--port", "0", "one/model", "two/model"], 2);
+    assert!(error.contains("two models are called `model`"), "{error}");
+    let (mut child, address) =
+        start(&session, &["second=two/model", "one/model", "a=b", "third=a=b"]);
+    let text = answer(ask(&address, "{\"model\": \"none\", \"puzzle\": \"\"}"));
+    assert!(text.contains("there are `a=b`, `model`, `second`, `third`"), "{text}");
+    let text = answer(ask(&address, &format!("{{\"puzzle\": \"{PUZZLE}\", \"one_pass\": true}}")));
+    assert!(text.contains("\"model\":\"second\""), "the first is asked: {text}");
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::Command;
 const PAGE: &str = include_str!("../../../../docs/YOUR-PROBLEM.md");
 
 /// The fenced blocks of a page: their language, the file that they are, if any, and their text.
-fn blocks(page: &str) -> Vec<(&str, Option<&str>, String)> {
+pub(super) fn blocks(page: &str) -> Vec<(&str, Option<&str>, String)> {
     let mut blocks = Vec::new();
     let mut lines = page.lines();
     while let Some(line) = lines.next() {

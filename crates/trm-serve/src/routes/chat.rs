@@ -1,7 +1,7 @@
 //! `POST /v1/chat/completions`: the puzzle in the last message, the answer as text, as OpenAI's clients have it.
 
 use super::solve::{Telling, ask, wait};
-use crate::asked::{Puzzle, SolveRequest};
+use crate::asked::{Asked, Puzzle, SolveRequest};
 use crate::body;
 use crate::models::Served;
 use crate::refusal::Refusal;
@@ -61,19 +61,31 @@ pub(super) async fn complete(
     request: Request,
 ) -> Result<Response, Refusal> {
     let bytes = body::bytes(request.into_body(), &server.settings).await?;
-    let chat: ChatRequest = body::json(&bytes)?;
+    let Chat { model, asked, stream } = read(&server, &bytes)?;
+    let mut telling = ask(&server, asked, bytes.len())?;
+    let answers = wait(&server, &mut telling).await?;
+    let text = text(&telling, &answers[0]);
+    Ok(match stream {
+        true => streamed(&model.name, text),
+        false => Json(whole(&model.name, text)).into_response(),
+    })
+}
+
+/// What a body asks for.
+pub(super) struct Chat<'a> {
+    model: &'a Served,
+    pub asked: Asked<'a>,
+    stream: bool,
+}
+
+pub(super) fn read<'a>(server: &'a Server, bytes: &[u8]) -> Result<Chat<'a>, Refusal> {
+    let chat: ChatRequest = body::json(bytes)?;
     let last = chat.messages.last().ok_or_else(|| Refusal::content("`messages`: there is none"))?;
     let model = server.models.get(chat.model.as_deref())?;
     let puzzle = puzzle(model, &last.content.text());
     let wanted = SolveRequest { puzzle: Some(Puzzle::Text(puzzle)), puzzles: None, ..chat.trm };
     let asked = wanted.check(model, &server.settings)?;
-    let mut telling = ask(&server, asked, bytes.len())?;
-    let answers = wait(&server, &mut telling).await?;
-    let text = text(&telling, &answers[0]);
-    Ok(match chat.stream {
-        true => streamed(&model.name, text),
-        false => Json(whole(&model.name, text)).into_response(),
-    })
+    Ok(Chat { model, asked, stream: chat.stream })
 }
 
 /// The part of a message that is a puzzle: a block between blank lines, or all.

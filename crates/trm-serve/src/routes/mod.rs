@@ -4,6 +4,7 @@ mod chat;
 mod openapi;
 mod solve;
 
+use crate::asked::Asked;
 use crate::models::Served;
 use crate::refusal::Refusal;
 use crate::server::Server;
@@ -67,6 +68,15 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         Some(origin) => router.layer(cors(&origin)),
     }
     .with_state(server)
+}
+
+/// Reads a body as the path does; see [`Server::read`].
+pub(crate) fn read<'a>(server: &'a Server, path: &str, body: &[u8]) -> Result<Asked<'a>, Refusal> {
+    match path {
+        "/v1/solve" => solve::read(server, body).map(|(_, asked)| asked),
+        "/v1/chat/completions" => chat::read(server, body).map(|chat| chat.asked),
+        _ => Err(Refusal::unknown(format!("nothing is asked at {path}"))),
+    }
 }
 
 fn cors(origin: &str) -> CorsLayer {

@@ -3,6 +3,7 @@
 use crate::asked::{Asked, Drafts, SolveRequest, Way};
 use crate::body;
 use crate::engine::Ask;
+use crate::models::Served;
 use crate::refusal::Refusal;
 use crate::server::Server;
 use crate::told::{Heard, Trail, chain};
@@ -25,14 +26,23 @@ pub(super) async fn solve(
 ) -> Result<Response, Refusal> {
     let streams = accepts_events(&request);
     let bytes = body::bytes(request.into_body(), &server.settings).await?;
-    let wanted: SolveRequest = body::json(&bytes)?;
-    let model = server.models.get(wanted.model.as_deref())?;
-    let asked = wanted.check(model, &server.settings)?;
+    let (model, asked) = read(&server, &bytes)?;
     let told = ask(&server, asked, bytes.len())?;
     match streams {
         true => Ok(events(server.clone(), told)),
         false => answers(&server, &model.name, told).await,
     }
+}
+
+/// Which model a body asks, and what.
+pub(super) fn read<'a>(
+    server: &'a Server,
+    bytes: &[u8],
+) -> Result<(&'a Served, Asked<'a>), Refusal> {
+    let wanted: SolveRequest = body::json(bytes)?;
+    let model = server.models.get(wanted.model.as_deref())?;
+    let asked = wanted.check(model, &server.settings)?;
+    Ok((model, asked))
 }
 
 fn accepts_events(request: &Request) -> bool {

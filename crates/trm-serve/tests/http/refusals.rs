@@ -86,11 +86,14 @@ fn what_cannot_be_done_is_said_in_one_line() {
             404,
             "no model `five`; there are `four`, `maze`, `raster`, `solver`",
         ),
+        (json!({"model": "five".repeat(500), "puzzle": puzzle}).to_string(), 404, "no model `five"),
+        (json!({"model": "\u{1b}[2J\t", "puzzle": puzzle}).to_string(), 404, "no model ` [2J `"),
     ] {
         let (found, text) = server.post("/v1/solve", &body);
         assert_eq!(found, status, "{body}: {text}");
         let message = message(&text);
         assert!(message.contains(says), "{body}: {message}");
+        assert!(message.chars().count() <= 500 && !message.contains(char::is_control), "{message}");
     }
     for (chat, says) in [
         (json!({"messages": []}), "`messages`: there is none"),
@@ -116,6 +119,11 @@ fn large_and_slow_requests_are_refused() {
         server.post("/v1/solve", &format!("{{\"puzzle\": \"{}\"}}", " ".repeat(2000)));
     assert_eq!(status, 413);
     assert!(message(&text).contains("more than 1000 bytes"));
+    // by far, from a client that sends all before it listens
+    let large = post("/v1/solve", &" ".repeat(16 << 20), "");
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.write_all(large.as_bytes()).expect("the server takes it all");
+    assert_eq!(response(stream).0, 413);
 
     let mut slow = TcpStream::connect(server.address).unwrap();
     slow.write_all(b"POST /v1/solve HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{").unwrap();
@@ -143,6 +151,9 @@ fn a_full_queue_is_said_to_be_full_and_empties() {
     let three = json!({"puzzles": vec![PUZZLES[0]; 3]}).to_string();
     let (status, text) = server.post("/v1/solve", &three);
     assert_eq!((status, message(&text).contains("at most 2")), (422, true));
+    // counted before they are read, which takes a second for all that fit into a request
+    let three = json!({"puzzles": vec!["no puzzle"; 3]}).to_string();
+    assert!(message(&server.post("/v1/solve", &three).1).contains("at most 2"));
 }
 
 #[test]
