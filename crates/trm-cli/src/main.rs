@@ -11,6 +11,7 @@ mod interrupt;
 mod machine;
 mod output;
 mod progress;
+mod pull;
 mod quickstart;
 mod referee;
 mod search;
@@ -57,6 +58,8 @@ enum Verb {
     Solve(solve::Arguments),
     /// Serve models: an interface for programs, and a page on which people watch them think.
     Serve(serve::Arguments),
+    /// Fetch the newest files of a model of the hub: every command then takes hf:OWNER/NAME, without a network.
+    Pull(pull::Arguments),
     /// Turn a checkpoint of the public PyTorch code into a model folder.
     Import(import::Arguments),
     /// Write a model to give away: smaller, or for the public PyTorch code.
@@ -120,6 +123,7 @@ fn run(verb: Verb) -> anyhow::Result<Outcome> {
         Verb::Solve(arguments) => solve::run(&arguments),
         Verb::Serve(arguments) => serve::run(&arguments),
         Verb::Import(arguments) => import::run(&arguments),
+        Verb::Pull(arguments) => pull::run(&arguments),
         Verb::Export(arguments) => export::run(&arguments),
         Verb::Compare(arguments) => compare::run(&arguments),
         Verb::Bench(arguments) => bench::run(&arguments),

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use trm_data::{AnyModel, RefereeCommand, load_any};
+use trm_data::{AnyModel, HubName, RefereeCommand, load_any};
 use trm_ops::Device;
 use trm_puzzles::Domain;
 use trm_serve::{Log, Named, Server, Settings};
@@ -35,6 +35,9 @@ pub(crate) struct Arguments {
     /// Puzzles that wait or are thought about, at most; more are refused with 429.
     #[arg(long, default_value_t = Settings::default().queue, value_name = "N")]
     queue: usize,
+    /// Cells of a puzzle, at most, unless it has the model's own size: memory grows with them.
+    #[arg(long, default_value_t = Settings::default().cells, value_name = "N")]
+    most_cells: usize,
     /// Supervision steps of a chain that a request may ask for.
     #[arg(long, default_value_t = Settings::default().steps, value_name = "N")]
     most_steps: usize,
@@ -121,9 +124,10 @@ fn models(arguments: &Arguments, device: &Device) -> Result<Vec<Named>> {
     models.into_iter().map(named).collect()
 }
 
-fn load(folder: &Path, device: &Device) -> Result<(String, AnyModel)> {
+fn load(argument: &Path, device: &Device) -> Result<(String, AnyModel)> {
+    let (given, folder) = given_name(argument);
     let model = load_any(folder, device)?;
-    Ok((name(folder)?, model))
+    Ok((given.map_or_else(|| name(folder), Ok)?, model))
 }
 
 /// NAME and FOLDER of `NAME=FOLDER`, unless there is a folder that is called so.
@@ -136,8 +140,11 @@ fn given_name(argument: &Path) -> (Option<String>, &Path) {
     }
 }
 
-/// The name of a folder, whatever the way to it looks like.
+/// The name of a folder, whatever the way to it looks like, or of a model of the hub.
 fn name(folder: &Path) -> Result<String> {
+    if let Some(name) = folder.to_str().and_then(HubName::parse) {
+        return Ok(name?.short().to_owned());
+    }
     let whole = folder.canonicalize().with_context(|| folder.display().to_string())?;
     let name = whole.file_name().context("a model needs a name: serve a folder")?;
     Ok(name.to_string_lossy().into_owned())
@@ -152,6 +159,7 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
     Ok(Settings {
         batch: arguments.batch,
         queue: arguments.queue,
+        cells: arguments.most_cells,
         steps: arguments.most_steps,
         time: Duration::from_secs(arguments.most_seconds),
         api_key,

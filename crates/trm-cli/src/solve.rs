@@ -17,7 +17,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use trm::{Limits, Model, Question, Solver};
-use trm_data::{AnyModel, Dataset, load_any};
+use trm_data::{AnyModel, Dataset, HubName, load_any};
 use trm_puzzles::{Domain, QuestionError};
 use trm_study::{Effort, chain_steps, think};
 use trm_train::{check_fit, fit};
@@ -227,7 +227,7 @@ fn model_and_puzzle(arguments: &Arguments) -> Result<(Option<&str>, Option<&str>
         (&[model, puzzle], None) => Ok((Some(model), Some(puzzle))),
         (&[_, puzzle], Some(_)) => bail!("both a puzzle ({puzzle}) and --file: give one of them"),
         (&[model], Some(_)) => Ok((Some(model), None)),
-        (&[model], None) if Path::new(model).is_dir() => {
+        (&[model], None) if Path::new(model).is_dir() || HubName::parse(model).is_some() => {
             bail!("no puzzle: give one after the model {model}, or --file")
         }
         (&[puzzle], None) => Ok((None, Some(puzzle))),

@@ -22,6 +22,8 @@ pub mod download;
 mod error;
 pub mod files;
 mod formats;
+#[cfg(feature = "web")]
+mod hub;
 pub mod keys;
 mod making;
 mod random;
@@ -47,6 +49,8 @@ pub use formats::places::{checkpoints, newest_checkpoint};
 pub use formats::provenance::{Machine, Provenance, program, weight_digest};
 pub use formats::public::{Known, import_tensors, public_name, public_tensors};
 pub use formats::{public, torch};
+#[cfg(feature = "web")]
+pub use hub::{HubName, Pulled};
 pub use making::arc::{ArcTasks, Leaks, arc_splits, read_arc};
 pub use making::grid::{Added, GridFacts, GridFile, Grids, Lonely, Told, augment_grids};
 pub use making::leaks::arc_leaks;

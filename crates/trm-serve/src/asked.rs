@@ -104,6 +104,21 @@ impl Puzzle {
             Puzzle::Rows(rows) => rows.iter().map(row).collect::<Vec<_>>().join("\n"),
         }
     }
+
+    /// `[S]` tokens of the question; rows are one puzzle, a text may hold several and is refused then.
+    fn tokens(&self, domain: &Domain) -> Result<Vec<u8>, String> {
+        let text = self.text();
+        if let Puzzle::Rows(_) = self {
+            let question = domain.parse(&text);
+            let question = question.and_then(|q| domain.check_question(&q).map(|_| q));
+            return question.map_err(|error| error.to_string());
+        }
+        match questions(domain, &text) {
+            Ok(mut one) if one.len() == 1 => Ok(one.remove(0)),
+            Ok(several) => Err(format!("{} puzzles in one text: give a list", several.len())),
+            Err(QuestionError { source, .. }) => Err(source.to_string()),
+        }
+    }
 }
 
 /// Several written answers of which the best is taken; what is not given is as in `trm solve`.
@@ -143,18 +158,16 @@ impl SolveRequest {
         model: &'a Served,
         settings: &Settings,
     ) -> Result<Asked<'a>, Refusal> {
-        let texts = match (&self.puzzle, &self.puzzles) {
-            (Some(one), None) => vec![one.text()],
-            (None, Some(several)) if !several.is_empty() => {
-                several.iter().map(Puzzle::text).collect()
-            }
+        let puzzles: Vec<&Puzzle> = match (&self.puzzle, &self.puzzles) {
+            (Some(one), None) => vec![one],
+            (None, Some(several)) if !several.is_empty() => several.iter().collect(),
             (Some(_), Some(_)) => return Err(Refusal::content("`puzzle` or `puzzles`, not both")),
             _ => return Err(Refusal::content("no puzzle: give `puzzle`, or a list as `puzzles`")),
         };
-        if texts.len() > settings.queue {
-            return Err(Refusal::too_many(texts.len(), settings.queue));
+        if puzzles.len() > settings.queue {
+            return Err(Refusal::too_many(puzzles.len(), settings.queue));
         }
-        let (domain, tokens) = read(model, &texts)?;
+        let (domain, tokens) = read(model, &puzzles, settings.cells)?;
         let (way, identifiers) = match &model.mind {
             Mind::Recursive(thinker) => {
                 let effort = self.effort(&thinker.config, &domain, settings)?;
@@ -168,8 +181,8 @@ impl SolveRequest {
         }
         let asked = self.search.as_ref().and_then(|search| search.milliseconds);
         let time = asked.map_or(settings.time, Duration::from_millis).min(settings.time);
-        let puzzles = vec![self.identifier; texts.len()];
-        Ok(Asked { domain, tokens, puzzles, way, time, drafts: self.drafts })
+        let identifiers = vec![self.identifier; puzzles.len()];
+        Ok(Asked { domain, tokens, puzzles: identifiers, way, time, drafts: self.drafts })
     }
 
     /// As `trm solve` does it: judged by the rules where there are any, unless the model alone is asked for.
@@ -271,32 +284,27 @@ fn within(name: &str, value: usize, least: usize, most: usize) -> Result<(), Ref
 }
 
 /// The puzzles in the size of the first one.
-fn read(model: &Served, texts: &[String]) -> Result<(Domain, Vec<u8>), Refusal> {
-    let own = &model.domain;
-    let domain = match (questions(own, &texts[0]), own.sized_for(&texts[0])) {
-        (Ok(_), _) => own.clone(),
-        (Err(_), Some(sized)) if sized == *own || model.any_size() => sized,
-        (Err(refused), _) => return Err(refuse(texts, 0, &refused.source.to_string())),
-    };
-    let mut tokens = Vec::new();
-    for (place, text) in texts.iter().enumerate() {
-        match questions(&domain, text) {
-            Ok(one) if one.len() == 1 => tokens.extend_from_slice(&one[0]),
-            Ok(several) => {
-                let message = format!("{} puzzles in one text: give a list", several.len());
-                return Err(refuse(texts, place, &message));
-            }
-            Err(QuestionError { source, .. }) => {
-                return Err(refuse(texts, place, &source.to_string()));
-            }
-        }
-    }
-    Ok((domain, tokens))
-}
-
-fn refuse(texts: &[String], place: usize, why: &str) -> Refusal {
-    match texts.len() {
+fn read(
+    model: &Served,
+    puzzles: &[&Puzzle],
+    most_cells: usize,
+) -> Result<(Domain, Vec<u8>), Refusal> {
+    let refuse = |place: usize, why: String| match puzzles.len() {
         1 => Refusal::content(format!("the puzzle: {why}")),
         _ => Refusal::content(format!("puzzle {}: {why}", place + 1)),
+    };
+    let own = &model.domain;
+    let domain = match (puzzles[0].tokens(own), own.sized_for(&puzzles[0].text())) {
+        (Ok(_), _) => own.clone(),
+        (Err(_), Some(sized)) if sized == *own || model.any_size() => sized,
+        (Err(why), _) => return Err(refuse(0, why)),
+    };
+    let (cells, most) = (domain.seq_len(), own.seq_len().max(most_cells));
+    if cells > most {
+        return Err(refuse(0, format!("{cells} cells: at most {most} are thought about here")));
     }
+    let tokens = (0..)
+        .zip(puzzles)
+        .map(|(place, puzzle)| puzzle.tokens(&domain).map_err(|why| refuse(place, why)));
+    Ok((domain.clone(), tokens.collect::<Result<Vec<_>, _>>()?.concat()))
 }

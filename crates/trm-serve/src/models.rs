@@ -5,7 +5,6 @@ use crate::metrics::Metrics;
 use crate::refusal::Refusal;
 use crate::{thinking, writing};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use trm::{Autoregressive, Config, Model, Network, Solver};
 use trm_data::AnyModel;
@@ -157,13 +156,9 @@ fn open(domain: &Domain) -> Option<u8> {
     }
 }
 
-/// All models that are served, by name.
+/// All models that are served; requests get the first that name none.
 #[derive(Debug)]
-pub struct Models {
-    /// What requests get that name none.
-    first: String,
-    all: BTreeMap<String, Served>,
-}
+pub struct Models(Vec<Served>);
 
 impl Models {
     /// Starts an engine for every model.
@@ -175,29 +170,32 @@ impl Models {
         batch: usize,
         metrics: &Metrics,
     ) -> Result<Models, String> {
-        let first = models.first().ok_or("no model to serve")?.name.clone();
-        let mut all = BTreeMap::new();
+        let mut all: Vec<Served> = Vec::new();
         for named in models {
             let name = named.name.clone();
-            let served = Served::start(named, batch, metrics);
-            let served = served.map_err(|error| format!("model `{name}`: {error}"))?;
-            if all.insert(name.clone(), served).is_some() {
+            if all.iter().any(|served| served.name == name) {
                 return Err(format!("two models are called `{name}`"));
             }
+            let served = Served::start(named, batch, metrics);
+            all.push(served.map_err(|error| format!("model `{name}`: {error}"))?);
         }
-        Ok(Models { first, all })
+        if all.is_empty() {
+            return Err("no model to serve".to_owned());
+        }
+        Ok(Models(all))
     }
 
     /// The model of this name; without one the first.
     pub(crate) fn get(&self, name: Option<&str>) -> Result<&Served, Refusal> {
-        let name = name.unwrap_or(&self.first);
-        self.all.get(name).ok_or_else(|| {
-            let known: Vec<String> = self.all.keys().map(|name| format!("`{name}`")).collect();
+        let Some(name) = name else { return Ok(&self.0[0]) };
+        self.0.iter().find(|served| served.name == name).ok_or_else(|| {
+            let known: Vec<String> =
+                self.iter().map(|served| format!("`{}`", served.name)).collect();
             Refusal::unknown(format!("no model `{name}`; there are {}", known.join(", ")))
         })
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Served> {
-        self.all.values()
+        self.0.iter()
     }
 }

@@ -15,6 +15,8 @@ pub struct Settings {
     pub body_bytes: usize,
     /// How long a request may take to arrive; slower ones are refused with 408.
     pub body_time: Duration,
+    /// Cells of a puzzle, at most, unless it has the model's own size.
+    pub cells: usize,
     /// Supervision steps of a chain, at most.
     pub steps: usize,
     /// Chains of a search, at most.
@@ -35,6 +37,7 @@ impl Default for Settings {
             queue_bytes: 64 << 20,
             body_bytes: 1 << 20,
             body_time: Duration::from_secs(10),
+            cells: 2500,
             steps: 512,
             rollouts: 1024,
             time: Duration::from_secs(30),

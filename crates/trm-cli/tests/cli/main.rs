@@ -8,6 +8,7 @@ mod domains;
 mod download;
 mod grids;
 mod halting;
+mod hub;
 mod outputs;
 mod places;
 mod referee;

@@ -4,8 +4,12 @@ use crate::Error;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-/// The folder that a model's files lie in.
+/// The folder that a model's files lie in: a model of the hub comes from its cache.
 pub(super) fn resolve(folder: &Path) -> Result<PathBuf, Error> {
+    #[cfg(feature = "web")]
+    if let Some(name) = folder.to_str().and_then(crate::HubName::parse) {
+        return name?.folder();
+    }
     if folder.join("config.json").exists() {
         return Ok(folder.to_owned());
     }

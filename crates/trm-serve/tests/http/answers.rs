@@ -83,6 +83,10 @@ fn puzzles_are_texts_or_rows_one_or_many() {
             assert_eq!(answer["answer"], answers[0]["answer"]);
         }
     }
+    // rows that could be a puzzle each
+    let arc = json!({"model": "arc", "puzzle": [[1, 2], [3, 4]], "one_pass": true, "steps": 1});
+    let answer = server.json("/v1/solve", &arc.to_string())["answers"][0].take();
+    assert_eq!(answer["question"], "12/34");
     // a maze of another size than the model's own
     let maze = json!({"model": "maze", "puzzle": "S..\n...\n..G", "search": {"rollouts": 1}});
     let answer = server.json("/v1/solve", &maze.to_string());

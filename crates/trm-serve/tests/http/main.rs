@@ -50,6 +50,11 @@ fn maze() -> Arc<Model> {
     model("maze5x5", Config { seq_len: 25, vocab_size: 6, ..grid })
 }
 
+fn arc() -> Arc<Model> {
+    let grid = Config { mix: Mix::Neighbours, columns: 30, ..Config::default() };
+    model("arc", Config { seq_len: 900, vocab_size: 12, ..grid })
+}
+
 /// A small autoregressive model of 4×4 Sudoku with random weights.
 fn writer(order: Order) -> Box<Autoregressive> {
     let config = AutoregressiveConfig {
@@ -81,6 +86,7 @@ impl Running {
         let models = vec![
             named("four", AnyModel::Recursive(sudoku())),
             named("maze", AnyModel::Recursive(maze())),
+            named("arc", AnyModel::Recursive(arc())),
             named("raster", written(Order::Raster)),
             named("solver", written(Order::Solver)),
         ];

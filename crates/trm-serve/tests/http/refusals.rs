@@ -72,6 +72,12 @@ fn what_cannot_be_done_is_said_in_one_line() {
             422,
             "the puzzle: several solutions",
         ),
+        (
+            json!({"model": "maze", "puzzle": format!("S{}/G{0}{}", ".".repeat(59), format!("/{}", ".".repeat(60)).repeat(58))}).to_string(),
+                .to_string(),
+            422,
+            "3600 cells: at most 2500",
+        ),
         (json!({"puzzle": "1234"}).to_string(), 422, "found 4 cells: a 4×4 grid has 16"),
         (json!({"puzzle": "5..............."}).to_string(), 422, "digit 5"),
         (json!({"puzzle": "11.............."}).to_string(), 422, "the puzzle: "),
@@ -84,7 +90,7 @@ fn what_cannot_be_done_is_said_in_one_line() {
         (
             json!({"model": "five", "puzzle": puzzle}).to_string(),
             404,
-            "no model `five`; there are `four`, `maze`, `raster`, `solver`",
+            "no model `five`; there are `four`, `maze`, `arc`, `raster`, `solver`",
         ),
         (json!({"model": "five".repeat(500), "puzzle": puzzle}).to_string(), 404, "no model `five"),
         (json!({"model": "\u{1b}[2J\t", "puzzle": puzzle}).to_string(), 404, "no model ` [2J `"),
