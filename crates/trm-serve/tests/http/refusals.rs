@@ -74,7 +74,6 @@ fn what_cannot_be_done_is_said_in_one_line() {
         ),
         (
             json!({"model": "maze", "puzzle": format!("S{}/G{0}{}", ".".repeat(59), format!("/{}", ".".repeat(60)).repeat(58))}).to_string(),
-                .to_string(),
             422,
             "3600 cells: at most 2500",
         ),
