@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use trm::Network;
-use trm_data::{AnyModel, export_model, files, load_any, public_tensors, torch};
+use trm_data::{AnyModel, export_for_hub, export_model, files, load_any, public_tensors, torch};
 use trm_ops::{DType, Device};
 use trm_train::Error;
 
@@ -37,6 +37,8 @@ enum Stored {
 enum Form {
     /// A model folder of this program: config.json and model.safetensors.
     Safetensors,
+    /// The same with a model card, ready to be uploaded to a hub.
+    Hub,
     /// A checkpoint with the names of the public PyTorch code, which loads it with DISABLE_COMPILE=1.
     PtNames,
     /// The same with _orig_mod. before every name: what the public code loads by default, since it compiles the
@@ -61,6 +63,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         }
         (Form::Safetensors, AnyModel::Autoregressive(model)) => {
             export_model(source, &**model, precision, out)?;
+            (model.config().parameters(), precision)
+        }
+        (Form::Hub, AnyModel::Recursive(model)) => {
+            export_for_hub(source, &**model, precision, out)?;
+            (model.parameter_count().0, precision)
+        }
+        (Form::Hub, AnyModel::Autoregressive(model)) => {
+            export_for_hub(source, &**model, precision, out)?;
             (model.config().parameters(), precision)
         }
         (Form::PtNames | Form::PtCompiled, AnyModel::Recursive(model)) => {

@@ -1,7 +1,7 @@
 //! `trm import`: a checkpoint of the public PyTorch code as a model folder.
 
 use crate::Outcome;
-use crate::output::out;
+use crate::output::{note, out};
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::PathBuf;
@@ -18,7 +18,8 @@ pub(crate) struct Arguments {
     /// Folder to write.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// What the tensors do not say: the public code's all_config.yaml, as YAML or JSON.
+    /// What the tensors do not say: the public code's all_config.yaml, as YAML or JSON. Without it all_config.yaml,
+    /// config.yaml or config.json beside the checkpoint is read.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The data set that the model is for: says its domain, length, vocabulary and number of puzzle
@@ -29,6 +30,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
 }
+
+/// Files that say what a checkpoint beside them does not.
+const CONFIGS: [&str; 3] = ["all_config.yaml", "config.yaml", "config.json"];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let Arguments { checkpoint, out, .. } = arguments;
@@ -53,9 +57,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
 }
 
 fn known(arguments: &Arguments) -> Result<Known> {
-    let mut known = match &arguments.config {
-        Some(file) => Known::from_file(file)?,
-        None => Known::default(),
+    let beside = |name: &&str| Some(arguments.checkpoint.parent()?.join(name));
+    let beside = CONFIGS.iter().filter_map(beside).find(|file| file.is_file());
+    let mut known = match (&arguments.config, beside) {
+        (Some(file), _) => Known::from_file(file)?,
+        (None, Some(file)) => {
+            note!("with {}", file.display());
+            Known::from_file(&file)?
+        }
+        (None, None) => Known::default(),
     };
     if let Some(folder) = &arguments.data {
         let metadata = Dataset::load(folder, "train")?.metadata;

@@ -41,6 +41,7 @@ pub use dataset::splits::Splits;
 pub use dataset::{Dataset, npy};
 pub use error::Error;
 pub use formats::arrays::{Arrays, Reader, Stored};
+pub use formats::card::{Carded, export_for_hub};
 pub use formats::model_folder::{
     AnyModel, Content, Files, export_model, load_any, load_autoregressive, load_model, model_files,
     parse_config, save_files, save_model,

@@ -320,6 +320,15 @@ fn models_go_to_the_public_code_and_come_back() {
     };
     assert_eq!(measured("back"), measured("run"));
 
+    // what the tensors do not say stands beside them
+    std::fs::create_dir(session.path("theirs")).unwrap();
+    std::fs::copy(session.path("model.pt"), session.path("theirs/model.pt")).unwrap();
+    session
+        .write("theirs/config.yaml", "arch:\n  H_cycles: 1\n  L_cycles: 2\n  halt_max_steps: 4\n");
+    let theirs = "import theirs/model.pt --data data --set inner_multiple=32 --out beside";
+    session.succeed(&theirs.split(' ').collect::<Vec<_>>());
+    assert_eq!(measured("beside"), measured("run"));
+
     let refused = session.refuse(&["import", "model.pt", "--out", "new"], 2);
     assert!(refused.starts_with("model.pt: the tensors do not say"), "{refused}");
     session.write("junk.pt", "not a checkpoint");

@@ -191,3 +191,25 @@ fn what_is_not_as_the_hub_says_is_refused_and_nothing_is_left() {
     let nowhere = hub.run(&["pull", "a/b"], &[("HF_ENDPOINT", "http://127.0.0.1:1")]);
     assert!(String::from_utf8_lossy(&nowhere.stderr).contains("hf:a/b: http://127.0.0.1:1/api"));
 }
+
+#[test]
+fn what_is_exported_for_the_hub_says_what_it_is() {
+    let session = Session::new();
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/sudoku-extreme");
+    session.succeed(&["export", model, "--to", "hub", "--out", "my-sudoku"]);
+    let card = std::fs::read_to_string(session.path("my-sudoku/README.md")).unwrap();
+    for says in [
+        "---\nlibrary_name: trm\n",
+        "# my-sudoku\n",
+        "90498 parameters (units, 64 features",
+        "trm solve hf:OWNER/my-sudoku PUZZLE",
+        "`recipe.toml` has all settings",
+    ] {
+        assert!(card.contains(says), "no {says:?}: {card}");
+    }
+    let solved = session.succeed(&["solve", "my-sudoku", PUZZLE, "--json"]);
+    assert!(solved.contains("\"solved\":true"), "{solved}");
+    let names: Vec<_> =
+        session.files().iter().filter_map(|p| p.file_name()?.to_str().map(str::to_owned)).collect();
+    assert_eq!(names.iter().filter(|name| name.contains('.')).count(), 5, "{names:?}");
+}

@@ -78,6 +78,11 @@ pub fn export_model<N: Network>(
     dtype: DType,
     folder: &Path,
 ) -> Result<(), Error> {
+    save_files(folder, exported(source, model, dtype)?)
+}
+
+/// The files that [`export_model`] writes.
+pub(super) fn exported<N: Network>(source: &Path, model: &N, dtype: DType) -> Result<Files, Error> {
     let config = serde_json::to_vec_pretty(model.config()).expect("a configuration is JSON");
     let weights = model.to_safetensors(dtype)?;
     let stored = N::from_safetensors(model.config(), model.device(), &weights)
@@ -91,7 +96,7 @@ pub fn export_model<N: Network>(
         files.push((Provenance::FILE, Content::Bytes(json)));
         files.push(("recipe.toml", Content::Bytes(recipe)));
     }
-    save_files(folder, files)
+    Ok(files)
 }
 
 fn weight_files(model: &impl Network) -> Files {
