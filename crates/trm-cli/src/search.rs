@@ -105,7 +105,7 @@ pub(crate) fn print_report(report: &SearchReport, options: &SearchOptions, batch
         report.verified_wrong,
         share(report.first_chain)
     );
-    out!("right, verified or not: {}", share(report.exact));
+    out!("equal to the recorded answer, verified or not: {}", share(report.exact));
     print_validity(report.validity.as_ref());
     let per_puzzle = report.seconds / report.puzzles.max(1) as f64;
     out!(

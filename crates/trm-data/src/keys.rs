@@ -40,14 +40,23 @@ pub fn parse_known<T: DeserializeOwned>(table: Table, known: &[String]) -> Resul
         }
     }
     let Known(value, unknown) =
-        serde_path_to_error::deserialize::<_, Known<T>>(Value::Table(table)).map_err(|error| {
-            let reason = error.inner().to_string().trim().replace('\n', "; ");
-            format!("{}: {reason}", error.path())
-        })?;
+        serde_path_to_error::deserialize::<_, Known<T>>(Value::Table(table))
+            .map_err(|error| format!("{}: {}", error.path(), reason(&error.inner().to_string())))?;
     match unknown.first() {
         Some(key) => Err(unknown_key(key, known)),
         None => Ok(value),
     }
+}
+
+/// What a reader of settings says, for people: without the place, which stands before it, and without names of types.
+fn reason(said: &str) -> String {
+    let said = said.trim().lines().take_while(|line| !line.starts_with("in `"));
+    let said = said.collect::<Vec<_>>().join("; ");
+    let whole = ["usize", "u64", "u32", "u8", "i64"].iter();
+    let said = whole.fold(said, |said, name| {
+        said.replace(&format!("expected {name}"), "expected a whole number")
+    });
+    said.replace("expected f32", "expected a number").replace("expected f64", "expected a number")
 }
 
 fn unknown_key(key: &str, known: &[String]) -> String {

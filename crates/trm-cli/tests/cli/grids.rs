@@ -33,7 +33,7 @@ fn numbers_with_answers_of_another_size_are_described_learned_and_solved() {
         "symbols        4: `3` `7` `10` `12`",
         "function       no question has two answers",
         "  rows         may hold: 120 examples with it, none against",
-        "  columns      answers have not as many as questions",
+        "  columns      questions and answers differ in their number",
         "mix = \"mixer\"",
     ] {
         assert!(told.contains(line), "no {line}: {told}");

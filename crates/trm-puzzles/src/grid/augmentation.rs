@@ -36,10 +36,12 @@ impl Augmentation {
     /// Refuses what makes no sense for questions and answers of these sizes.
     pub(super) fn check(self, [question, answer]: [Size; 2]) -> Result<(), FormatError> {
         let why = match self {
-            Augmentation::Rows if question.1 != answer.1 => "answers have not as many as questions",
+            Augmentation::Rows if question.1 != answer.1 => {
+                "questions and answers differ in their number"
+            }
             Augmentation::Rows if question.1 == 1 => "there is one",
             Augmentation::Columns if question.0 != answer.0 => {
-                "answers have not as many as questions"
+                "questions and answers differ in their number"
             }
             Augmentation::Columns if question.0 == 1 => "there is one",
             Augmentation::Reversal if question.1 != 1 || answer.1 != 1 => {

@@ -56,7 +56,10 @@ pub enum FormatError {
     #[error("the symbol `{0}` is named twice")]
     Twice(String),
     /// A symbol to be exchanged that is not in the alphabet.
-    #[error("`{0}` is to be exchanged with other symbols, but is not in the alphabet")]
+    #[error(
+        "`{0}` is to be exchanged with other symbols, but is not in the alphabet (where some have several characters, \
+         commas stand between them)"
+    )]
     Stranger(String),
     /// An augmentation that makes no sense for these sizes, or beside another one.
     #[error("`{augmentation}` does not fit: {why}")]

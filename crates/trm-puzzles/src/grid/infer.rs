@@ -62,10 +62,10 @@ fn check_augmentations(format: &Format, question: &[u8], answer: &[u8]) -> Resul
     let begins_outside =
         [question, answer].iter().any(|tokens| Some(tokens[0]) == format.outside());
     if format.has(Augmentation::Rows) && rows != answer_rows {
-        return refuse(Augmentation::Rows, "the answer has not as many as the question");
+        return refuse(Augmentation::Rows, "question and answer differ in their number");
     }
     if format.has(Augmentation::Columns) && columns != answer_columns {
-        return refuse(Augmentation::Columns, "the answer has not as many as the question");
+        return refuse(Augmentation::Columns, "question and answer differ in their number");
     }
     if format.has(Augmentation::Reversal) && begins_outside {
         return refuse(Augmentation::Reversal, "a sequence begins with a blank");

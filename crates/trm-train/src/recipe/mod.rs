@@ -283,9 +283,11 @@ mod tests {
         assert_eq!(message("[train]\nema = 1.5"), "train.ema = 1.5: must be between 0 and 1");
         assert!(message("[train]\nlr = \"fast\"").starts_with("train.lr: invalid type: string"));
         assert!(message("[train\nlr = 1").starts_with("line 1: "));
-        assert!(
-            message("[model]\nmix = \"conv\"").starts_with("model.mix: unknown variant `conv`")
-        );
+        assert_eq!(message("[trian]\nlr = 1.0"), "unknown key trian: did you mean train?");
+        assert!(message("[train]\nsteps = \"3\"").ends_with("expected a whole number"));
+        let mix = message("[model]\nmix = \"conv\"");
+        assert!(mix.starts_with("model.mix: unknown variant `conv`"), "{mix}");
+        assert_eq!(mix.matches("mix").count(), 2, "with `mixer`: {mix}");
         assert_eq!(
             message("[model]\nvocab_size = 3"),
             "model.vocab_size follows from the data set: remove it"
