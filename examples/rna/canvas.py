@@ -67,6 +67,35 @@ def pairs_of(rows):
     return found
 
 
+def runs(pairs):
+    """Helices: pairs that lie on each other, the longest first."""
+    left, found = set(pairs), []
+    for i, j in sorted(pairs):
+        helix = []
+        while (i, j) in left:
+            left.remove((i, j))
+            helix.append((i, j))
+            i, j = i + 1, j - 1
+        found += [helix] if helix else []
+    return sorted(found, key=len, reverse=True)
+
+
+def structure_of(sequence, marked):
+    """The marked pairs that count, each with its cell: every answer says a structure.
+
+    Of pairs that exclude each other those of longer helices count, then the first. Bases that do not pair, loops of fewer
+    than three bases and pairs that lie on no other never count.
+    """
+    cells = {(i, j): cell for i, j, cell in marked}
+    can = lambda i, j: j < len(sequence) and j - i > LEAST_LOOP and sequence[i] + sequence[j] in PAIRS
+    kept = []
+    for i, j in [pair for helix in runs([p for p in cells if can(*p)]) for pair in helix]:
+        excludes = lambda k, l: i in (k, l) or j in (k, l) or (k < i < l) != (k < j < l)
+        if not any(excludes(*pair) for pair in kept):
+            kept.append((i, j))
+    return [(*pair, cells[pair]) for helix in runs(kept) if len(helix) > 1 for pair in helix]
+
+
 def dot_bracket(pairs, bases):
     """`((...))`."""
     text = ["."] * bases

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy
 import RNA
 
-from canvas import dot_bracket, faults, pairs_in, sequence_of
+from canvas import dot_bracket, pairs_in, sequence_of, structure_of
 from evaluate import grids, one_pass, symbols
 
 STEP, MARGIN, HEIGHT = 15, 20, 270
@@ -37,8 +37,7 @@ def drawing(sequence, found, top):
     yield from arcs(found, set(wanted), middle + 9, 0)
     for place, base in enumerate(sequence):
         yield f'<text x="{MARGIN + STEP * place}" y="{middle + 4}" fill="{COLOURS[base]}" text-anchor="middle">{base}</text>'
-    valid = not any(faults(sequence, found))
-    energy = f"{fold.eval_structure(dot_bracket(found, len(sequence))):.1f} kcal/mol" if valid else "no structure"
+    energy = f"{fold.eval_structure(dot_bracket(found, len(sequence))):.1f} kcal/mol"
     yield f'<text x="{MARGIN}" y="{top + 14}" fill="#555">ViennaRNA: {least:.1f} kcal/mol</text>'
     yield f'<text x="{MARGIN}" y="{top + HEIGHT - 6}" fill="#555">model: {energy}</text>'
 
@@ -57,7 +56,8 @@ def main():
     print(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="monospace" font-size="13">')
     print(f'<rect width="{width}" height="{height}" fill="white"/>')
     for place, puzzle in enumerate(arguments.puzzles):
-        print("\n".join(drawing(sequence_of(inputs[puzzle]), answers[puzzle], HEIGHT * place)))
+        sequence = sequence_of(inputs[puzzle])
+        print("\n".join(drawing(sequence, structure_of(sequence, answers[puzzle]), HEIGHT * place)))
     print("</svg>")
 
 

@@ -1,22 +1,19 @@
-"""Judges answers of RNA puzzles: `right` is a structure, its cost the energy by ViennaRNA in kcal/mol."""
+"""Judges answers of RNA puzzles: the energy of the structure that they say, by ViennaRNA in kcal/mol, is their cost."""
 
 import json
 import sys
 
 import RNA
 
-from canvas import dot_bracket, faults, pairs_of, sequence_of
+from canvas import dot_bracket, faults, pairs_of, sequence_of, structure_of
 
 
 def judge(question, answer):
-    sequence, pairs = sequence_of(question), pairs_of(answer)
-    found = list(faults(sequence, pairs))
-    if found:
-        cells = [list(cell) for _, cells in found for cell in cells]
-        return {"verdict": "wrong", "broken": cells, "why": found[0][0]}
-    structure = dot_bracket(pairs, len(sequence))
+    sequence, marked = sequence_of(question), pairs_of(answer)
+    structure = dot_bracket(structure_of(sequence, marked), len(sequence))
     energy = RNA.fold_compound(sequence).eval_structure(structure)
-    return {"verdict": "right", "cost": round(energy, 2), "why": structure}
+    cells = [list(cell) for _, cells in faults(sequence, marked) for cell in cells]
+    return {"verdict": "right", "cost": round(energy, 2), "why": structure, "broken": cells}
 
 
 if __name__ == "__main__":

@@ -171,9 +171,19 @@ fn recursive(arguments: &Arguments, model: &Arc<Model>, mut data: Dataset) -> Re
         dtype,
         keep_outputs: arguments.save_outputs.is_some(),
     };
+    measure(arguments, model, &data, options)
+}
+
+/// One pass over all puzzles, and what comes of it.
+fn measure(
+    arguments: &Arguments,
+    model: &Arc<Model>,
+    data: &Dataset,
+    options: EvalOptions,
+) -> Result<Outcome> {
     let mut bar = Progress::new("evaluating", data.len() as u64);
     let evaluation = stoppable(STOPPING, |stop| {
-        evaluate_until(model, &data, options, stop, &mut |done| bar.set_position(done as u64))
+        evaluate_until(model, data, options, stop, &mut |done| bar.set_position(done as u64))
     })??;
     bar.finish();
     let outcome = ended(evaluation.puzzles, data.len(), "puzzles");
@@ -181,15 +191,15 @@ fn recursive(arguments: &Arguments, model: &Arc<Model>, mut data: Dataset) -> Re
         return Ok(outcome);
     }
     if arguments.json {
-        out!("{}", serde_json::to_string_pretty(&as_json(arguments, &evaluation, &data, model)?)?);
+        out!("{}", serde_json::to_string_pretty(&as_json(arguments, &evaluation, data, model)?)?);
     } else {
-        print(arguments, &evaluation, &data, model)?;
+        print(arguments, &evaluation, data, model)?;
     }
     draw(arguments, || compute::of_evaluation(model.config(), &evaluation))?;
     if let (Some(path), Some(outputs)) = (&arguments.save_outputs, &evaluation.outputs)
         && outcome == Outcome::Done
     {
-        save_outputs(path, outputs, &data)?;
+        save_outputs(path, outputs, data)?;
     }
     Ok(outcome)
 }

@@ -93,6 +93,13 @@ fn answers() -> Value {
 }
 
 fn schemas() -> Value {
+    let mut all = requests();
+    let described = [("Draft", draft()), ("Answer", answer())];
+    described.into_iter().for_each(|(name, schema)| all[name] = schema);
+    all
+}
+
+fn requests() -> Value {
     json!({
         "Health": object(json!({"status": {"type": "string"}}), &["status"]),
         "Models": object(
@@ -134,35 +141,6 @@ fn schemas() -> Value {
             }),
             &["messages"],
         ),
-        "Draft": object(
-            json!({
-                "chain": {"type": "integer"},
-                "step": {"type": "integer"},
-                "answer": {"type": "string"},
-                "rows": {"type": "array", "items": {"type": "array", "items": {"type": "string"}}},
-                "sureness": {"type": "array", "items": {"type": "number"}},
-                "halt_probability": {"type": ["number", "null"]},
-                "changed": {"type": "array", "items": {"type": "integer"}},
-                "solved": {"type": ["boolean", "null"]},
-            }),
-            &["chain", "step", "answer", "halt_probability", "changed", "solved"],
-        ),
-        "Answer": object(
-            json!({
-                "question": {"type": "string"},
-                "answer": {"type": ["string", "null"]},
-                "solved": {"type": ["boolean", "null"]},
-                "verdict": {"type": "string"},
-                "halt_probability": {"type": ["number", "null"]},
-                "steps": {"type": "integer"},
-                "verified": {"type": "boolean"},
-                "chains": {"type": "integer"},
-                "probability": {"type": "number"},
-                "sample": {"type": "integer"},
-                "drafts": {"type": "array", "items": {"$ref": "#/components/schemas/Draft"}},
-            }),
-            &["question", "answer", "solved", "verdict", "steps"],
-        ),
         "SolveResponse": object(
             json!({
                 "model": {"type": "string"},
@@ -173,6 +151,41 @@ fn schemas() -> Value {
             &["model", "domain", "answers", "seconds"],
         ),
     })
+}
+
+fn draft() -> Value {
+    object(
+        json!({
+            "chain": {"type": "integer"},
+            "step": {"type": "integer"},
+            "answer": {"type": "string"},
+            "rows": {"type": "array", "items": {"type": "array", "items": {"type": "string"}}},
+            "sureness": {"type": "array", "items": {"type": "number"}},
+            "halt_probability": {"type": ["number", "null"]},
+            "changed": {"type": "array", "items": {"type": "integer"}},
+            "solved": {"type": ["boolean", "null"]},
+        }),
+        &["chain", "step", "answer", "halt_probability", "changed", "solved"],
+    )
+}
+
+fn answer() -> Value {
+    object(
+        json!({
+            "question": {"type": "string"},
+            "answer": {"type": ["string", "null"]},
+            "solved": {"type": ["boolean", "null"]},
+            "verdict": {"type": "string"},
+            "halt_probability": {"type": ["number", "null"]},
+            "steps": {"type": "integer"},
+            "verified": {"type": "boolean"},
+            "chains": {"type": "integer"},
+            "probability": {"type": "number"},
+            "sample": {"type": "integer"},
+            "drafts": {"type": "array", "items": {"$ref": "#/components/schemas/Draft"}},
+        }),
+        &["question", "answer", "solved", "verdict", "steps"],
+    )
 }
 
 fn solve_request() -> Value {
