@@ -15,7 +15,6 @@ mod quickstart;
 mod referee;
 mod search;
 mod serve;
-mod shipped;
 mod solve;
 #[cfg(test)]
 mod toy;

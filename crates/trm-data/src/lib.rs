@@ -46,6 +46,7 @@ pub use formats::model_folder::{
 pub use formats::places::{checkpoints, newest_checkpoint};
 pub use formats::provenance::{Machine, Provenance, program, weight_digest};
 pub use formats::public::{Known, import_tensors, public_name, public_tensors};
+pub use formats::shipped::{SHIPPED, shipped_model};
 pub use formats::{public, torch};
 pub use making::arc::{ArcTasks, Leaks, arc_splits, read_arc};
 pub use making::grid::{Added, GridFacts, GridFile, Grids, Lonely, Told, augment_grids};
@@ -53,4 +54,4 @@ pub use making::leaks::arc_leaks;
 pub use making::maze::{Mazes, generate_mazes, mazes_from_csv};
 pub use making::sudoku::{Generated, Kind, generate_sudoku, sudoku_from_csv};
 pub use random::{Purpose, stream};
-pub use referee::{RefereeCommand, end_referees};
+pub use referee::{Protocol, RefereeCommand, end_referees};
