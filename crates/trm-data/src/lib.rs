@@ -45,7 +45,9 @@ pub use formats::model_folder::{
 };
 pub use formats::places::{checkpoints, newest_checkpoint};
 pub use formats::provenance::{Machine, Provenance, program, weight_digest};
-pub use formats::public::{Known, import_tensors, public_name, public_tensors};
+pub use formats::public::{
+    Known, from_state_dict, import_tensors, public_name, public_tensors, state_dict,
+};
 pub use formats::shipped::{SHIPPED, shipped_model};
 pub use formats::{public, torch};
 pub use making::arc::{ArcTasks, Leaks, arc_splits, read_arc};
