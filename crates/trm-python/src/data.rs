@@ -41,7 +41,7 @@ impl PyPuzzle {
     }
 
     fn __str__(&self) -> String {
-        self.domain.render(&self.question, &|_, symbol| symbol.to_owned())
+        drawing::text(&self.domain, &self.question)
     }
 
     fn __repr__(&self) -> String {

@@ -37,3 +37,8 @@ pub(crate) fn draft(domain: &Domain, question: &[u8], step: &TrailStep) -> Strin
     let drawn = grids(domain, &alone, &notes, &unknown);
     render_thinking(&Thinking { title, question: Vec::new(), ..drawn })
 }
+
+/// Drawn with characters.
+pub(crate) fn text(domain: &Domain, tokens: &[u8]) -> String {
+    domain.render(tokens, &|_, symbol| symbol.to_owned()).trim_end_matches('\n').to_owned()
+}

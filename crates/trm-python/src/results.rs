@@ -77,7 +77,7 @@ impl Draft {
     }
 
     fn __str__(&self) -> String {
-        self.domain.render(&self.step.answer, &|_, symbol| symbol.to_owned())
+        drawing::text(&self.domain, &self.step.answer)
     }
 
     fn __repr__(&self) -> String {
@@ -180,7 +180,7 @@ impl Answered {
 
     fn __str__(&self) -> String {
         let tokens = self.last().map_or(&self.trail.question, |last| &last.answer);
-        self.domain.render(tokens, &|_, symbol| symbol.to_owned())
+        drawing::text(&self.domain, tokens)
     }
 
     fn __repr__(&self) -> String {

@@ -27,6 +27,9 @@ pub(crate) fn step<'py>(
     state: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Stepped<'py>> {
     model.check(question).map_err(raised)?;
+    if question.puzzles.is_empty() {
+        return Err(refused("no puzzle to take a step for"));
+    }
     let (rows, config) = (question.puzzles.len(), model.config());
     let shape = [rows, config.len(), config.hidden];
     let state = match state {

@@ -89,6 +89,7 @@ class Solve(InFolder):
 
     def test_weights_go_out_and_in(self):
         weights = self.model.state_dict()
+        self.assertIn("net.0.own", weights)  # the public code has no such network
         again = trm.from_state_dict({k: Tensor(v) for k, v in weights.items()}, self.model.config)
         self.assertEqual(again.weight_digest, self.model.weight_digest)
         self.model.save("model")
@@ -134,7 +135,8 @@ class Refused(unittest.TestCase):
             (ValueError, "0 to 255", lambda: model.solve(np.full(81, 300))),
             (ValueError, "token 20", lambda: model.solve(np.full(81, 20))),
             (ValueError, "precision = `f16`", lambda: trm.load(precision="f16")),
-            (ValueError, "", lambda: trm.from_state_dict({}, model.config)),
+            (ValueError, "is missing", lambda: trm.from_state_dict({}, model.config)),
+            (ValueError, "no puzzle to take a step for", lambda: model.step(np.zeros((0, 81), np.uint8))),
         ]:
             with self.subTest(words), self.assertRaisesRegex(raised, words):
                 call()

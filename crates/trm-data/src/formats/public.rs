@@ -96,16 +96,15 @@ pub fn public_tensors(model: &Model) -> Result<Vec<NamedTensor>, Error> {
     tensors.collect()
 }
 
-/// The tensors of a model under the public code's names where that has them, else under ours.
+/// The tensors of a model under the public code's names where that has such a network, else under ours.
 ///
 /// # Errors
 /// If the device is lost.
 pub fn state_dict(model: &Model) -> Result<Vec<NamedTensor>, Error> {
-    let renamed = |tensor: NamedTensor| NamedTensor {
-        name: public_name(&tensor.name).unwrap_or(tensor.name),
-        ..tensor
-    };
-    Ok(named(model)?.into_iter().map(renamed).collect())
+    match public_tensors(model) {
+        Err(Error::Mismatch(_)) => named(model),
+        tensors => tensors,
+    }
 }
 
 /// A model of this configuration from its tensors, under the public code's names or ours.

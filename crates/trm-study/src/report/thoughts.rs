@@ -47,16 +47,37 @@ fn tile_width(drawn: usize, lines: usize) -> usize {
     if lines == 0 { drawn } else { drawn.max(TILE) }
 }
 
+/// Characters in a line of words that fit below a grid.
+const LETTERS: usize = 38;
+
 /// A grid, and the lines below it.
 struct Tile<'a> {
     cells: &'a [Cell],
-    words: Vec<&'a str>,
+    words: Vec<String>,
+}
+
+/// Lines that are short enough, broken between words.
+fn wrapped(line: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in line.split(' ').filter(|word| !word.is_empty()) {
+        let last = lines.last_mut().expect("there is a line");
+        if last.is_empty() {
+            last.push_str(word);
+        } else if last.chars().count() + 1 + word.chars().count() <= LETTERS {
+            *last += " ";
+            *last += word;
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines.retain(|line| !line.is_empty());
+    lines
 }
 
 fn tiles(thinking: &Thinking) -> Vec<Tile<'_>> {
     let steps = thinking.steps.iter().map(|step| {
         let words = std::iter::once(&step.label[..]).chain(step.note.split(" · "));
-        Tile { cells: &step.cells, words: words.filter(|line| !line.is_empty()).collect() }
+        Tile { cells: &step.cells, words: words.flat_map(wrapped).collect() }
     });
     let question = Tile { cells: &thinking.question, words: Vec::new() };
     std::iter::once(question).chain(steps).filter(|tile| !tile.cells.is_empty()).collect()
@@ -98,7 +119,7 @@ mod tests {
         let cells = vec![Cell::given("1"), Cell::answer("<"), Cell::default(), Cell::answer("2")];
         let step = |label: &str| ThinkingStep {
             label: label.into(),
-            note: "sure to 3 % · 1 of 2".into(),
+            note: "sure to 3 % · not solved: 3 of 27 rows, columns and boxes wrong".into(),
             cells: cells.clone(),
         };
         let steps = (1..=5).map(|i| step(&format!("step {i}"))).collect();
@@ -107,6 +128,8 @@ mod tests {
         assert!(svg.starts_with("<svg xmlns=") && svg.trim_end().ends_with("</svg>"), "{svg}");
         assert_eq!((svg.matches("<svg").count(), svg.matches("</svg>").count()), (7, 7));
         assert_eq!(svg.matches(">sure to 3 %</text>").count(), 5);
+        assert_eq!(svg.matches(">not solved: 3 of 27 rows, columns and</text>").count(), 5);
+        assert_eq!(svg.matches(">boxes wrong</text>").count(), 5);
         assert!(svg.contains("&lt;") && !svg.contains("><<"), "{svg}");
     }
 }
