@@ -5,7 +5,7 @@ use crate::data::make;
 use crate::display::{heading, progress_bar};
 use crate::machine::DeviceArguments;
 use crate::output::{note, out};
-use crate::train::{free_folder, supervise};
+use crate::train::supervise;
 use anyhow::Result;
 use clap::Args;
 use indicatif::ProgressBar;
@@ -15,7 +15,7 @@ use std::time::Instant;
 use trm_data::files::check_new_folder;
 use trm_data::text::duration;
 use trm_study::compare::{Follower, News, Place, Study, candidates, compare, lines};
-use trm_train::{Ending, Error, Learner, Run};
+use trm_train::{Ending, Error, Learner, Run, free_folder};
 
 #[derive(Args)]
 pub(crate) struct Arguments {

@@ -16,7 +16,6 @@ mod quickstart;
 mod referee;
 mod search;
 mod serve;
-mod shipped;
 mod solve;
 #[cfg(test)]
 mod toy;

@@ -5,7 +5,7 @@ use crate::display::{heading, print_trail};
 use crate::eval;
 use crate::machine::DeviceArguments;
 use crate::output::note;
-use crate::train::{free_folder, supervise};
+use crate::train::supervise;
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use trm_data::{Dataset, Generated, Kind, files::check_new_folder, generate_sudok
 use trm_puzzles::Domain;
 use trm_puzzles::sudoku::{Givens, Shape};
 use trm_study::pages;
-use trm_train::{Ending, Evaluation, Recipe, Run, evaluate};
+use trm_train::{Ending, Evaluation, Recipe, Run, evaluate, free_folder};
 
 /// The recipe is part of the program, so that the command works anywhere.
 const RECIPE: &str = include_str!("../../../recipes/sudoku4.toml");

@@ -5,13 +5,12 @@ use crate::interrupt::stoppable;
 use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::output::note;
 use crate::referee::RefereeArguments;
-use crate::shipped;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use trm_data::{AnyModel, HubName, RefereeCommand, load_any};
+use trm_data::{AnyModel, HubName, RefereeCommand, SHIPPED, load_any, shipped_model};
 use trm_ops::Device;
 use trm_puzzles::Domain;
 use trm_serve::{Log, Named, Server, Settings};
@@ -98,7 +97,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
 /// The models, the one of a referee judged by it.
 fn models(arguments: &Arguments, device: &Device) -> Result<Vec<Named>> {
     let models: Vec<(String, AnyModel)> = match arguments.models.is_empty() {
-        true => vec![(shipped::NAME.to_owned(), AnyModel::Recursive(shipped::model(device)?))],
+        true => vec![(SHIPPED.to_owned(), AnyModel::Recursive(shipped_model(device)?))],
         false => {
             let load = |argument: &PathBuf| {
                 let (given, folder) = given_name(argument);

@@ -7,7 +7,6 @@ use crate::Outcome;
 use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::referee::RefereeArguments;
 use crate::search::{SearchArguments, warn_without_rules};
-use crate::shipped;
 use crate::writing::WritingArguments;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
@@ -16,10 +15,10 @@ use show::Show;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use trm::{Limits, Model, Question, Solver};
-use trm_data::{AnyModel, Dataset, HubName, load_any};
+use trm::{Model, Question, Search, Solver};
+use trm_data::{AnyModel, Dataset, HubName, load_any, shipped_model};
 use trm_puzzles::{Domain, QuestionError};
-use trm_study::{Effort, chain_steps, think};
+use trm_study::{Effort, SearchOptions, Wish, think};
 use trm_train::{check_fit, fit};
 
 #[derive(Args)]
@@ -79,7 +78,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let (folder, puzzle) = model_and_puzzle(arguments)?;
     let device = arguments.machine.device()?;
     let Some(folder) = folder.map(Path::new) else {
-        let model = shipped::model(&device)?;
+        let model = shipped_model(&device)?;
         let own: Domain = model.config().domain.parse()?;
         return recursive(arguments, puzzle, model).map_err(|error| {
             let text = text(arguments, puzzle).map(|(_, text)| text);
@@ -146,14 +145,15 @@ fn of_text(model: Arc<Model>, place: &str, text: &str) -> Result<(Arc<Model>, As
 /// How to think: judged by the rules where there are any, unless the model alone was asked for.
 fn effort(arguments: &Arguments, model: &Model, domain: &Domain) -> Result<Effort> {
     let alone = arguments.one_pass || arguments.halt.is_some();
-    let searches = !alone && (domain.has_rules() || arguments.search);
-    let usual =
-        if searches { chain_steps(model.config()) } else { model.config().supervision_steps };
-    let steps = arguments.steps.unwrap_or(usual);
+    let usual = SearchOptions { search: Search::default(), time: None };
+    let search = arguments.search.then_some(usual);
+    let Arguments { steps, halt, one_pass, .. } = *arguments;
+    let wish = Wish { steps, halt, alone: one_pass, search };
+    let steps = wish.steps(model.config(), domain);
     if steps == 0 || arguments.batch == 0 {
         bail!("--steps and --batch must be at least 1");
     }
-    if searches {
+    if wish.searches(domain) {
         let options = arguments.searching.options(steps)?;
         warn_without_rules(Some(domain), &options);
         return Ok(Effort::Judged(options));
@@ -163,8 +163,7 @@ fn effort(arguments: &Arguments, model: &Model, domain: &Domain) -> Result<Effor
         Some(name) => bail!("--{name} is for a search, and {domain} has no rules: give --search"),
         None => {}
     }
-    let halt = Some(arguments.halt.unwrap_or(Limits::CAREFUL_HALT));
-    Ok(Effort::OnePass(Limits { steps, halt }))
+    Ok(wish.effort(model.config(), domain))
 }
 
 /// Puzzles, who they are, and their answers where a data set has them.

@@ -1,26 +1,26 @@
 //! `trm train`: the run, its progress bar, its end.
 
+use crate::Outcome;
 use crate::display::{bytes, heading, progress_bar, rate};
 use crate::interrupt::stoppable;
 use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::output::note;
 use crate::referee::RefereeArguments;
-use crate::{Failed, Outcome};
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use indicatif::ProgressBar;
 use std::collections::VecDeque;
 use std::io::{IsTerminal, stderr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 use terminal_size::terminal_size_of;
 use trm::Network;
 use trm_data::text::{duration, percent};
-use trm_data::{Dataset, files, weight_digest};
+use trm_data::weight_digest;
 use trm_study::pages::Reported;
 use trm_train::{
-    AutoregressiveTrainer, Ending, Error, Event, Learner, Recipe, Run, StepMetrics, Trainer,
-    Validity, available_bytes, checkpoint_bytes,
+    AutoregressiveTrainer, Changes, Ending, Error, Event, Learner, Precision, Recipe, Run, Said,
+    StepMetrics, Trainer, Validity, available_bytes, checkpoint_bytes, free_folder,
 };
 
 #[derive(Args)]
@@ -57,14 +57,24 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
-    let recipe = match (&arguments.resume, &arguments.recipe) {
-        (Some(folder), _) => Recipe::load(&folder.join("recipe.toml"), &arguments.set)?,
-        (None, Some(path)) if !Recipe::is_bare(&files::read_text(path)?) => {
-            Recipe::load(path, &arguments.set)?
-        }
-        (None, path) => suited(path.as_deref(), arguments)?,
+    let changes = Changes {
+        settings: arguments.set.clone(),
+        data: arguments.data.clone(),
+        precision: arguments.precision.map(Precision::from),
+        seed: arguments.seed,
     };
-    let mut recipe = apply(recipe, arguments);
+    let mut recipe = match (&arguments.resume, &arguments.recipe) {
+        (Some(folder), _) => changes.of_run(folder)?,
+        (None, path) => {
+            let said = Said::read(path.as_deref())?;
+            let (recipe, chosen) = changes.of_new(&said)?;
+            if let Some(chosen) = chosen {
+                heading("no network and no training were asked for: these suit the data and a CPU");
+                note!("{}", chosen.trim_end());
+            }
+            recipe
+        }
+    };
     if let Some(words) = arguments.refereeing.words()? {
         recipe.referee = words;
     }
@@ -77,7 +87,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
 fn train<L: Reported>(arguments: &Arguments, recipe: Recipe) -> Result<Outcome> {
     let started = Instant::now();
     let device = arguments.machine.device()?;
-    let mut data = load_training_data(&recipe)?;
+    let mut data = recipe.load_data()?;
     arguments.refereeing.judge(&mut data, &recipe.referee, device.threads())?;
     let mut run: Run<L> = match (&arguments.resume, &arguments.recipe) {
         (Some(folder), _) => Run::resume(folder, arguments.from, data, recipe, &device)?,
@@ -105,52 +115,6 @@ fn train<L: Reported>(arguments: &Arguments, recipe: Recipe) -> Result<Outcome> 
     let path = L::report(&run, &command)?;
     note!("report     {}", path.display());
     Ok(Outcome::Done)
-}
-
-/// A recipe for data that come without one, or with one that says little more than where they are.
-fn suited(path: Option<&Path>, arguments: &Arguments) -> Result<Recipe> {
-    let said = path.map_or(Ok(String::new()), files::read_text)?;
-    let plain = Recipe::parse(&said, &[]).map_err(Error::Recipe)?;
-    let chosen = Recipe::suited(&load_training_data(&apply(plain, arguments))?);
-    heading("no network and no training were asked for: these suit the data and a CPU");
-    note!("{}", chosen.trim_end());
-    let recipe = Recipe::parse(&format!("{said}\n{chosen}"), &arguments.set);
-    Ok(recipe.map_err(Error::Recipe)?)
-}
-
-fn apply(mut recipe: Recipe, arguments: &Arguments) -> Recipe {
-    if let Some(data) = &arguments.data {
-        recipe.data = data.clone();
-    }
-    if let Some(precision) = arguments.precision {
-        recipe.train.precision = precision.into();
-    }
-    recipe.seed = arguments.seed.unwrap_or(recipe.seed);
-    recipe
-}
-
-fn load_training_data(recipe: &Recipe) -> Result<Dataset> {
-    if recipe.data.as_os_str().is_empty() {
-        bail!("the recipe names no data set: set data = \"DIR\" or give --data DIR");
-    }
-    if !recipe.data.exists() {
-        let message = format!(
-            "no data set at {}: make it with `trm data …` (a shipped recipe's first lines say how), \
-             or give --data DIR",
-            recipe.data.display()
-        );
-        return Err(Failed(message).into());
-    }
-    Ok(Dataset::load(&recipe.data, "train")?)
-}
-
-/// runs/NAME, or the first of runs/NAME-2, runs/NAME-3, … that is free.
-pub(crate) fn free_folder(recipe: &Path) -> PathBuf {
-    let name = recipe.file_stem().unwrap_or_default().to_string_lossy();
-    let numbered = (2..).map(|i| format!("{name}-{i}"));
-    let mut names = std::iter::once(name.to_string()).chain(numbered);
-    let free = names.find(|n| !Path::new("runs").join(n).exists());
-    Path::new("runs").join(free.expect("numbers do not end"))
 }
 
 fn describe<L: Learner>(run: &Run<L>) {

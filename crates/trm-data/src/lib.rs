@@ -48,7 +48,10 @@ pub use formats::model_folder::{
 };
 pub use formats::places::{checkpoints, newest_checkpoint};
 pub use formats::provenance::{Machine, Provenance, program, weight_digest};
-pub use formats::public::{Known, import_tensors, public_name, public_tensors};
+pub use formats::public::{
+    Known, from_state_dict, import_tensors, public_name, public_tensors, state_dict,
+};
+pub use formats::shipped::{SHIPPED, shipped_model};
 pub use formats::{public, torch};
 #[cfg(feature = "web")]
 pub use hub::{HubName, Pulled};
@@ -58,4 +61,4 @@ pub use making::leaks::arc_leaks;
 pub use making::maze::{Mazes, generate_mazes, mazes_from_csv};
 pub use making::sudoku::{Generated, Kind, generate_sudoku, sudoku_from_csv};
 pub use random::{Purpose, stream};
-pub use referee::{RefereeCommand, end_referees};
+pub use referee::{Protocol, RefereeCommand, end_referees};

@@ -41,7 +41,9 @@ pub use learners::metrics::StepMetrics;
 pub use learners::schedule::Schedule;
 pub use learners::train::Trainer;
 pub use learners::{Core, Learner};
-pub use recipe::{LikelihoodKind, OptimizerKind, Precision, Recipe, TrainConfig};
+pub use recipe::{
+    Changes, LikelihoodKind, OptimizerKind, Precision, Recipe, Said, TrainConfig, free_folder,
+};
 pub use run::checkpoint::Progress;
 pub use run::log::{Line, read_log};
 pub use run::{Ending, Event, Run, domain_of, tensorboard};

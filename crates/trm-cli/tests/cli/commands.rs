@@ -289,7 +289,7 @@ fn the_puzzles_in_the_readme_are_puzzles() {
     let nine = readme.split_whitespace().find(|word| word.len() == 81).unwrap();
     let domain: trm_puzzles::Domain = "sudoku9".parse().unwrap();
     domain.check_question(&domain.parse(nine).unwrap()).unwrap();
-    assert_eq!(readme.matches(nine).count(), 2, "on the command line and from a program");
+    assert_eq!(readme.matches(nine).count(), 3, "on the command line, from Python, from a program");
 }
 
 #[test]

@@ -6,4 +6,5 @@ pub(crate) mod model_folder;
 pub(crate) mod places;
 pub(crate) mod provenance;
 pub mod public;
+pub(crate) mod shipped;
 pub mod torch;

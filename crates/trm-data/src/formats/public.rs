@@ -96,6 +96,34 @@ pub fn public_tensors(model: &Model) -> Result<Vec<NamedTensor>, Error> {
     tensors.collect()
 }
 
+/// The tensors of a model under the public code's names where that has such a network, else under ours.
+///
+/// # Errors
+/// If the device is lost.
+pub fn state_dict(model: &Model) -> Result<Vec<NamedTensor>, Error> {
+    match public_tensors(model) {
+        Err(Error::Mismatch(_)) => named(model),
+        tensors => tensors,
+    }
+}
+
+/// A model of this configuration from its tensors, under the public code's names or ours.
+///
+/// # Errors
+/// If a tensor is missing, or its shape is not that of the configuration.
+pub fn from_state_dict(
+    mut tensors: Vec<NamedTensor>,
+    config: &Config,
+    device: &Device,
+) -> Result<Model, Error> {
+    tensors.retain(|tensor| !is_cache(&tensor.name));
+    for tensor in &mut tensors {
+        tensor.name = own_name(&tensor.name).unwrap_or_else(|_| tensor.name.clone());
+    }
+    let bytes = to_safetensors(&tensors).map_err(Error::Mismatch)?;
+    Ok(Model::from_safetensors(config, device, &bytes)?)
+}
+
 /// A model from the tensors of a checkpoint and what is known besides. Where `puzzle_identifiers` is known
 /// and the table of puzzle embeddings has other rows, it gets as many of their mean, as in the public code.
 ///

@@ -6,6 +6,7 @@ pub(crate) mod process;
 mod protocol;
 
 pub use process::end_referees;
+pub use protocol::Protocol;
 
 use crate::Error;
 use crate::text::foreign;

@@ -7,8 +7,8 @@ use trm_puzzles::{Asked, Domain, Ruling};
 /// What a referee is expected to write.
 const EXAMPLE: &str = r#"{"verdict":"right"} or {"verdict":"wrong","broken":[[0,2]],"why":"…"}"#;
 
-/// Turns tokens into lines, and lines into rulings.
-pub(super) struct Protocol {
+/// Turns tokens into the lines that a referee reads, and the lines that it writes into rulings.
+pub struct Protocol {
     domain: Domain,
     /// By token.
     symbols: Vec<String>,
@@ -50,7 +50,8 @@ enum Word {
 }
 
 impl Protocol {
-    pub(super) fn of(domain: &Domain) -> Protocol {
+    /// That of a domain.
+    pub fn of(domain: &Domain) -> Protocol {
         let symbols: Vec<String> =
             (0..=u8::MAX).map(|token| domain.symbol(token).to_string()).collect();
         let short = symbols.iter().all(|symbol| symbol.chars().count() == 1);
@@ -58,7 +59,7 @@ impl Protocol {
     }
 
     /// One line, with its end.
-    pub(super) fn line(&self, (question, answer): Asked<'_>) -> String {
+    pub fn line(&self, (question, answer): Asked<'_>) -> String {
         let line = Line { question: self.rows(question), answer: self.rows(answer) };
         serde_json::to_string(&line).expect("rows are JSON") + "\n"
     }
@@ -73,8 +74,11 @@ impl Protocol {
         (0..height).map(|y| symbols(&tokens[y * columns..][..width])).collect()
     }
 
-    /// The ruling on a line, or what is wrong with it.
-    pub(super) fn ruling(&self, line: &str) -> Result<Ruling, String> {
+    /// The ruling on a line.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn ruling(&self, line: &str) -> Result<Ruling, String> {
         let refuse = |why: String| format!("wrote `{}`, not {EXAMPLE}: {why}", foreign(line));
         let reply: Reply = serde_json::from_str(line).map_err(|error| refuse(error.to_string()))?;
         let columns = self.domain.layout().columns;

@@ -4,5 +4,5 @@ pub mod compute;
 mod run;
 mod watched;
 
-pub use run::{Reported, write};
+pub use run::{Reported, training_charts, write};
 pub use watched::{Watched, grids, most_thoughtful, worth_watching};

@@ -175,7 +175,8 @@ fn size_headline<L: Learner>(run: &Run<L>, parameters: usize, seconds: f64) -> H
     }
 }
 
-fn training_charts(log: &[Line]) -> Vec<Chart> {
+/// The curves of a run: loss, and accuracy while training.
+pub fn training_charts(log: &[Line]) -> Vec<Chart> {
     let mut loss = Vec::new();
     let mut training = Vec::new();
     let mut validation = Vec::new();

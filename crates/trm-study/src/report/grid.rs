@@ -4,9 +4,9 @@ use super::html::{coordinate, element, escape};
 use super::{Cell, Fill, Thinking};
 
 /// Side of a cell in the units of the drawing.
-const SIDE: usize = 20;
+pub(super) const SIDE: usize = 20;
 /// Room for the outer lines.
-const MARGIN: usize = 1;
+pub(super) const MARGIN: usize = 1;
 
 /// The section that shows how the model arrived at its answer.
 pub(super) fn render(thinking: &Thinking) -> String {
@@ -30,8 +30,8 @@ fn all_cells(thinking: &Thinking) -> impl Iterator<Item = &Cell> {
 }
 
 /// What all grids of a section have in common.
-struct Grid {
-    columns: usize,
+pub(super) struct Grid {
+    pub(super) columns: usize,
     box_rows: usize,
     box_cols: usize,
     /// Some cell has a paint of its own; marks are then drawn to stand out on any paint.
@@ -39,7 +39,7 @@ struct Grid {
 }
 
 impl Grid {
-    fn new(thinking: &Thinking) -> Self {
+    pub(super) fn new(thinking: &Thinking) -> Self {
         Self {
             columns: thinking.columns.max(1),
             box_rows: thinking.box_rows,
@@ -66,11 +66,11 @@ impl Grid {
     }
 
     /// Small grids get large cells; a large grid stays within a phone.
-    fn pixel_width(&self) -> usize {
+    pub(super) fn pixel_width(&self) -> usize {
         self.columns * (250 / self.columns).clamp(8, 40)
     }
 
-    fn drawing(&self, rows: usize, cells: &[Cell]) -> String {
+    pub(super) fn drawing(&self, rows: usize, cells: &[Cell]) -> String {
         self.fills(cells) + &self.marks(cells) + &self.lines(rows) + &self.texts(cells)
     }
 

@@ -8,8 +8,8 @@
 //! mod.rs    the data and the page        axis.rs   ticks, labels, positions
 //! chart.rs  line charts                  trace.rs  averaging, gaps, bands
 //! grid.rs   the thinking, step by step   figure.rs a chart as a file of its own
-//! html.rs   escaping                     style.css, chart.css the looks
-//! markdown.rs the same as text
+//! html.rs   escaping                     style.css, chart.css, grid.css the looks
+//! markdown.rs the same as text           thoughts.rs the thinking as a file of its own
 //! ```
 
 mod axis;
@@ -20,11 +20,13 @@ mod html;
 mod markdown;
 #[cfg(test)]
 mod tests;
+mod thoughts;
 mod trace;
 
 pub use figure::render_chart;
 use html::{element, escape};
 pub use markdown::render_markdown;
+pub use thoughts::render_thinking;
 
 /// Everything a page shows. Empty parts are left out of it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -207,11 +209,12 @@ pub fn render(report: &Report) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-         <title>{title}</title>\n<style>\n{looks}{style}</style>\n</head>\n<body>\n<main>\n\
+         <title>{title}</title>\n<style>\n{looks}{grids}{style}</style>\n</head>\n<body>\n<main>\n\
          <header>\n<h1>{title}</h1>\n{subtitle}</header>\n{headline}{charts}{thinking}{tables}{facts}\
          </main>\n</body>\n</html>\n",
         title = escape(&report.title),
         looks = chart::LOOKS,
+        grids = include_str!("grid.css"),
         style = include_str!("style.css"),
         subtitle = element("p", "lead", &report.subtitle),
         headline = headline(&report.headline),

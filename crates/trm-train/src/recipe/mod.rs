@@ -10,9 +10,11 @@ use trm_data::files::read_text;
 use trm_data::text::foreign;
 use trm_puzzles::Domain;
 
+mod changes;
 mod suited;
 mod train_config;
 
+pub use changes::{Changes, Said, free_folder};
 pub use train_config::{LikelihoodKind, OptimizerKind, Precision, TrainConfig};
 
 /// Everything that decides the outcome of a training run, except the data themselves.

@@ -23,24 +23,29 @@ impl Known {
         let bytes = crate::files::read(path)?;
         let refuse = |message: String| Error::file(path, message);
         let text = str::from_utf8(&bytes).map_err(|_| refuse("not text".into()))?;
+        Known::parse(text).map_err(refuse)
+    }
+
+    /// The text of such a file.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Known, String> {
         let document: serde_json::Value = serde_saphyr::from_str(text).map_err(|error| {
             let text = error.to_string();
             let first = text.lines().next().unwrap_or_default();
-            refuse(format!(
-                "neither YAML nor JSON: {}",
-                foreign(first.trim_start_matches("error: "))
-            ))
+            format!("neither YAML nor JSON: {}", foreign(first.trim_start_matches("error: ")))
         })?;
         let settings = ["arch", "config"].iter().find_map(|key| document.get(key));
         let settings = settings.unwrap_or(&document).as_object();
-        let settings = settings.ok_or_else(|| refuse("not a table of settings".into()))?;
+        let settings = settings.ok_or("not a table of settings")?;
         let mut keys = Table::new();
         for (key, value) in settings {
             let value = match WITHOUT_EFFECT.contains(&&key[..]) {
                 true => value,
-                false => follow(key, value, settings).map_err(refuse)?,
+                false => follow(key, value, settings)?,
             };
-            if let Some((key, value)) = translate(key, value).map_err(refuse)? {
+            if let Some((key, value)) = translate(key, value)? {
                 keys.insert(key, value);
             }
         }

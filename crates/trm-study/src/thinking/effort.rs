@@ -1,0 +1,69 @@
+//! How to think about puzzles where little is said of it.
+
+use super::search::{SearchOptions, chain_steps};
+use super::trail::Effort;
+use trm::{Config, Limits, Search};
+use trm_puzzles::Domain;
+
+/// What is asked of the thinking. What is left out is as `trm solve` has it: judged by the rules where there are any,
+/// unless the model alone is asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wish {
+    /// Supervision steps at most, of a chain where there is a search.
+    pub steps: Option<usize>,
+    /// The model alone decides: it is done at its first step with a halting probability above this.
+    pub halt: Option<f32>,
+    /// The model alone, as the paper has it.
+    pub alone: bool,
+    /// A search, where there are no rules too. Its steps are those of the wish.
+    pub search: Option<SearchOptions>,
+}
+
+impl Wish {
+    /// Whether there is a judge of drafts, and a search that goes on where the first chain ends.
+    pub fn searches(&self, domain: &Domain) -> bool {
+        let alone = self.alone || self.halt.is_some();
+        !alone && (domain.has_rules() || self.search.is_some())
+    }
+
+    /// Supervision steps at most: the model's, or those of a chain of a search, where none are asked for.
+    pub fn steps(&self, config: &Config, domain: &Domain) -> usize {
+        let usual =
+            if self.searches(domain) { chain_steps(config) } else { config.supervision_steps };
+        self.steps.unwrap_or(usual)
+    }
+
+    /// How a model of this configuration thinks about puzzles of this domain.
+    pub fn effort(&self, config: &Config, domain: &Domain) -> Effort {
+        let steps = self.steps(config, domain);
+        if !self.searches(domain) {
+            let halt = Some(self.halt.unwrap_or(Limits::CAREFUL_HALT));
+            return Effort::OnePass(Limits { steps, halt });
+        }
+        let usual = SearchOptions { search: Search::default(), time: None };
+        let SearchOptions { search, time } = self.search.unwrap_or(usual);
+        Effort::Judged(SearchOptions { search: Search { steps, ..search }, time })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_judge_unless_the_model_alone_is_asked_for() {
+        let config = Config { supervision_steps: 16, ..Config::default() };
+        let parse = |name: &str| name.parse::<Domain>().unwrap();
+        let (sudoku, own) = (parse("sudoku4"), parse("grid:2x2:ab"));
+        let steps = |wish: Wish, domain: &Domain| match wish.effort(&config, domain) {
+            Effort::OnePass(limits) => (false, limits.steps),
+            Effort::Judged(options) => (true, options.search.steps),
+        };
+        assert_eq!(steps(Wish::default(), &sudoku), (true, 32));
+        assert_eq!(steps(Wish::default(), &own), (false, 16));
+        assert_eq!(steps(Wish { alone: true, ..Wish::default() }, &sudoku), (false, 16));
+        assert_eq!(steps(Wish { halt: Some(0.5), ..Wish::default() }, &sudoku), (false, 16));
+        let search = Some(SearchOptions { search: Search::default(), time: None });
+        assert_eq!(steps(Wish { search, steps: Some(5), ..Wish::default() }, &own), (true, 5));
+    }
+}
