@@ -123,7 +123,7 @@ fn models(arguments: &Arguments, device: &Device) -> Result<Vec<Named>> {
 
 fn load(folder: &Path, device: &Device) -> Result<(String, AnyModel)> {
     let model = load_any(folder, device)?;
-    Ok((name(folder)?, model))
+    Ok((folder_name(folder)?, model))
 }
 
 /// NAME and FOLDER of `NAME=FOLDER`, unless there is a folder that is called so.
@@ -137,7 +137,7 @@ fn given_name(argument: &Path) -> (Option<String>, &Path) {
 }
 
 /// The name of a folder, whatever the way to it looks like.
-fn name(folder: &Path) -> Result<String> {
+pub(crate) fn folder_name(folder: &Path) -> Result<String> {
     let whole = folder.canonicalize().with_context(|| folder.display().to_string())?;
     let name = whole.file_name().context("a model needs a name: serve a folder")?;
     Ok(name.to_string_lossy().into_owned())

@@ -2,6 +2,7 @@
 
 use crate::graph::{Builder, Of, Value};
 use std::collections::HashMap;
+use std::fmt;
 use std::ops::Range;
 use trm::{Error, Network};
 
@@ -12,6 +13,15 @@ pub enum Weights {
     F32,
     /// As whole numbers from -127 to 127, each output of a layer and each row of a table with a factor of its own.
     Int8,
+}
+
+impl fmt::Display for Weights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Weights::F32 => "f32",
+            Weights::Int8 => "int8",
+        })
+    }
 }
 
 /// The tensors of a network.
