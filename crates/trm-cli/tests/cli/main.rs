@@ -8,6 +8,7 @@ mod domains;
 mod download;
 mod grids;
 mod halting;
+mod onnx;
 mod outputs;
 mod places;
 mod referee;
