@@ -126,7 +126,7 @@ fn models(arguments: &Arguments, device: &Device) -> Result<Vec<Named>> {
 fn load(argument: &Path, device: &Device) -> Result<(String, AnyModel)> {
     let (given, folder) = given_name(argument);
     let model = load_any(folder, device)?;
-    Ok((given.map_or_else(|| name(folder), Ok)?, model))
+    Ok((given.map_or_else(|| folder_name(folder), Ok)?, model))
 }
 
 /// NAME and FOLDER of `NAME=FOLDER`, unless there is a folder that is called so.
@@ -140,7 +140,7 @@ fn given_name(argument: &Path) -> (Option<String>, &Path) {
 }
 
 /// The name of a folder, whatever the way to it looks like, or of a model of the hub.
-fn name(folder: &Path) -> Result<String> {
+pub(crate) fn folder_name(folder: &Path) -> Result<String> {
     if let Some(name) = folder.to_str().and_then(HubName::parse) {
         return Ok(name?.short().to_owned());
     }

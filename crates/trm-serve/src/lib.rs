@@ -23,6 +23,7 @@ mod server;
 mod settings;
 mod thinking;
 mod told;
+mod web;
 mod writing;
 
 pub use models::{Models, Named};
@@ -30,3 +31,4 @@ pub use refusal::Refusal;
 pub use run::{Log, log, run};
 pub use server::{Server, serve};
 pub use settings::Settings;
+pub use web::{RUNTIME, RUNTIME_FILES, web_page};

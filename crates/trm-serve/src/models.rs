@@ -108,7 +108,39 @@ impl Served {
 
     /// What there is to know of the model, and of how its puzzles look.
     pub(crate) fn json(&self) -> Value {
-        let domain = &self.domain;
+        let (steps, precision) = match &self.mind {
+            Mind::Recursive(Thinker { config, dtype, .. }) => {
+                (Some(config.supervision_steps), *dtype)
+            }
+            Mind::Autoregressive(_) => (None, DType::F32),
+        };
+        Description {
+            name: &self.name,
+            domain: &self.domain,
+            any_size: self.any_size(),
+            parameters: self.parameters,
+            steps,
+            precision: &precision.to_string(),
+        }
+        .json()
+    }
+}
+
+/// What a page has to know of a model.
+pub(crate) struct Description<'a> {
+    pub name: &'a str,
+    pub domain: &'a Domain,
+    /// Whether puzzles may have another size than the domain's.
+    pub any_size: bool,
+    pub parameters: usize,
+    /// Supervision steps; `None` of an autoregressive model.
+    pub steps: Option<usize>,
+    pub precision: &'a str,
+}
+
+impl Description<'_> {
+    pub(crate) fn json(&self) -> Value {
+        let domain = self.domain;
         let tokens = || 1..domain.vocab_size() as u8;
         let symbol = |token: u8| domain.symbol(token).to_string();
         let look = |token: u8| match domain.look(token) {
@@ -119,17 +151,11 @@ impl Served {
         };
         let looks = tokens().filter_map(|token| Some((symbol(token), look(token)?.into())));
         let layout = domain.layout();
-        let (architecture, steps, precision) = match &self.mind {
-            Mind::Recursive(Thinker { config, dtype, .. }) => {
-                ("recursive", Some(config.supervision_steps), *dtype)
-            }
-            Mind::Autoregressive(_) => ("autoregressive", None, DType::F32),
-        };
         json!({
             "id": self.name,
             "object": "model",
             "owned_by": "trm",
-            "architecture": architecture,
+            "architecture": if self.steps.is_some() { "recursive" } else { "autoregressive" },
             "domain": domain.name(),
             "kind": domain.kind(),
             "columns": layout.columns,
@@ -138,11 +164,11 @@ impl Served {
             "symbols": tokens().map(symbol).collect::<Vec<_>>(),
             "open": open(domain).map(symbol),
             "looks": looks.collect::<Map<_, _>>(),
-            "any_size": self.any_size(),
+            "any_size": self.any_size,
             "has_rules": domain.has_rules(),
             "parameters": self.parameters,
-            "steps": steps,
-            "precision": precision.to_string(),
+            "steps": self.steps,
+            "precision": self.precision,
         })
     }
 }

@@ -9,6 +9,7 @@ mod download;
 mod grids;
 mod halting;
 mod hub;
+mod onnx;
 mod outputs;
 mod places;
 mod referee;

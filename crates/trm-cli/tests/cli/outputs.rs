@@ -24,6 +24,8 @@ const COMMANDS: &[(&str, bool)] = &[
     ("solve run x", false),
     ("export run --out OUT", true),
     ("export run --to pt-names --out OUT", true),
+    ("export run --to onnx --out OUT", true),
+    ("export run --to web --out OUT", true),
     ("import nothing --out OUT", false),
     ("compare nothing.toml --out OUT", false),
     ("bench --preset run --batch 1 --threads 1 --precision f32 --work forward --runs 5", true),

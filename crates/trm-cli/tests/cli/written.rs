@@ -81,6 +81,9 @@ fn what_only_the_other_kind_of_model_does_is_refused() {
     assert!(line.contains("--halt is for recursive models"), "{line}");
     let line = session.refuse(&["export", "run", "--to", "pt-names", "--out", "model.pt"], 2);
     assert!(line.contains("run: an autoregressive model"), "{line}");
+    session.succeed(&["export", "run", "--to", "onnx", "--out", "model.onnx"]);
+    let line = session.refuse(&["export", "run", "--to", "web", "--out", "page"], 2);
+    assert!(line.contains("a page without a server cannot ask: use --to onnx"), "{line}");
     let line = session.refuse(&["solve", PUZZLE, "--samples", "2"], 2);
     assert!(line.contains("--samples is for autoregressive models"), "{line}");
 }

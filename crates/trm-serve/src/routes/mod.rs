@@ -40,7 +40,7 @@ fn routes() -> Vec<Route> {
     ]
 }
 
-const PAGE: &str = include_str!("../page.html");
+pub(crate) const PAGE: &str = include_str!("../page.html");
 
 pub(crate) fn router(server: Arc<Server>) -> Router {
     let mut router = Router::new();
