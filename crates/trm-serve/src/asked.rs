@@ -6,9 +6,9 @@ use crate::refusal::Refusal;
 use crate::settings::Settings;
 use serde::Deserialize;
 use std::time::Duration;
-use trm::{Config, Limits, Search};
+use trm::{Config, Search};
 use trm_puzzles::{Domain, QuestionError, questions};
-use trm_study::{Effort, SampleOptions, SearchOptions, chain_steps};
+use trm_study::{Effort, SampleOptions, SearchOptions, Wish};
 
 /// The body of `POST /v1/solve`.
 #[derive(Debug, Default, Deserialize)]
@@ -201,24 +201,15 @@ impl SolveRequest {
         if let (true, Some(_)) = (alone, &self.search) {
             return Err(Refusal::content("`search` goes without `one_pass` and `halt`"));
         }
-        let searches = !alone && (domain.has_rules() || self.search.is_some());
-        let usual = match searches {
-            true => chain_steps(config),
-            false => config.supervision_steps,
-        };
-        let steps = self.steps.unwrap_or(usual);
-        within("steps", steps, 1, settings.steps.max(usual))?;
-        if !searches {
-            let halt = self.halt.unwrap_or(Limits::CAREFUL_HALT);
-            if !(halt > 0.0 && halt <= 1.0) {
-                let message = format!("`halt`: {halt} is no probability above 0 and at most 1");
-                return Err(Refusal::content(message));
-            }
-            return Ok(Effort::OnePass(Limits { steps, halt: Some(halt) }));
+        if let Some(halt) = self.halt.filter(|halt| !(*halt > 0.0 && *halt <= 1.0)) {
+            let message = format!("`halt`: {halt} is no probability above 0 and at most 1");
+            return Err(Refusal::content(message));
         }
-        let usual = SearchRequest::default();
-        let search = self.search.as_ref().unwrap_or(&usual).options(steps, settings)?;
-        Ok(Effort::Judged(SearchOptions { search, time: None }))
+        let search = self.search.as_ref().map(|search| search.options(settings)).transpose()?;
+        let wish = Wish { steps: self.steps, halt: self.halt, alone: self.one_pass, search };
+        let usual = Wish { steps: None, ..wish }.steps(config, domain);
+        within("steps", wish.steps(config, domain), 1, settings.steps.max(usual))?;
+        Ok(wish.effort(config, domain))
     }
 
     /// How an autoregressive model writes.
@@ -253,10 +244,9 @@ impl SolveRequest {
 }
 
 impl SearchRequest {
-    fn options(&self, steps: usize, settings: &Settings) -> Result<Search, Refusal> {
+    fn options(&self, settings: &Settings) -> Result<SearchOptions, Refusal> {
         let usual = Search::default();
         let search = Search {
-            steps,
             rollouts: self.rollouts.unwrap_or(usual.rollouts),
             noise: self.noise.unwrap_or(usual.noise),
             restart: self.restart.unwrap_or(usual.restart),
@@ -272,7 +262,7 @@ impl SearchRequest {
                 return Err(Refusal::content(message));
             }
         }
-        Ok(search)
+        Ok(SearchOptions { search, time: None })
     }
 }
 

@@ -236,7 +236,11 @@ fn augmentations_that_do_not_fit_are_refused() {
     for (text, augmentation, refusal) in [
         ("ab/ba,ab/bb", Augmentation::Reversal, "`reversal` does not fit: it is for sequences"),
         ("ab/ba,ab", Augmentation::Rows, "`rows` does not fit: questions and answers differ"),
-        ("ab/ba,ab\naa,ab/bb", Augmentation::Rows, "line 2: `rows` does not fit: the answer has"),
+        (
+            "ab/ba,ab\naa,ab/bb",
+            Augmentation::Rows,
+            "line 2: `rows` does not fit: question and answer",
+        ),
         ("ab/ba,ab/bb\naa,a", Augmentation::Columns, "line 3: `columns` does not fit"),
         ("abb,ba", Augmentation::Rows, "`rows` does not fit: there is one"),
     ] {
