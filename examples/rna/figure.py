@@ -23,7 +23,7 @@ def arcs(pairs, others, middle, side):
         radius = (right - left) / 2
         colour = "#777" if (i, j) in others else "#d1242f"
         yield (
-            f'<path d="M{left} {middle} A{radius} {0.7 * radius} 0 0 {side} {right} {middle}" '
+            f'<path d="M{left} {middle} A{radius} {0.34 * radius} 0 0 {side} {right} {middle}" '
             f'fill="none" stroke="{colour}" stroke-width="1.6"/>'
         )
 
