@@ -94,7 +94,7 @@ fn answers() -> Value {
 
 fn schemas() -> Value {
     let mut all = requests();
-    let described = [("Draft", draft()), ("Answer", answer())];
+    let described = [("Draft", draft()), ("Answer", answer()), ("SolveResponse", response())];
     described.into_iter().for_each(|(name, schema)| all[name] = schema);
     all
 }
@@ -141,16 +141,19 @@ fn requests() -> Value {
             }),
             &["messages"],
         ),
-        "SolveResponse": object(
-            json!({
-                "model": {"type": "string"},
-                "domain": {"type": "string"},
-                "answers": {"type": "array", "items": {"$ref": "#/components/schemas/Answer"}},
-                "seconds": {"type": "number"},
-            }),
-            &["model", "domain", "answers", "seconds"],
-        ),
     })
+}
+
+fn response() -> Value {
+    object(
+        json!({
+            "model": {"type": "string"},
+            "domain": {"type": "string"},
+            "answers": {"type": "array", "items": {"$ref": "#/components/schemas/Answer"}},
+            "seconds": {"type": "number"},
+        }),
+        &["model", "domain", "answers", "seconds"],
+    )
 }
 
 fn draft() -> Value {

@@ -9,15 +9,14 @@ use super::batch::{Batch, Drafts};
 use super::session::Limits;
 use crate::error::Error;
 use crate::model::Question;
-use rand::{Rng, RngExt};
-use rand_chacha::ChaCha8Rng;
+use rand::Rng;
 use std::collections::VecDeque;
 use std::ops::Range;
 
 mod chains;
 mod suppose;
 
-use chains::{Chain, Puzzles};
+use chains::{Chain, Puzzles, normal};
 use suppose::suppose;
 
 /// How to search for the answer to a puzzle.
@@ -393,13 +392,4 @@ impl SearchSession {
         let mut kept = keep.iter();
         self.chains.retain(|_| *kept.next().expect("one flag per chain"));
     }
-}
-
-/// A sum of four uniform numbers with mean 0 and deviation 1: near enough to normal, and quick.
-fn normal(rng: &mut ChaCha8Rng) -> f32 {
-    let word: u64 = rng.random();
-    let sum: u64 = (0..4).map(|i| word >> (16 * i) & 0xffff).sum();
-    const MEAN: f32 = 2.0 * 65_535.0;
-    const DEVIATION: f32 = 37_837.0; // of four times 0 to 65535
-    (sum as f32 - MEAN) / DEVIATION
 }
