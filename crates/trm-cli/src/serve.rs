@@ -101,8 +101,8 @@ fn models(arguments: &Arguments, device: &Device) -> Result<Vec<Named>> {
         false => {
             let load = |argument: &PathBuf| {
                 let (given, folder) = given_name(argument);
-                let (own, model) = load(folder, device)?;
-                Ok((given.unwrap_or(own), model))
+                let model = load_any(folder, device)?;
+                Ok((given.map_or_else(|| folder_name(folder), Ok)?, model))
             };
             arguments.models.iter().map(load).collect::<Result<_>>()?
         }
@@ -121,12 +121,6 @@ fn models(arguments: &Arguments, device: &Device) -> Result<Vec<Named>> {
         Ok(Named { name, model, judged, dtype })
     };
     models.into_iter().map(named).collect()
-}
-
-fn load(argument: &Path, device: &Device) -> Result<(String, AnyModel)> {
-    let (given, folder) = given_name(argument);
-    let model = load_any(folder, device)?;
-    Ok((given.map_or_else(|| folder_name(folder), Ok)?, model))
 }
 
 /// NAME and FOLDER of `NAME=FOLDER`, unless there is a folder that is called so.

@@ -1,8 +1,9 @@
 //! Tiny recursive models behind a URL, and a page on which people watch them think.
 //!
-//! Every model has a thread, its engine, which owns the batch: puzzles of all requests join it between two
-//! steps and leave it when they are done, so that a request waits for nobody, and what it gets does not depend on the
-//! others. (An autoregressive model writes a batch to its end before it begins the next.) Requests are checked before they are admitted, and refused with one line.
+//! Every model has a thread, its engine, which owns the batch: puzzles of all requests join it between two steps
+//! and leave it when they are done, so that a request waits for nobody, and what it gets does not depend on the
+//! others. (An autoregressive model writes a batch to its end before it begins the next.) Requests are checked
+//! before they are admitted, and refused with one line.
 //!
 //! ```text
 //! request ── refused? ── admitted ──▶ engine thread: push, step, take ──▶ told: drafts, then the end ──▶ response
