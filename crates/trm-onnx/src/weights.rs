@@ -109,10 +109,13 @@ impl Tensors {
         let (shape, values) = self.get(name);
         let [count, d] = *shape else { panic!("{name} is a table") };
         let names = [format!("{name}.int8"), format!("{name}.factors")];
-        let parts = || quantised(values, count, |i| i / d);
-        let whole = graph.once(&names[0], |graph| graph.bytes(&names[0], shape, &parts().0));
-        let factors = graph.once(&names[1], |graph| graph.floats(&names[1], &[count], &parts().1));
-        [whole, factors]
+        graph.once(&names[0], |graph| {
+            let (whole, factors) = quantised(values, count, |i| i / d);
+            let whole = graph.bytes(&names[0], shape, &whole);
+            graph.floats(&names[1], &[count], &factors);
+            whole
+        });
+        names.map(|name| name.as_str().into())
     }
 
     /// A table in its own layout, for those who read all of it.

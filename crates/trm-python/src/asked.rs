@@ -57,10 +57,6 @@ impl Puzzles {
         Ok(Puzzles { given, single: false })
     }
 
-    fn is_text(&self) -> bool {
-        self.given.iter().any(|given| matches!(given, Given::Text(_)))
-    }
-
     /// `[N · S]` tokens in a domain.
     pub(crate) fn read(&self, domain: &Domain) -> PyResult<Vec<u8>> {
         let mut all = Vec::with_capacity(self.given.len() * domain.seq_len());
@@ -104,7 +100,7 @@ impl Puzzles {
             Given::Text(text) => own.sized_for(text),
             Given::Tokens(_) => None,
         });
-        let Some(sized) = first.filter(|_| self.is_text()) else { return Err(refusal) };
+        let Some(sized) = first else { return Err(refusal) };
         let model = fit(model.clone(), &sized.name());
         let domain: Domain = model.config().domain.parse().map_err(refused)?;
         let tokens = self.read(&domain)?;

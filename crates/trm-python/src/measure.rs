@@ -38,7 +38,7 @@ const KNOWN: [&str; 11] = [
     "seed",
 ];
 
-/// Measures a model on a data set, as `trm eval` does it, and gives the table that it prints as JSON.
+/// Measures a model on a data set, as `trm eval` does it, and gives the measurements as a table.
 #[pyfunction]
 #[pyo3(
     signature = (model, data, **options),
@@ -139,7 +139,7 @@ fn written_on<'py>(
     table(py, &evaluation.map_err(|error| kept.or(error))?)
 }
 
-/// As `trm eval --json` has it.
+/// The measurements of `trm eval --json`; digests and the machine are left out.
 fn table<'py>(py: Python<'py>, evaluation: &Evaluation) -> PyResult<Bound<'py, PyAny>> {
     let exact = evaluation.steps.last().map_or(0, |step| step.exact);
     let seconds = evaluation.seconds.max(1e-9);

@@ -3,7 +3,7 @@
 use crate::data::folder;
 use crate::errors::{raised, refused};
 use crate::model::{Mind, PyModel, device, precision};
-use crate::referee::{Raised, judging};
+use crate::referee::{Raised, judging, words};
 use crate::values::{Options, from_python, to_python};
 use crate::work::{Done, Teller, told};
 use pyo3::exceptions::{PyFileNotFoundError, PyKeyboardInterrupt};
@@ -210,7 +210,7 @@ fn order(
             .transpose()?,
         seed: options.get("seed")?,
     };
-    let (begin, recipe) = match options.get::<PathBuf>("resume")? {
+    let (begin, mut recipe) = match options.get::<PathBuf>("resume")? {
         Some(_) if recipe.is_some() => {
             return Err(refused("a recipe or resume=FOLDER, not both: a run has its recipe"));
         }
@@ -227,7 +227,11 @@ fn order(
         }
     };
     let mut data = recipe.load_data().map_err(missing)?;
-    let referee = match options.object("referee")? {
+    let given = options.object("referee")?;
+    if let Some(command) = given.as_ref().filter(|given| !given.is_callable()) {
+        recipe.referee = words(command)?; // a resumed run is judged by it too
+    }
+    let referee = match given {
         None if recipe.referee.is_empty() => None,
         None => Some(PyList::new(py, &recipe.referee)?.into_any()),
         given => given,

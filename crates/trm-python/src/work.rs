@@ -13,12 +13,6 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Tells the calling thread something; returns when it has taken it.
 pub(crate) struct Teller<M>(SyncSender<M>);
 
-impl<M> Clone for Teller<M> {
-    fn clone(&self) -> Teller<M> {
-        Teller(self.0.clone())
-    }
-}
-
 impl<M> Teller<M> {
     pub(crate) fn tell(&self, message: M) {
         let _ = self.0.send(message); // nobody hears any more: the work is being stopped

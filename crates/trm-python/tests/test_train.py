@@ -61,6 +61,10 @@ class Data(InFolder):
         self.assertEqual((len(data.train), str(data.folder)), (5, "made"))
         with self.assertRaisesRegex(ValueError, "unknown kind"):
             trm.data._make(["chess"], "more")
+        with open("own.csv", "w") as file:
+            file.write("input,output\n" + "".join(f"{i:03b},{i:03b}\n" for i in range(8)))
+        words = "grid --train own.csv --split 2 --alphabet 01 --permute 01".split()
+        self.assertIn("01", trm.data._make(words, "own").domain)
 
 
 class Train(InFolder):
@@ -89,6 +93,12 @@ class Train(InFolder):
         public = model.state_dict()
         self.assertIn("model.inner.lm_head.weight", public)
         self.assertEqual(trm.from_state_dict(public, model.config).weight_digest, model.weight_digest)
+
+    def test_a_command_that_judges_is_kept_with_the_run(self):
+        says = ["sh", "-c", "while read -r line; do echo '{\"verdict\":\"right\"}'; done"]
+        trm.train(RECIPE, data="data", out="judged", referee=says)
+        with open("judged/recipe.toml") as file:
+            self.assertIn("referee = [", file.read())
 
     def test_an_exception_of_a_callback_ends_the_run_with_a_checkpoint(self):
         def on_step(metrics):

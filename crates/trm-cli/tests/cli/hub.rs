@@ -213,3 +213,18 @@ fn what_is_exported_for_the_hub_says_what_it_is() {
         session.files().iter().filter_map(|p| p.file_name()?.to_str().map(str::to_owned)).collect();
     assert_eq!(names.iter().filter(|name| name.contains('.')).count(), 5, "{names:?}");
 }
+
+#[test]
+fn a_card_names_the_weights_beside_it() {
+    let session = Session::new();
+    session.trained();
+    session.succeed(&["export", "run", "--to", "hub", "--out", "four"]);
+    let text = |name: &str| std::fs::read_to_string(session.path(name)).unwrap();
+    let provenance: serde_json::Value =
+        serde_json::from_str(&text("four/provenance.json")).unwrap();
+    let digest = provenance["weights"].as_str().unwrap();
+    assert!(
+        text("four/README.md").contains(digest),
+        "the card names the weights beside it, stored as bf16"
+    );
+}

@@ -60,9 +60,9 @@ pub fn export_for_hub<N: Carded>(
     dtype: DType,
     folder: &Path,
 ) -> Result<(), Error> {
-    let mut files = exported(source, model, dtype)?;
+    let (mut files, provenance) = exported(source, model, dtype)?;
     let name = folder.file_name().map_or("model".into(), |name| name.to_string_lossy());
-    let card = card(&name, model, Provenance::load(source)?.as_ref());
+    let card = card(&name, model, provenance.as_ref());
     files.push(("README.md", Content::Bytes(card.into_bytes())));
     save_files(folder, files)
 }

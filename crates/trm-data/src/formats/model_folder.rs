@@ -78,25 +78,28 @@ pub fn export_model<N: Network>(
     dtype: DType,
     folder: &Path,
 ) -> Result<(), Error> {
-    save_files(folder, exported(source, model, dtype)?)
+    save_files(folder, exported(source, model, dtype)?.0)
 }
 
-/// The files that [`export_model`] writes.
-pub(super) fn exported<N: Network>(source: &Path, model: &N, dtype: DType) -> Result<Files, Error> {
+/// The files that [`export_model`] writes, and the provenance among them.
+pub(super) fn exported<N: Network>(
+    source: &Path,
+    model: &N,
+    dtype: DType,
+) -> Result<(Files, Option<Provenance>), Error> {
     let config = serde_json::to_vec_pretty(model.config()).expect("a configuration is JSON");
     let weights = model.to_safetensors(dtype)?;
     let stored = N::from_safetensors(model.config(), model.device(), &weights)
         .map_err(|error| Error::Mismatch(error.to_string()))?;
     let (config, weights) = (Content::Bytes(config), Content::Bytes(weights));
     let mut files = vec![("config.json", config), ("model.safetensors", weights)];
-    if let Some(provenance) = Provenance::load(source)? {
-        let provenance = Provenance { weights: weight_digest(&stored)?, ..provenance };
-        let json = serde_json::to_vec_pretty(&provenance).expect("provenance is JSON");
-        let recipe = read(&resolve(source)?.join("recipe.toml"))?;
-        files.push((Provenance::FILE, Content::Bytes(json)));
-        files.push(("recipe.toml", Content::Bytes(recipe)));
-    }
-    Ok(files)
+    let Some(provenance) = Provenance::load(source)? else { return Ok((files, None)) };
+    let provenance = Provenance { weights: weight_digest(&stored)?, ..provenance };
+    let json = serde_json::to_vec_pretty(&provenance).expect("provenance is JSON");
+    let recipe = read(&resolve(source)?.join("recipe.toml"))?;
+    files.push((Provenance::FILE, Content::Bytes(json)));
+    files.push(("recipe.toml", Content::Bytes(recipe)));
+    Ok((files, Some(provenance)))
 }
 
 fn weight_files(model: &impl Network) -> Files {

@@ -1,10 +1,11 @@
-//! Where the files of a model lie: in a folder, or in that of a run.
+//! Where the files of a model lie: in a folder, in that of a run, or in the cache of the hub.
 
 use crate::Error;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-/// The folder that a model's files lie in: a model of the hub comes from its cache.
+/// The folder that a model's files lie in: a model of the hub comes from its cache, and is fetched
+/// if it is not there.
 pub(super) fn resolve(folder: &Path) -> Result<PathBuf, Error> {
     #[cfg(feature = "web")]
     if let Some(name) = folder.to_str().and_then(crate::HubName::parse) {

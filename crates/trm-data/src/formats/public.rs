@@ -101,10 +101,12 @@ pub fn public_tensors(model: &Model) -> Result<Vec<NamedTensor>, Error> {
 /// # Errors
 /// If the device is lost.
 pub fn state_dict(model: &Model) -> Result<Vec<NamedTensor>, Error> {
-    match public_tensors(model) {
-        Err(Error::Mismatch(_)) => named(model),
-        tensors => tensors,
+    let mut tensors = named(model)?;
+    let names: Option<Vec<_>> = tensors.iter().map(|tensor| public_name(&tensor.name)).collect();
+    for (tensor, name) in tensors.iter_mut().zip(names.into_iter().flatten()) {
+        tensor.name = name;
     }
+    Ok(tensors)
 }
 
 /// A model of this configuration from its tensors, under the public code's names or ours.
@@ -120,7 +122,12 @@ pub fn from_state_dict(
     for tensor in &mut tensors {
         tensor.name = own_name(&tensor.name).unwrap_or_else(|_| tensor.name.clone());
     }
-    let bytes = to_safetensors(&tensors).map_err(Error::Mismatch)?;
+    built(&tensors, config, device)
+}
+
+/// A model from tensors under our names.
+fn built(tensors: &[NamedTensor], config: &Config, device: &Device) -> Result<Model, Error> {
+    let bytes = to_safetensors(tensors).map_err(Error::Mismatch)?;
     Ok(Model::from_safetensors(config, device, &bytes)?)
 }
 
@@ -163,9 +170,7 @@ pub fn import_tensors(
             _ => drop(keys.insert(key.clone(), value.clone())),
         }
     }
-    let config = complete(keys)?;
-    let bytes = to_safetensors(&tensors).map_err(Error::Mismatch)?;
-    Ok(Model::from_safetensors(&config, device, &bytes)?)
+    built(&tensors, &complete(keys)?, device)
 }
 
 fn same(a: &Value, b: &Value) -> bool {
