@@ -1,4 +1,4 @@
-//! The Python package `trm`: conversion, and nothing but conversion.
+//! The Python package `trm`: values from Python and back, and what may be asked of the libraries.
 
 mod asked;
 mod data;
