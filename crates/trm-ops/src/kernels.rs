@@ -62,6 +62,13 @@ pub trait Kernels: Any + Send + Sync {
     /// The number format that it multiplies fastest.
     fn fastest(&self) -> DType;
 
+    /// The number formats that it stores, f32 first.
+    fn formats(&self) -> &[DType];
+    /// How many tokens it likes to take through a whole network at a time, if fewer than there are.
+    fn portion(&self) -> Option<usize> {
+        None
+    }
+
     // ── values ──────────────────────────────────────────────────────────────────────────────────
 
     /// A tensor with these values, rounded to `dtype`.

@@ -28,7 +28,8 @@ pub enum AdamRule {
 }
 
 impl Adam {
-    pub(crate) fn corrections(&self) -> (f32, f32) {
+    /// `1 − β₁ᵗ` and `1 − β₂ᵗ`.
+    pub fn corrections(&self) -> (f32, f32) {
         let step = self.step as f64;
         let correction = |beta: f32| (1.0 - (beta as f64).powf(step)) as f32;
         (correction(self.beta1), correction(self.beta2))
@@ -95,7 +96,7 @@ pub fn lerp(average: &mut Tensor, value: &Tensor, rate: f32) {
 }
 
 /// Muon's coefficients of the quintic.
-pub(crate) const QUINTIC: [f32; 3] = [3.4445, -4.775, 2.0315];
+pub const QUINTIC: [f32; 3] = [3.4445, -4.775, 2.0315];
 
 /// The nearly orthogonal factor of a matrix by `steps` Newton–Schulz iterations of the quintic
 /// `X ← aX + (bA + cA²)X`, `A = X Xᵀ`, with Muon's coefficients: singular values end near 1.

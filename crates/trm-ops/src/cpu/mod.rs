@@ -67,6 +67,15 @@ impl Kernels for Cpu {
         if level::level().multiplies_bf16() { DType::Bf16 } else { DType::F32 }
     }
 
+    fn formats(&self) -> &[DType] {
+        &[DType::F32, DType::Bf16]
+    }
+
+    /// Enough rows for fast products, few enough for the caches of one thread.
+    fn portion(&self) -> Option<usize> {
+        Some(256)
+    }
+
     fn upload(&self, device: &Device, shape: &[usize], dtype: DType, values: &[f32]) -> Tensor {
         let mut tensor = memory::uninit(device, shape, dtype);
         dispatch!(dtype, T => element::round(tensor.slice_mut::<T>(), values));

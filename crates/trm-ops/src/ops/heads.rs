@@ -5,7 +5,7 @@ use crate::{Tape, Tensor};
 use std::ops::Range;
 
 /// Logit of tokens that are no symbol: next to no probability, and a finite loss.
-pub(crate) const NO_SYMBOL: f32 = -30.0;
+pub const NO_SYMBOL: f32 = -30.0;
 
 impl Tape {
     /// The tokens of a range, in f32: what the heads read.

@@ -25,6 +25,12 @@ impl Rope {
         Rope { cos: table(f32::cos), sin: table(f32::sin), half }
     }
 
+    /// Of every position the cosines of its E/2 angles, then their sines.
+    pub fn table(&self) -> Vec<f32> {
+        let rows = self.cos.chunks(self.half).zip(self.sin.chunks(self.half));
+        rows.flat_map(|(cos, sin)| [cos, sin]).flatten().copied().collect()
+    }
+
     /// Rotates one row, `[E]`.
     #[inline(always)]
     pub fn rotate_row(&self, position: usize, row: &mut [f32], inverse: bool) {

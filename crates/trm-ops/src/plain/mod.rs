@@ -36,6 +36,10 @@ impl Kernels for Plain {
         DType::F32
     }
 
+    fn formats(&self) -> &[DType] {
+        &[DType::F32, DType::Bf16]
+    }
+
     fn upload(&self, device: &Device, shape: &[usize], dtype: DType, values: &[f32]) -> Tensor {
         tensor(device, shape, dtype, values.to_vec())
     }

@@ -1,0 +1,100 @@
+//! Which GPUs a machine has.
+
+use std::fmt;
+use trm_ops::DeviceError;
+
+/// A GPU, or a driver that computes on the processor and says that it is one.
+pub struct Adapter {
+    pub(crate) raw: wgpu::Adapter,
+    info: wgpu::AdapterInfo,
+}
+
+/// What a device needs besides the operations of WGSL: numbers that come with a launch.
+const NEEDED: wgpu::Features = wgpu::Features::IMMEDIATES;
+
+impl Adapter {
+    /// All of this machine, real ones first, otherwise in the order of their drivers: the order of `gpu:N`.
+    ///
+    /// ```
+    /// for gpu in trm_gpu::Adapter::all() {
+    ///     println!("{gpu}: {} GiB at most in one buffer", gpu.buffer_limit() >> 30);
+    /// }
+    /// ```
+    pub fn all() -> Vec<Adapter> {
+        let backends = wgpu::Backends::PRIMARY;
+        let settings = wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle_from_env() };
+        let found = pollster::block_on(wgpu::Instance::new(settings).enumerate_adapters(backends));
+        let with_info = |raw: wgpu::Adapter| Adapter { info: raw.get_info(), raw };
+        let fits = |adapter: &Adapter| adapter.raw.features().contains(NEEDED);
+        let mut all: Vec<Adapter> = found.into_iter().map(with_info).filter(fits).collect();
+        all.sort_by_key(Adapter::is_software);
+        all
+    }
+
+    /// The GPU of this number.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn number(index: usize) -> Result<Adapter, DeviceError> {
+        let mut all = Adapter::all();
+        let message = match all.len() {
+            0 => "no GPU that trm can use was found: a driver for Vulkan, Metal or DX12 is missing".to_owned(),
+            1 => format!("there is one GPU, gpu:0; there is no gpu:{index}"),
+            n => format!("there are {n} GPUs, gpu:0 to gpu:{}; there is no gpu:{index}", n - 1),
+        };
+        if index < all.len() { Ok(all.swap_remove(index)) } else { Err(DeviceError(message)) }
+    }
+
+    /// Its name and driver, such as `NVIDIA H200 (Vulkan)`.
+    pub fn name(&self) -> String {
+        format!("{} ({})", self.info.name, self.info.backend)
+    }
+
+    /// Whether it computes on the processor.
+    pub fn is_software(&self) -> bool {
+        self.info.device_type == wgpu::DeviceType::Cpu
+    }
+
+    /// Whether it has memory of its own.
+    pub fn is_discrete(&self) -> bool {
+        self.info.device_type == wgpu::DeviceType::DiscreteGpu
+    }
+
+    /// Whether it stores and loads half-precision numbers.
+    pub fn has_f16(&self) -> bool {
+        self.raw.features().contains(wgpu::Features::SHADER_F16)
+    }
+
+    /// The most bytes that an operation can see at once; larger tensors are taken piece by piece.
+    pub fn binding_limit(&self) -> u64 {
+        self.raw.limits().max_storage_buffer_binding_size
+    }
+
+    /// The most bytes that a tensor can have.
+    pub fn buffer_limit(&self) -> u64 {
+        self.raw.limits().max_buffer_size
+    }
+
+    /// Bytes that the threads of a group share.
+    pub fn shared_limit(&self) -> u32 {
+        self.raw.limits().max_compute_workgroup_storage_size
+    }
+
+    pub(crate) fn open(&self) -> Result<(wgpu::Device, wgpu::Queue), DeviceError> {
+        let wanted = wgpu::DeviceDescriptor {
+            label: Some("trm"),
+            required_features: NEEDED | (self.raw.features() & wgpu::Features::SHADER_F16),
+            required_limits: self.raw.limits(),
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
+            ..wgpu::DeviceDescriptor::default()
+        };
+        pollster::block_on(self.raw.request_device(&wanted))
+            .map_err(|error| DeviceError(format!("{} does not start: {error}", self.name())))
+    }
+}
+
+impl fmt::Display for Adapter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name())
+    }
+}
