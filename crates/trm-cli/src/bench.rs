@@ -162,7 +162,7 @@ fn cases(arguments: &Arguments) -> Result<Vec<Case>> {
         for work in &arguments.work {
             for precision in &arguments.precision {
                 for device in arguments.threads.iter().map(|t| Device::cpu((*t).into())) {
-                    let (threads, dtype) = (device.threads(), precision.on(&device));
+                    let (threads, dtype) = (device.threads(), precision.on(&device)?);
                     let precision = precision.chosen(&device);
                     cases.extend(arguments.batch.iter().map(|batch| {
                         let (subject, work, batch) = (subject.clone(), *work, *batch);

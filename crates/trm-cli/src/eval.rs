@@ -145,7 +145,7 @@ fn recursive(arguments: &Arguments, model: &Arc<Model>, mut data: Dataset) -> Re
     if steps == 0 || steps > 1 << 20 || arguments.batch == 0 {
         bail!("--steps and --batch must be at least 1, --steps at most 1048576");
     }
-    let dtype = arguments.precision.on(model.device());
+    let dtype = arguments.precision.on(model.device())?;
     if data.augmented.is_some() {
         return votes::run(arguments, model, &data, steps);
     }

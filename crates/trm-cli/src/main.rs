@@ -3,6 +3,7 @@
 mod bench;
 mod compare;
 mod data;
+mod devices;
 mod display;
 mod eval;
 mod export;
@@ -66,6 +67,8 @@ enum Verb {
     /// Compare ways of thinking: train several kinds of model with equal compute, ask language models, and
     /// measure all on the same puzzles.
     Compare(compare::Arguments),
+    /// List where this machine can compute: its processor and its GPUs.
+    Devices(devices::Arguments),
     /// Time this machine on models of known sizes, beside its own ceiling.
     Bench(bench::Arguments),
 }
@@ -125,6 +128,7 @@ fn run(verb: Verb) -> anyhow::Result<Outcome> {
         Verb::Pull(arguments) => pull::run(&arguments),
         Verb::Export(arguments) => export::run(&arguments),
         Verb::Compare(arguments) => compare::run(&arguments),
+        Verb::Devices(arguments) => devices::run(&arguments),
         Verb::Bench(arguments) => bench::run(&arguments),
     }
 }

@@ -112,7 +112,7 @@ fn models(arguments: &Arguments, device: &Device) -> Result<Vec<Named>> {
         bail!("--referee judges the puzzles of one model: serve one, or leave it out");
     }
     referee.as_ref().map(RefereeCommand::check).transpose()?;
-    let dtype = arguments.precision.on(device);
+    let dtype = arguments.precision.on(device)?;
     let named = |(name, model): (String, AnyModel)| {
         let judged = match &referee {
             Some(command) => Some(command.start(&model.domain().parse::<Domain>()?)?),

@@ -121,7 +121,7 @@ fn recursive(arguments: &Arguments, puzzle: Option<&str>, model: Arc<Model>) -> 
     let domain = model.config().domain.parse()?;
     let domain = arguments.refereeing.judging(domain, model.device().threads())?;
     let effort = effort(arguments, &model, &domain)?;
-    let dtype = arguments.precision.on(model.device());
+    let dtype = arguments.precision.on(model.device())?;
     let solver = Solver::new(model, dtype).batch(arguments.batch);
     let mut show = Show::new(&domain, &asked, effort, arguments.json);
     think(&solver, &domain, asked.question(), effort, &mut |_, told| show.hear(told))?;

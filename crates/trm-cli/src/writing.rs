@@ -42,7 +42,7 @@ impl WritingArguments {
                 model.display()
             );
         }
-        if precision == PrecisionArgument::Bf16 {
+        if matches!(precision, PrecisionArgument::Bf16 | PrecisionArgument::F16) {
             bail!(
                 "--precision: {} is an autoregressive model, which writes in f32",
                 model.display()

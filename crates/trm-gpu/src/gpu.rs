@@ -13,6 +13,8 @@ use trm_ops::{DType, Device, DeviceError, Memory, Tensor};
 const LAUNCHES: usize = 128;
 /// Recordings that may wait for the device at a time.
 const WAITING: usize = 4;
+/// Bytes of a tensor that are enough work for any GPU: more puzzles at a time take more memory and save nothing.
+const WIDEST: u64 = 1 << 30;
 /// Bytes that are written or read at a time.
 const PIECE: usize = 64 << 20;
 
@@ -58,6 +60,8 @@ pub(crate) struct Gpu {
     pub(crate) alignment: u64,
     pub(crate) class: Class,
     pub(crate) f16: bool,
+    /// Bytes of the largest tensor of a portion.
+    pub(crate) widest_tensor: u64,
     pool: Arc<Pool>,
     pub(crate) programs: Programs,
     work: Mutex<Work>,
@@ -110,6 +114,7 @@ impl Gpu {
             alignment: u64::from(raw.limits().min_storage_buffer_offset_alignment),
             class: Class::of(adapter),
             f16: adapter.has_f16(),
+            widest_tensor: adapter.buffer_limit().min(WIDEST),
             limits,
             raw,
             queue,

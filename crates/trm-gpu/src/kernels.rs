@@ -28,11 +28,11 @@ impl Kernels for Gpu {
     }
 
     fn formats(&self) -> &[DType] {
-        &[DType::F32]
+        if self.f16 { &[DType::F32, DType::F16] } else { &[DType::F32] }
     }
 
-    fn portion(&self) -> Option<usize> {
-        None
+    fn portion(&self, _: usize, widest: usize) -> usize {
+        (self.widest_tensor as usize / (4 * widest.max(1))).max(1)
     }
 
     fn upload(&self, device: &Device, shape: &[usize], dtype: DType, values: &[f32]) -> Tensor {

@@ -96,6 +96,11 @@ impl Device {
         cpu.install(|| in_tree(0..len, size, &work, join, true))
     }
 
+    /// [`Kernels::portion`].
+    pub fn portion(&self, len: usize, widest: usize) -> usize {
+        self.kernels().portion(len, widest)
+    }
+
     /// What the device has allocated since it was made.
     pub fn memory(&self) -> Memory {
         self.kernels().memory()

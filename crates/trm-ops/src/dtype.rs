@@ -7,6 +7,8 @@ pub enum DType {
     F32,
     /// bfloat16: the upper half of an f32, rounded to nearest even.
     Bf16,
+    /// IEEE half precision; not on the CPU.
+    F16,
 }
 
 impl DType {
@@ -14,7 +16,7 @@ impl DType {
     pub fn size(self) -> usize {
         match self {
             DType::F32 => 4,
-            DType::Bf16 => 2,
+            DType::Bf16 | DType::F16 => 2,
         }
     }
 }
@@ -24,6 +26,7 @@ impl fmt::Display for DType {
         f.write_str(match self {
             DType::F32 => "f32",
             DType::Bf16 => "bf16",
+            DType::F16 => "f16",
         })
     }
 }

@@ -142,6 +142,10 @@ impl<'a> Stored<'a> {
                 let values = tensor.to_f32_vec()?;
                 values.iter().flat_map(|x| bf16::from_f32(*x).to_le_bytes()).collect()
             }
+            DType::F16 => {
+                let values = tensor.to_f32_vec()?;
+                values.iter().flat_map(|x| f16::from_f32(*x).to_le_bytes()).collect()
+            }
         };
         Ok(Stored { shape: tensor.shape(), dtype, bytes })
     }
@@ -152,6 +156,7 @@ impl View for Stored<'_> {
         match self.dtype {
             DType::F32 => Dtype::F32,
             DType::Bf16 => Dtype::BF16,
+            DType::F16 => Dtype::F16,
         }
     }
 

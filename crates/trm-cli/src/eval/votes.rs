@@ -60,7 +60,7 @@ fn options(arguments: &Arguments, model: &Model, steps: usize) -> Result<VoteOpt
         votes: arguments.votes.unwrap_or(usize::MAX),
         limits: Limits { steps, halt: arguments.halt },
         batch: arguments.batch,
-        dtype: arguments.precision.on(model.device()),
+        dtype: arguments.precision.on(model.device())?,
         blank_identifiers: arguments.blank_identifiers,
     })
 }

@@ -3,6 +3,7 @@
 use crate::gpu::Gpu;
 use crate::job::{buffer, each, from, window};
 use crate::programs::{Program, source};
+use half::f16;
 use std::sync::Arc;
 use trm_ops::{DType, Device, DeviceError, Tensor};
 
@@ -13,7 +14,11 @@ impl Gpu {
     pub(crate) fn uploaded(&self, device: &Device, shape: &[usize], dtype: DType, values: &[f32]) -> Tensor {
         let stored = match dtype {
             DType::F32 => self.upload(bytemuck::cast_slice(values)),
-            other => panic!("{self:?} does not store {other}"),
+            DType::F16 => {
+                let values: Vec<f16> = values.iter().map(|x| f16::from_f32(*x)).collect();
+                self.upload(bytemuck::cast_slice(&values))
+            }
+            DType::Bf16 => panic!("{self:?} stores no bf16"),
         };
         Tensor::new(device, shape, dtype, Arc::new(stored))
     }
@@ -39,7 +44,8 @@ impl Gpu {
         let bytes = self.read(buffer(x), x.len() * x.dtype().size())?;
         Ok(match x.dtype() {
             DType::F32 => bytemuck::pod_collect_to_vec(&bytes),
-            other => panic!("{self:?} does not store {other}"),
+            DType::F16 => bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
+            DType::Bf16 => panic!("{self:?} stores no bf16"),
         })
     }
 

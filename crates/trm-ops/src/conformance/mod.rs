@@ -5,7 +5,9 @@ mod case;
 mod table;
 mod values;
 
-pub(crate) use case::{Case, Operation, random_tensor, random_vec, seed_values, values as read};
+pub(crate) use case::{Case, Operation, random_tensor, random_vec, values as read};
+#[cfg(test)]
+pub(crate) use case::seed_values;
 
 use crate::{DType, Device};
 

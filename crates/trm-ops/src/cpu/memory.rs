@@ -121,6 +121,11 @@ pub(crate) fn start(sum: Sum<'_>) -> &mut [f32] {
     values
 }
 
+/// Nobody who looked at [`Kernels::formats`](crate::Kernels::formats) asks for it.
+pub(crate) fn no_f16() -> ! {
+    panic!("the CPU stores no f16")
+}
+
 /// Runs a generic kernel with the element type that a dtype stands for.
 macro_rules! dispatch {
     ($dtype:expr, $t:ident => $body:expr) => {
@@ -133,6 +138,7 @@ macro_rules! dispatch {
                 type $t = half::bf16;
                 $body
             }
+            $crate::DType::F16 => $crate::cpu::memory::no_f16(),
         }
     };
 }

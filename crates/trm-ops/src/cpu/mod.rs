@@ -72,8 +72,12 @@ impl Kernels for Cpu {
     }
 
     /// Enough rows for fast products, few enough for the caches of one thread.
-    fn portion(&self) -> Option<usize> {
-        Some(256)
+    fn portion(&self, len: usize, _: usize) -> usize {
+        (256 / len.max(1)).max(1)
+    }
+
+    fn place(&self) -> String {
+        "cpu".into()
     }
 
     fn upload(&self, device: &Device, shape: &[usize], dtype: DType, values: &[f32]) -> Tensor {
@@ -121,6 +125,7 @@ impl Kernels for Cpu {
         match dtype {
             DType::F32 => add::convert::<bf16, f32>(x),
             DType::Bf16 => add::convert::<f32, bf16>(x),
+            DType::F16 => memory::no_f16(),
         }
     }
 

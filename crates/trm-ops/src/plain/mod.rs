@@ -37,7 +37,11 @@ impl Kernels for Plain {
     }
 
     fn formats(&self) -> &[DType] {
-        &[DType::F32, DType::Bf16]
+        &[DType::F32, DType::Bf16, DType::F16]
+    }
+
+    fn portion(&self, _: usize, _: usize) -> usize {
+        usize::MAX
     }
 
     fn upload(&self, device: &Device, shape: &[usize], dtype: DType, values: &[f32]) -> Tensor {

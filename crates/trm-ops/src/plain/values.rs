@@ -2,7 +2,7 @@
 
 use crate::kernels::Sum;
 use crate::{DType, Device, Tensor};
-use half::bf16;
+use half::{bf16, f16};
 use std::sync::Arc;
 
 /// A tensor over a vector of f32, rounded to what the dtype can hold.
@@ -12,8 +12,10 @@ pub(super) fn tensor(device: &Device, shape: &[usize], dtype: DType, values: Vec
 }
 
 fn rounded(mut values: Vec<f32>, dtype: DType) -> Vec<f32> {
-    if dtype == DType::Bf16 {
-        values.iter_mut().for_each(|x| *x = bf16::from_f32(*x).to_f32());
+    match dtype {
+        DType::F32 => {}
+        DType::Bf16 => values.iter_mut().for_each(|x| *x = bf16::from_f32(*x).to_f32()),
+        DType::F16 => values.iter_mut().for_each(|x| *x = f16::from_f32(*x).to_f32()),
     }
     values
 }

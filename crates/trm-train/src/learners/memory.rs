@@ -29,11 +29,11 @@ fn recursive_bytes(
     let averages = if train.ema > 0.0 { 1.0 } else { 0.0 };
     // both sides of products, as the processor multiplies them
     let forms = 2.0 * network * operand_size(train, device);
-    let portions = train.batch.div_ceil(config.portion()).max(1);
+    let portions = train.batch.div_ceil(config.portion(device)).max(1);
     let gradients = portions.min(threads + portions.ilog2() as usize);
     let kept = 3.0 + averages + gradients as f64;
     let parameters = 4.0 * (network * kept + (all - network)) + forms;
-    let at_work = train.batch.min(config.portion().saturating_mul(threads));
+    let at_work = train.batch.min(config.portion(device).saturating_mul(threads));
     let states = 4.0 * (config.len() * config.hidden) as f64; // y and z, before and after
     let states = states * train.precision.on(device).size() as f64;
     parameters

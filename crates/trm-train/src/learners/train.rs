@@ -68,7 +68,8 @@ impl Trainer {
     fn pass(&self) -> Pass {
         let Core { model, config, .. } = &self.core;
         let of_portion = |rows: Range<usize>| self.pass_of(rows, self.core.tape());
-        model.device().in_parts(config.batch, model.config().portion(), &of_portion, &Pass::join)
+        let portion = model.config().portion(model.device());
+        model.device().in_parts(config.batch, portion, &of_portion, &Pass::join)
     }
 
     /// [`Trainer::pass`] of some rows. The loss is the mean over the batch of cross-entropy + weighted halting loss.
@@ -92,8 +93,9 @@ impl Trainer {
     fn fault(&self, what: &'static str) -> Error {
         let Core { model, config, .. } = &self.core;
         self.core.fault(what, |tape| {
-            for first in (0..config.batch).step_by(model.config().portion()) {
-                let rows = first..(first + model.config().portion()).min(config.batch);
+            let portion = model.config().portion(model.device()).min(config.batch);
+            for first in (0..config.batch).step_by(portion) {
+                let rows = first..(first + portion).min(config.batch);
                 model.device().install(|| self.pass_of(rows, tape()));
             }
         })
@@ -287,7 +289,7 @@ mod tests {
         };
         trainer.carry.refill(&trainer.core.model, example);
         let (portions, whole) = (trainer.pass(), trainer.pass_of(0..7, trainer.core.tape()));
-        assert_eq!(config.portion(), 2);
+        assert_eq!(config.portion(&device), 2);
         let losses = |pass: &Pass| pass.losses.each_ref().map(|l| l.to_f32_vec().unwrap());
         assert_eq!(losses(&portions), losses(&whole));
         assert_eq!(portions.out.answers().unwrap(), whole.out.answers().unwrap());

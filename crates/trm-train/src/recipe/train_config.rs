@@ -88,8 +88,10 @@ pub enum Precision {
     Auto,
     /// Single precision.
     F32,
-    /// bfloat16 activations over f32 weights.
+    /// bfloat16 activations over f32 weights; on a CPU.
     Bf16,
+    /// Half-precision activations over f32 weights; on a GPU.
+    F16,
 }
 
 /// Update rule of the trained parameters.
@@ -122,6 +124,7 @@ impl Precision {
             Precision::Auto => device.fastest(),
             Precision::F32 => DType::F32,
             Precision::Bf16 => DType::Bf16,
+            Precision::F16 => DType::F16,
         }
     }
 
@@ -130,7 +133,21 @@ impl Precision {
         match self.on(device) {
             DType::F32 => Precision::F32,
             DType::Bf16 => Precision::Bf16,
+            DType::F16 => Precision::F16,
         }
+    }
+
+    /// Whether a device stores it.
+    ///
+    /// # Errors
+    /// If it does not: what it stores.
+    pub fn check(self, device: &Device) -> Result<(), String> {
+        let formats = device.kernels().formats();
+        if formats.contains(&self.on(device)) {
+            return Ok(());
+        }
+        let names: Vec<String> = formats.iter().map(DType::to_string).collect();
+        Err(format!("{device:?} does not compute in {self}: give --precision {}", names.join(" or ")))
     }
 }
 
@@ -140,6 +157,7 @@ impl fmt::Display for Precision {
             Precision::Auto => "auto",
             Precision::F32 => "f32",
             Precision::Bf16 => "bf16",
+            Precision::F16 => "f16",
         })
     }
 }

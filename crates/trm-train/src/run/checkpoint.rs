@@ -45,14 +45,17 @@ pub struct Progress {
     pub unvalidated: bool,
     /// Times that the run went back because a step was not finite.
     pub rollbacks: u64,
+    /// Where the last step was computed ([`Kernels::place`](trm_ops::Kernels::place)).
+    #[serde(default)]
+    pub place: String,
     /// Digest of the training set.
     pub data_digest: String,
 }
 
 impl Progress {
     /// That of a run which has not taken a step.
-    pub(crate) fn start(data_digest: &str) -> Progress {
-        Progress { best_exact: -1.0, data_digest: data_digest.into(), ..Progress::default() }
+    pub(crate) fn start(data_digest: &str, place: String) -> Progress {
+        Progress { best_exact: -1.0, data_digest: data_digest.into(), place, ..Progress::default() }
     }
 }
 

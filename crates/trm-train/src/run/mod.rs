@@ -78,10 +78,11 @@ pub struct Run<L = Trainer> {
     progress: Progress,
     augment: Augment,
     lock: Option<File>,
+    moved_from: Option<String>,
 }
 
 /// Keys that a resumed run may change: none of them changes what has been done so far.
-const MAY_CHANGE: [&str; 11] = [
+const MAY_CHANGE: [&str; 12] = [
     "data", // its digest is checked
     "referee",
     "train.steps",
@@ -93,6 +94,7 @@ const MAY_CHANGE: [&str; 11] = [
     "train.keep_every",
     "train.rollbacks",
     "train.recompute",
+    "train.precision", // as other devices may need: the past stays, what follows is rounded otherwise
 ];
 
 impl<L: Learner> Run<L> {
@@ -190,7 +192,10 @@ impl<L: Learner> Run<L> {
     /// Puts the run where a checkpoint stands.
     fn go_to(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
         checkpoint.restore(&mut self.trainer)?;
-        self.progress = checkpoint.progress.clone();
+        let place = std::mem::take(&mut self.progress.place);
+        self.progress = Progress { place, ..checkpoint.progress.clone() };
+        let before = &checkpoint.progress.place;
+        self.moved_from = (*before != self.progress.place && !before.is_empty()).then(|| before.clone());
         Ok(())
     }
 
@@ -198,7 +203,7 @@ impl<L: Learner> Run<L> {
     fn begin_anew(&mut self) -> Result<(), Error> {
         let device = self.trainer.core().model.device().clone();
         self.trainer = L::start(&self.recipe, &self.data, &device)?;
-        self.progress = Progress::start(&self.progress.data_digest);
+        self.progress = Progress::start(&self.progress.data_digest, device.kernels().place());
         Ok(())
     }
 
@@ -208,6 +213,7 @@ impl<L: Learner> Run<L> {
         data: Arc<Dataset>,
         device: &Device,
     ) -> Result<Self, Error> {
+        recipe.train.precision.check(device).map_err(Error::Recipe)?;
         recipe.train.precision = recipe.train.precision.chosen(device);
         recipe.check()?;
         check_blank_identifier(&recipe, &data)?;
@@ -221,7 +227,8 @@ impl<L: Learner> Run<L> {
         check_memory(&recipe.model_for(&data), writer.as_ref(), &recipe.train, device)?;
         let (trained_on, validation) = split(&data, recipe.train.validation, recipe.seed)?;
         let trainer = L::start(&recipe, &data, device)?;
-        let (folder, progress) = (folder.to_owned(), Progress::start(&data.digest()));
+        let progress = Progress::start(&data.digest(), device.kernels().place());
+        let folder = folder.to_owned();
         Ok(Run {
             folder,
             recipe,
@@ -232,6 +239,7 @@ impl<L: Learner> Run<L> {
             progress,
             augment,
             lock: None,
+            moved_from: None,
         })
     }
 
@@ -271,6 +279,12 @@ impl<L: Learner> Run<L> {
     /// Where the run stands.
     pub fn progress(&self) -> &Progress {
         &self.progress
+    }
+
+    /// Where the checkpoint was computed that this run goes on from, if that was on another device: the bits of what
+    /// follows are not those of a run that stays.
+    pub fn moved_from(&self) -> Option<&str> {
+        self.moved_from.as_deref()
     }
 
     /// The model in training.

@@ -3,15 +3,14 @@
 
 use super::{Config, Model, Question, State, Step};
 use std::ops::Range;
-use trm_ops::{Tape, Tensor};
-
-/// Tokens that a portion has, about: enough rows for fast products, few enough for the caches.
-const TOKENS: usize = 256;
+use trm_ops::{Device, Tape, Tensor};
 
 impl Config {
-    /// How many puzzles one thread takes at a time.
-    pub fn portion(&self) -> usize {
-        (TOKENS / self.len().max(1)).max(1)
+    /// How many puzzles a device takes at a time.
+    pub fn portion(&self, device: &Device) -> usize {
+        let (len, [_, by_mixing]) = (self.len(), self.kept_by_mixing());
+        let of_token = (2 * self.inner(self.hidden)).max(7 * self.hidden);
+        device.portion(len, (of_token * len).max(by_mixing as usize))
     }
 }
 
@@ -24,7 +23,7 @@ impl Model {
         state: State,
     ) -> Step {
         let puzzles = question.puzzles.len();
-        let portion = self.config.portion().min(puzzles.div_ceil(self.device.threads()));
+        let portion = self.config.portion(&self.device).min(puzzles.div_ceil(self.device.threads()));
         if puzzles <= portion {
             return self.whole_step(tape, question, state);
         }

@@ -150,6 +150,7 @@ macro_rules! dispatch_format {
                 type $F = $crate::cpu::panels::Bf16Wide;
                 $body
             }
+            $crate::DType::F16 => $crate::cpu::memory::no_f16(),
         }
     };
 }
