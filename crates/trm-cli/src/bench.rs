@@ -1,12 +1,13 @@
 //! `trm bench`: how fast this machine works, beside what it could do at best.
 
+mod launches;
 mod measure;
 mod show;
 mod subject;
 
 use crate::Outcome;
 use crate::display::{heading, progress_bar};
-use crate::machine::PrecisionArgument;
+use crate::machine::{Place, PrecisionArgument};
 use crate::output::{note, out};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
@@ -45,6 +46,13 @@ pub(crate) struct Arguments {
     /// Threads to compute with; 0 for one per core.
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "0", value_parser = clap::value_parser!(u16).range(..=1024))]
     threads: Vec<u16>,
+    /// Where to compute: cpu; gpu, the first one; gpu:N; auto, a GPU if there is a real one.
+    #[arg(long, env = "TRM_DEVICE", default_value = "cpu", value_name = "DEVICE")]
+    device: Place,
+    /// Instead, list what one run sends to a GPU, by program: every launch is waited for. With =count nothing runs, so
+    /// that sizes can be counted that this machine does not hold.
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "time")]
+    launches: Option<launches::How>,
     /// Time every case for so long, and three times at least, or for four times as long.
     #[arg(long, value_name = "S", default_value_t = 3.0)]
     seconds: f64,
@@ -97,13 +105,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     for case in &cases {
         bar.set_message(case.to_string());
         bar.tick();
-        let ceiling = *ceilings.entry((case.threads, case.dtype)).or_insert_with(|| {
-            let device = Device::cpu(case.threads);
-            trm_ops::ceiling(&device, case.dtype) / 1e9
-        });
+        let ceiling = *ceilings
+            .entry((case.threads, case.dtype))
+            .or_insert_with(|| (case.device.ceiling(case.dtype) / 1e9, case.device.bandwidth()));
         let measurement = measure(case, duration, ceiling)?;
         if !arguments.json {
             bar.suspend(|| show::row(&measurement));
+            if let Some(how) = arguments.launches {
+                bar.suspend(|| launches::table(&measurement, how));
+            }
         }
         bar.inc(1);
         measured.push(measurement);
@@ -151,6 +161,31 @@ fn check(arguments: &Arguments) -> Result<Duration> {
     }
 }
 
+/// The device that is timed.
+fn open(arguments: &Arguments, threads: usize) -> Result<Device> {
+    match (arguments.launches, arguments.device) {
+        (None, place) => place.open(threads),
+        (Some(how), Place::Gpu(index)) => gpu_counting(index, how),
+        (Some(_), _) => bail!("--launches: give the GPU whose launches are meant, such as --device gpu"),
+    }
+}
+
+#[cfg(feature = "gpu")]
+fn gpu_counting(index: usize, how: launches::How) -> Result<Device> {
+    use trm_gpu::{Adapter, Counting, Limits, open_within};
+    let adapter = Adapter::number(index)?;
+    let counting = match how {
+        launches::How::Time => Counting::Seconds,
+        launches::How::Count => Counting::Dry,
+    };
+    Ok(open_within(&adapter, Limits { counting, ..Limits::of(&adapter) })?)
+}
+
+#[cfg(not(feature = "gpu"))]
+fn gpu_counting(_: usize, _: launches::How) -> Result<Device> {
+    bail!(crate::machine::NO_GPUS)
+}
+
 /// All combinations, batches and sides innermost, so that neighbouring rows can be compared.
 fn cases(arguments: &Arguments) -> Result<Vec<Case>> {
     let subjects: Result<Vec<Subject>> = arguments.preset.iter().map(|p| p.parse()).collect();
@@ -161,12 +196,13 @@ fn cases(arguments: &Arguments) -> Result<Vec<Case>> {
         subject.config.check().map_err(trm::Error::from)?;
         for work in &arguments.work {
             for precision in &arguments.precision {
-                for device in arguments.threads.iter().map(|t| Device::cpu((*t).into())) {
+                for threads in &arguments.threads {
+                    let device = open(arguments, usize::from(*threads))?;
                     let (threads, dtype) = (device.threads(), precision.on(&device)?);
                     let precision = precision.chosen(&device);
                     cases.extend(arguments.batch.iter().map(|batch| {
                         let (subject, work, batch) = (subject.clone(), *work, *batch);
-                        Case { subject, work, precision, dtype, threads, batch }
+                        Case { subject, device: device.clone(), work, precision, dtype, threads, batch }
                     }));
                 }
             }

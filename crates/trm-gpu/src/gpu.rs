@@ -3,11 +3,11 @@
 use crate::Adapter;
 use crate::buffers::{Buffer, Pool};
 use crate::programs::Programs;
-use crate::tuning::Class;
-use std::collections::VecDeque;
+use crate::tuning::{Class, Sizes};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-use trm_ops::{DType, Device, DeviceError, Memory, Tensor};
+use std::time::{Duration, Instant};
+use trm_ops::{DType, Device, DeviceError, Launches, Memory, Tensor};
 
 /// Launches after which what was recorded begins to run.
 const LAUNCHES: usize = 128;
@@ -25,13 +25,29 @@ pub struct Limits {
     pub binding: u64,
     /// How long to wait for one recording: a driver that takes longer hangs.
     pub patience: Duration,
+    /// How launches are counted.
+    pub counting: Counting,
+    /// What sizes of work are chosen for: the device's own class, or another one, to test it.
+    pub class: Class,
+}
+
+/// What is known of launches afterwards ([`trm_ops::Kernels::launches`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counting {
+    /// How many, and the bytes that they saw.
+    Launches,
+    /// And their seconds: every launch is waited for, which is slow.
+    Seconds,
+    /// As [`Counting::Launches`], but nothing runs and nothing has memory: sizes that no machine holds can be counted.
+    Dry,
 }
 
 impl Limits {
     /// Those of a device. `TRM_GPU_PATIENCE`, in seconds, says how long to wait; 300 is the default.
     pub fn of(adapter: &Adapter) -> Limits {
         let told = std::env::var("TRM_GPU_PATIENCE").ok().and_then(|seconds| seconds.parse().ok());
-        Limits { binding: adapter.binding_limit(), patience: Duration::from_secs(told.unwrap_or(300)) }
+        let patience = Duration::from_secs(told.unwrap_or(300));
+        Limits { binding: adapter.binding_limit(), patience, counting: Counting::Launches, class: Class::of(adapter) }
     }
 }
 
@@ -58,13 +74,14 @@ pub(crate) struct Gpu {
     queue: wgpu::Queue,
     pub(crate) limits: Limits,
     pub(crate) alignment: u64,
-    pub(crate) class: Class,
+    pub(crate) sizes: Sizes,
     pub(crate) f16: bool,
     /// Bytes of the largest tensor of a portion.
     pub(crate) widest_tensor: u64,
     pool: Arc<Pool>,
     pub(crate) programs: Programs,
     work: Mutex<Work>,
+    launches: Mutex<BTreeMap<String, Launches>>,
     fault: Arc<Mutex<Option<DeviceError>>>,
 }
 
@@ -82,6 +99,9 @@ struct Recording {
 
 /// One launch, ready to be recorded.
 pub(crate) struct Launch<'a> {
+    /// Its program, and the bytes that it sees.
+    pub(crate) name: String,
+    pub(crate) bytes: u64,
     pub(crate) pipeline: &'a wgpu::ComputePipeline,
     pub(crate) bound: &'a wgpu::BindGroup,
     pub(crate) numbers: &'a [u32],
@@ -112,13 +132,14 @@ impl Gpu {
             pool: Pool::new(&raw, adapter.buffer_limit()),
             programs: Programs::new(&raw),
             alignment: u64::from(raw.limits().min_storage_buffer_offset_alignment),
-            class: Class::of(adapter),
+            sizes: limits.class.sizes(adapter.shared_limit()),
             f16: adapter.has_f16(),
             widest_tensor: adapter.buffer_limit().min(WIDEST),
             limits,
             raw,
             queue,
             work: Mutex::default(),
+            launches: Mutex::default(),
             fault,
         })
     }
@@ -143,6 +164,7 @@ impl Gpu {
     /// A buffer of arbitrary contents. Without memory it is a small one, and the device has a fault: nothing is
     /// computed any more.
     pub(crate) fn buffer(&self, bytes: u64) -> Buffer {
+        let bytes = if self.limits.counting == Counting::Dry { 4 } else { bytes };
         self.pool.take(bytes).unwrap_or_else(|error| {
             self.fail(error);
             self.pool.take(1).unwrap_or_else(|error| panic!("no byte is left: {error}"))
@@ -165,7 +187,7 @@ impl Gpu {
     /// Writes into a buffer that nothing is recorded for but what comes later: writing happens before the next
     /// recording runs, so what is recorded is sent off first.
     fn write(&self, buffer: &Buffer, bytes: &[u8]) {
-        if self.fault().is_some() {
+        if self.fault().is_some() || self.limits.counting == Counting::Dry {
             return;
         }
         let mut work = lock(&self.work);
@@ -188,6 +210,36 @@ impl Gpu {
 
     /// Records a launch.
     pub(crate) fn launch(&self, launch: &Launch<'_>) {
+        let started = Instant::now();
+        self.record(launch);
+        if self.limits.counting == Counting::Seconds {
+            let mut work = lock(&self.work);
+            self.send(&mut work);
+            self.settle(&mut work, 0);
+        }
+        self.count(launch.name.clone(), launch.bytes, started.elapsed().as_secs_f64());
+    }
+
+    /// Counts what a launch multiplies.
+    pub(crate) fn count_flops(&self, name: String, multiplications: usize) {
+        lock(&self.launches).entry(name).or_default().flops += 2 * multiplications as u64;
+    }
+
+    /// Counts a launch.
+    pub(crate) fn count(&self, name: String, bytes: u64, seconds: f64) {
+        let mut launches = lock(&self.launches);
+        let counted = launches.entry(name).or_default();
+        counted.count += 1;
+        counted.bytes += bytes;
+        counted.seconds += seconds;
+    }
+
+    /// What was launched so far, by program.
+    pub(crate) fn launched(&self) -> Vec<(String, Launches)> {
+        lock(&self.launches).iter().map(|(name, launches)| (name.clone(), *launches)).collect()
+    }
+
+    fn record(&self, launch: &Launch<'_>) {
         let mut work = lock(&self.work);
         let recording = work.recording.get_or_insert_with(|| {
             let mut encoder = self.raw.create_command_encoder(&Default::default());
@@ -246,6 +298,9 @@ impl Gpu {
     /// # Errors
     /// If the device has a fault.
     pub(crate) fn read(&self, buffer: &Buffer, bytes: usize) -> Result<Vec<u8>, DeviceError> {
+        if self.limits.counting == Counting::Dry {
+            return Ok(vec![0; bytes]);
+        }
         let mut all = Vec::with_capacity(bytes);
         for first in (0..bytes).step_by(PIECE) {
             self.read_piece(buffer, first, PIECE.min(bytes - first), &mut all)?;

@@ -1,7 +1,7 @@
 //! From an operation over rows to launches: what does not fit into a binding is taken piece by piece.
 
 use crate::buffers::Buffer;
-use crate::gpu::{Gpu, Launch};
+use crate::gpu::{Counting, Gpu, Launch};
 use crate::programs::{Access, Program};
 use std::ops::Range;
 use trm_ops::Tensor;
@@ -87,25 +87,18 @@ impl Gpu {
         if rows == 0 || self.fault().is_some() {
             return;
         }
-        let (pipeline, layout) = self.compiled(program, operands);
         let sizes = operands.iter().map(|o| if let Span::Rows(bytes) = o.span { bytes } else { 0 });
         let at_once = self.rows_at_once(rows, &sizes.collect::<Vec<_>>());
         for first in (0..rows).step_by(at_once) {
             let count = at_once.min(rows - first);
-            self.record(&pipeline, &layout, (first, count), operands, (numbers, groups(count)));
+            self.launch_rows(program, (first, count), operands, (numbers, groups(count)));
         }
     }
 
-    fn compiled(&self, program: &Program, operands: &[Operand<'_>]) -> (wgpu::ComputePipeline, wgpu::BindGroupLayout) {
-        let accesses: Vec<Access> = operands.iter().map(|o| o.access).collect();
-        self.programs.get(program, &accesses)
-    }
-
     /// Records one launch.
-    fn record<'a>(
+    fn launch_rows<'a>(
         &self,
-        pipeline: &wgpu::ComputePipeline,
-        layout: &wgpu::BindGroupLayout,
+        program: &Program,
         (first, count): (usize, usize),
         operands: &[Operand<'a>],
         (numbers, groups): (&[u32], usize),
@@ -116,11 +109,17 @@ impl Gpu {
             Span::Part(first, bytes) => (o.buffer, first as u64, bytes as u64),
         };
         let parts: Vec<_> = operands.iter().copied().map(part).collect();
+        let bytes = parts.iter().map(|(_, _, bytes)| bytes).sum();
+        if self.limits.counting == Counting::Dry {
+            return self.count(program.name(), bytes, 0.0);
+        }
+        let accesses: Vec<Access> = operands.iter().map(|o| o.access).collect();
+        let (pipeline, layout) = &self.programs.get(program, &accesses);
         let bound = self.bind(layout, &parts);
         let numbers = [&[count as u32, first as u32], numbers].concat();
         let across = groups.clamp(1, ACROSS);
         let groups = [across as u32, groups.div_ceil(across).max(1) as u32];
-        self.launch(&Launch { pipeline, bound: &bound, numbers: &numbers, groups });
+        self.launch(&Launch { name: program.name(), bytes, pipeline, bound: &bound, numbers: &numbers, groups });
     }
 
     /// One launch whose rows begin at `first`: all of a window at once, in so many groups.
@@ -133,8 +132,7 @@ impl Gpu {
         groups: usize,
     ) {
         if rows > 0 && self.fault().is_none() {
-            let (pipeline, layout) = self.compiled(program, operands);
-            self.record(&pipeline, &layout, (first, rows), operands, (numbers, groups));
+            self.launch_rows(program, (first, rows), operands, (numbers, groups));
         }
     }
 
@@ -147,7 +145,7 @@ impl Gpu {
         operands: &[Operand<'_>],
         numbers: &[u32],
     ) {
-        let group = self.class.group;
+        let group = self.sizes.group;
         let program = program.with("GROUP", group);
         self.run(&program, rows, operands, numbers, |rows| (rows * of_row).div_ceil(group));
     }

@@ -4,7 +4,7 @@ use crate::gpu::Gpu;
 use crate::ops;
 use std::ops::Range;
 use trm_ops::{
-    Adam, AdamRule, Axis, DType, Device, DeviceError, Embedding, Extent, Gated, Grid, KINDS, Kernels, Keys, Lines,
+    Adam, AdamRule, Axis, DType, Device, DeviceError, Embedding, Extent, Gated, Grid, KINDS, Kernels, Keys, Launches, Lines,
     Memory, Parameter, Rope, Sum, Targets, Tensor, Units,
 };
 
@@ -21,6 +21,18 @@ impl Kernels for Gpu {
 
     fn memory(&self) -> Memory {
         self.memory()
+    }
+
+    fn launches(&self) -> Vec<(String, Launches)> {
+        self.launched()
+    }
+
+    fn ceiling(&self, device: &Device, _: DType) -> f64 {
+        self.peak_flops(device)
+    }
+
+    fn bandwidth(&self, device: &Device) -> Option<f64> {
+        Some(self.peak_bytes(device))
     }
 
     fn fastest(&self) -> DType {

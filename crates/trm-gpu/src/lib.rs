@@ -29,4 +29,5 @@ mod programs;
 mod tuning;
 
 pub use adapters::Adapter;
-pub use gpu::{Limits, open, open_within};
+pub use tuning::Class;
+pub use gpu::{Counting, Limits, open, open_within};

@@ -26,8 +26,8 @@ macro_rules! sources {
 pub(crate) mod source {
     use super::Source;
     sources! {
-        attention attention_backward elementwise embed gates heads lines losses neighbours norm product reduce rows
-        units updates
+        attention attention_backward elementwise embed gates heads lines losses neighbours norm peak product reduce
+        rows units updates
     }
 }
 
@@ -54,6 +54,13 @@ pub(crate) struct Program {
 impl Program {
     pub(crate) fn new(source: Source, entry: &'static str, stored: DType) -> Program {
         Program { source, entry, stored, out: stored, constants: Vec::new() }
+    }
+
+    /// Of what it is a variant.
+    pub(crate) fn name(&self) -> String {
+        let follow = self.constants.iter().find(|(name, _)| *name == "FOLLOW");
+        let more = follow.map_or("", |(_, how)| [""," + bias", " + gate", " + token gate", " + norm", " + token norm"][*how as usize]);
+        format!("{}: {}{more}", self.source.name, self.entry)
     }
 
     pub(crate) fn with(mut self, name: &'static str, value: usize) -> Program {
@@ -97,7 +104,7 @@ impl Programs {
         if let Some(pipeline) = pipelines.get(program) {
             return (pipeline.clone(), bound);
         }
-        let name = format!("{}: {}", program.source.name, program.entry);
+        let name = program.name();
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(&name),
             source: wgpu::ShaderSource::Wgsl(program.text().into()),

@@ -2,9 +2,20 @@
 
 use crate::Adapter;
 
-/// How a device likes its work.
+/// What kind of device it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Class {
+pub enum Class {
+    /// With memory of its own.
+    Discrete,
+    /// Beside the processor, in its memory.
+    Integrated,
+    /// A driver that computes on the processor.
+    Software,
+}
+
+/// How a device likes its work.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
     /// Threads of a group along the columns and rows of a product; each has 8 × 8 of them.
     pub(crate) product: [usize; 2],
     /// Terms of a product that a group loads at a time.
@@ -22,16 +33,33 @@ pub(crate) struct Class {
 }
 
 impl Class {
-    /// The table. What a real GPU likes best is not measured yet: its numbers are those of textbooks.
     pub(crate) fn of(adapter: &Adapter) -> Class {
-        let shared = adapter.shared_limit().min(32 << 10) as usize;
-        let class = Class { product: [16, 16], depth: 16, group: 256, reduce: 64, attention: [32, 8], most: 256, shared };
         match (adapter.is_software(), adapter.is_discrete()) {
-            // eight threads are one vector: no group waits for itself
-            (true, _) => Class { product: [4, 2], group: 64, reduce: 8, attention: [8, 1], ..class },
-            (_, true) => class,
-            // integrated: less of everything
-            (_, false) => Class { product: [8, 8], group: 128, reduce: 32, attention: [16, 4], ..class },
+            (true, _) => Class::Software,
+            (_, true) => Class::Discrete,
+            (_, false) => Class::Integrated,
+        }
+    }
+
+    /// The table. Those of software are measured (docs/GPU.md); what real GPUs like best is not yet: their numbers are
+    /// those of textbooks.
+    pub(crate) fn sizes(self, shared: u32) -> Sizes {
+        let (most, shared) = (256, shared.min(32 << 10) as usize);
+        let depth = 16;
+        match self {
+            Class::Discrete => {
+                let (product, attention) = ([16, 16], [32, 8]);
+                Sizes { product, depth, group: 256, reduce: 64, attention, most, shared }
+            }
+            Class::Integrated => {
+                let (product, attention) = ([8, 8], [16, 4]);
+                Sizes { product, depth, group: 128, reduce: 32, attention, most, shared }
+            }
+            // eight threads are one vector; many groups wait for each other slowly
+            Class::Software => {
+                let (product, attention) = ([8, 2], [8, 1]);
+                Sizes { product, depth, group: 64, reduce: 8, attention, most, shared }
+            }
         }
     }
 }

@@ -96,6 +96,16 @@ impl Device {
         cpu.install(|| in_tree(0..len, size, &work, join, true))
     }
 
+    /// [`Kernels::ceiling`].
+    pub fn ceiling(&self, dtype: DType) -> f64 {
+        self.kernels().ceiling(self, dtype)
+    }
+
+    /// [`Kernels::bandwidth`].
+    pub fn bandwidth(&self) -> Option<f64> {
+        self.kernels().bandwidth(self)
+    }
+
     /// [`Kernels::portion`].
     pub fn portion(&self, len: usize, widest: usize) -> usize {
         self.kernels().portion(len, widest)

@@ -26,6 +26,19 @@ pub struct Memory {
     pub bytes: usize,
 }
 
+/// Work that a device was sent, of one kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Launches {
+    /// How many.
+    pub count: u64,
+    /// Bytes of all that they read and write, each once.
+    pub bytes: u64,
+    /// Floating-point operations of products and attention: two for each multiplication.
+    pub flops: u64,
+    /// Seconds, where the device was asked to count them.
+    pub seconds: f64,
+}
+
 /// Where the gradient of a parameter is summed.
 pub struct Sum<'a> {
     /// The sum, f32, in the shape of the parameter.
@@ -59,6 +72,16 @@ pub trait Kernels: Any + Send + Sync {
     fn name(&self) -> String;
     /// What it has allocated.
     fn memory(&self) -> Memory;
+    /// What it was sent since it was made, by program; nothing on a CPU.
+    fn launches(&self) -> Vec<(String, Launches)> {
+        Vec::new()
+    }
+    /// Measures how many floating-point operations a second it does at best: multiply-adds in registers alone.
+    fn ceiling(&self, device: &Device, dtype: DType) -> f64;
+    /// Measures how many bytes a second a copy reads and writes, where launches count their bytes.
+    fn bandwidth(&self, _: &Device) -> Option<f64> {
+        None
+    }
     /// The number format that it multiplies fastest.
     fn fastest(&self) -> DType;
 

@@ -47,12 +47,11 @@ pub mod conformance;
 #[cfg(test)]
 mod testing;
 
-pub use cpu::ceiling::ceiling;
 pub use cpu::level::{CpuCap, CpuLevel, checked_level, level};
 pub use device::Device;
 pub use dtype::DType;
 pub use fault::FaultFinder;
-pub use kernels::{DeviceError, Gated, Kernels, Keys, Memory, Sum};
+pub use kernels::{DeviceError, Gated, Kernels, Keys, Launches, Memory, Sum};
 pub use ops::attention::{Extent, KvCache, Rope};
 pub use ops::cross_entropy::{Likelihood, Targets};
 pub use ops::embed::Embedding;

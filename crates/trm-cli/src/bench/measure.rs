@@ -1,10 +1,12 @@
 //! One case, timed as it is used: inference through a session, training through the trainer.
 
 use super::Work;
+use super::launches::{PerRun, since};
 use super::subject::Subject;
 use anyhow::Result;
 use rand::RngExt;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::hint::black_box;
 use std::time::Instant;
@@ -23,6 +25,7 @@ pub(super) const PATIENCE: f64 = 4.0;
 /// What to time.
 pub(super) struct Case {
     pub(super) subject: Subject,
+    pub(super) device: Device,
     pub(super) work: Work,
     pub(super) precision: Precision,
     pub(super) dtype: DType,
@@ -47,6 +50,7 @@ impl Duration {
 /// What was found, as programs read it.
 #[derive(Serialize)]
 pub(super) struct Measurement {
+    pub(super) device: String,
     pub(super) preset: String,
     pub(super) work: Work,
     pub(super) precision: Precision,
@@ -63,6 +67,12 @@ pub(super) struct Measurement {
     pub(super) gflops: f64,
     pub(super) ceiling_gflops: f64,
     pub(super) share_of_ceiling: f64,
+    /// Share of the device's bandwidth, where bytes are counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) memory_share: Option<f64>,
+    /// What a run sends to the device, by program.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) launches: BTreeMap<String, PerRun>,
     pub(super) allocated_bytes: usize,
 }
 
@@ -87,13 +97,13 @@ impl fmt::Display for Case {
     }
 }
 
-/// Times a case on a device of its own. `ceiling` is the machine's, in GFLOP/s.
-pub(super) fn measure(case: &Case, duration: Duration, ceiling: f64) -> Result<Measurement> {
-    let device = Device::cpu(case.threads);
+/// Times a case. `ceiling` is the device's, in GFLOP/s, `bandwidth` in bytes.
+pub(super) fn measure(case: &Case, duration: Duration, (ceiling, bandwidth): (f64, Option<f64>)) -> Result<Measurement> {
+    let device = case.device.clone();
     let mut rng = stream(SEED, Purpose::Weights, 0);
     let model = Model::new(&case.subject.config, &device, &mut rng)?;
     let (parameters, _) = model.parameter_count();
-    let mut times = match case.work {
+    let Timed { mut times, launches } = match case.work {
         Work::Forward => time_forward(model, case, duration)?,
         Work::Solve => time_solve(model, case, duration)?,
         Work::Train => time_training(model, case, duration)?,
@@ -103,6 +113,7 @@ pub(super) fn measure(case: &Case, duration: Duration, ceiling: f64) -> Result<M
     let median = (times[middle] + times[(times.len() - 1) / 2]) / 2.0;
     let gflops = case.flops() / median / 1e9;
     Ok(Measurement {
+        device: device.kernels().place(),
         preset: case.subject.name.clone(),
         work: case.work,
         precision: case.precision,
@@ -119,6 +130,8 @@ pub(super) fn measure(case: &Case, duration: Duration, ceiling: f64) -> Result<M
         gflops,
         ceiling_gflops: ceiling,
         share_of_ceiling: gflops / ceiling,
+        memory_share: bandwidth.map(|limit| launches.values().map(|l| l.bytes).sum::<f64>() / median / limit),
+        launches,
         allocated_bytes: device.memory().bytes,
     })
 }
@@ -135,27 +148,27 @@ fn session(model: Model, case: &Case) -> (Session, impl Fn(&mut Session, usize) 
 }
 
 /// Supervision steps of one batch, each from the state that the one before left.
-fn time_forward(model: Model, case: &Case, duration: Duration) -> Result<Vec<f64>> {
+fn time_forward(model: Model, case: &Case, duration: Duration) -> Result<Timed> {
     let (mut session, push) = session(model, case);
     push(&mut session, usize::MAX)?;
     let mut step = || Ok(black_box(session.step())?);
     warm_up(duration, &mut step)?;
-    time(duration, step)
+    time(&case.device, duration, step)
 }
 
 /// All supervision steps of a batch, without stopping early.
-fn time_solve(model: Model, case: &Case, duration: Duration) -> Result<Vec<f64>> {
+fn time_solve(model: Model, case: &Case, duration: Duration) -> Result<Timed> {
     let (mut session, push) = session(model, case);
     let mut solve = |steps| {
         push(&mut session, steps)?;
         Ok(session.thoughts().try_for_each(|thought| black_box(thought).map(drop))?)
     };
     solve(WARM_UP)?;
-    time(duration, || solve(case.subject.config.supervision_steps))
+    time(&case.device, duration, || solve(case.subject.config.supervision_steps))
 }
 
 /// Training steps of one persistent batch.
-fn time_training(model: Model, case: &Case, duration: Duration) -> Result<Vec<f64>> {
+fn time_training(model: Model, case: &Case, duration: Duration) -> Result<Timed> {
     let config = model.config().clone();
     let (batch, precision) = (case.batch, case.precision);
     let settings = TrainConfig { batch, precision, ..case.subject.train.clone() };
@@ -171,7 +184,7 @@ fn time_training(model: Model, case: &Case, duration: Duration) -> Result<Vec<f6
         Ok(())
     };
     warm_up(duration, &mut step)?;
-    time(duration, step)
+    time(&case.device, duration, step)
 }
 
 fn warm_up(duration: Duration, run: &mut impl FnMut() -> Result<()>) -> Result<()> {
@@ -185,8 +198,15 @@ fn warm_up(duration: Duration, run: &mut impl FnMut() -> Result<()>) -> Result<(
     Ok(())
 }
 
-/// Seconds of every run.
-fn time(duration: Duration, mut run: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
+/// What timing gives.
+struct Timed {
+    /// Seconds of every run.
+    times: Vec<f64>,
+    launches: BTreeMap<String, PerRun>,
+}
+
+fn time(device: &Device, duration: Duration, mut run: impl FnMut() -> Result<()>) -> Result<Timed> {
+    let before = device.kernels().launches();
     let mut times = Vec::new();
     let begin = Instant::now();
     loop {
@@ -202,7 +222,8 @@ fn time(duration: Duration, mut run: impl FnMut() -> Result<()>) -> Result<Vec<f
             }
         };
         if enough {
-            return Ok(times);
+            let launches = since(&before, device, times.len());
+            return Ok(Timed { times, launches });
         }
     }
 }

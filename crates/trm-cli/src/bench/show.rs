@@ -6,7 +6,7 @@ use trm_study::report::{Chart, Scale, Series};
 pub(super) fn header() {
     out!(
         "preset      work     format  threads  tokens  batch |    median     least      most  \
-         ms/puzzle  puzzles/s | GFLOP/s  ceiling  share |     MiB"
+         ms/puzzle  puzzles/s | GFLOP/s  ceiling  share |     MiB  memory"
     );
 }
 
@@ -14,7 +14,7 @@ pub(super) fn header() {
 pub(super) fn row(m: &Measurement) {
     out!(
         "{:<10}  {:<7}  {:<6}  {:>7}  {:>6}  {:>5} | {:>9} {:>9} {:>9}  {:>9}  {:>9} | {:>7} \
-         {:>8} {:>6} | {:>7}",
+         {:>8} {:>6} | {:>7}  {:>6}",
         m.preset,
         m.work.name(),
         m.precision.to_string(),
@@ -30,6 +30,7 @@ pub(super) fn row(m: &Measurement) {
         short(m.ceiling_gflops),
         format!("{:.0} %", 100.0 * m.share_of_ceiling),
         short(m.allocated_bytes as f64 / f64::from(1 << 20)),
+        m.memory_share.map_or("-".into(), |share| format!("{:.0} %", 100.0 * share)),
     );
 }
 

@@ -42,10 +42,10 @@ impl Gpu {
 
     /// Queries that a group has at a time, and threads for each.
     fn blocks(&self, extent: Extent, tensors: usize, scores: usize) -> [usize; 2] {
-        let [tile, across] = self.class.attention;
+        let [tile, across] = self.sizes.attention;
         let bytes = |tile: usize| 4 * tile * (tensors * extent.width + scores * tile + 2);
         let fitting = std::iter::successors(Some(tile), |tile| Some(tile / 2));
-        let tile = fitting.take_while(|tile| *tile > 1).find(|tile| bytes(*tile) <= self.class.shared).unwrap_or(1);
+        let tile = fitting.take_while(|tile| *tile > 1).find(|tile| bytes(*tile) <= self.sizes.shared).unwrap_or(1);
         [tile, across.min(tile)]
     }
 
@@ -81,6 +81,7 @@ impl Gpu {
         let sizes = [count, extent.len, from, extent.heads, last(sides.queries), last(sides.kv)];
         let places = [keys, values, sides.capacity];
         let numbers = sizes.iter().chain(&places).map(|x| *x as u32).chain([extent.scale().to_bits()]);
+        self.count_flops(program.name(), batch * extent.heads * count * extent.len * 2 * extent.width);
         let blocks = extent.heads * count.div_ceil(tile);
         self.run(&program, batch, &operands, &numbers.collect::<Vec<_>>(), |rows| rows * blocks);
         (out, stats)
@@ -125,6 +126,9 @@ impl Gpu {
                 each(&d_qkv, batch).out(),
             ];
             let numbers = [extent.len as u32, extent.heads as u32, extent.scale().to_bits()];
+            let products = if entry == "queries" { 3 } else { 4 };
+            let pairs = batch * extent.heads * extent.len * extent.len;
+            self.count_flops(program.name(), products * pairs * extent.width);
             self.run(&program, batch, &operands, &numbers, |rows| rows * blocks);
         }
         d_qkv

@@ -63,7 +63,7 @@ impl Gpu {
         (first, rows): (usize, usize),
         (results, operands, numbers): (usize, &[Operand<'_>], &[u32]),
     ) {
-        let group = self.class.group;
+        let group = self.sizes.group;
         let program = Program::new(source::embed, entry, d_out.dtype()).with("GROUP", group).with("PREFIX", 0);
         self.run_window(&program.with("POSITIONS", 0), (first, rows), operands, numbers, results.div_ceil(group));
     }

@@ -7,6 +7,7 @@ mod heads;
 mod losses;
 mod network;
 mod norm;
+mod peak;
 mod product;
 mod rows;
 mod units;

@@ -30,7 +30,7 @@ impl Gpu {
         let program = Program::new(source::norm, entry, x.dtype());
         match axis {
             Axis::Features => {
-                let program = program.with("GROUP", self.class.reduce);
+                let program = program.with("GROUP", self.sizes.reduce);
                 self.run(&program, rows, &operands, &numbers, |rows| rows);
             }
             Axis::Tokens => self.run_each(program, rows, d, &operands, &numbers),
@@ -82,9 +82,9 @@ impl Gpu {
             let partial = self.partial(sum, parts, n);
             // all rows of the window in one launch, whose threads are the results
             let numbers = [n as u32, chunk as u32, parts as u32, 0];
-            let program = Program::new(source::reduce, "columns", x.dtype()).with("GROUP", self.class.group);
+            let program = Program::new(source::reduce, "columns", x.dtype()).with("GROUP", self.sizes.group);
             let operands = [window(x, rows, range), whole(&partial).out()];
-            let groups = (parts * n).div_ceil(self.class.group);
+            let groups = (parts * n).div_ceil(self.sizes.group);
             self.run(&program, range.len(), &operands, &numbers, |_| groups);
             self.join(&partial, parts, sum, started);
         });

@@ -78,13 +78,13 @@ pub(super) enum Parts {
 impl Gpu {
     /// Threads of a group along columns and rows.
     fn tile(&self, [m, n]: [usize; 2], follow: Follow<'_>) -> [usize; 2] {
-        let (class, threads) = (self.class, self.class.product[0] * self.class.product[1]);
+        let (sizes, threads) = (self.sizes, self.sizes.product[0] * self.sizes.product[1]);
         let needed = |lines: usize| lines.div_ceil(8).next_power_of_two();
         match follow {
             Follow::Norm(Axis::Columns, _) => [n.div_ceil(8), (threads / n.div_ceil(8)).max(1)],
             Follow::Norm(Axis::Rows, _) => [(threads / m.div_ceil(8)).clamp(1, needed(n)), m.div_ceil(8)],
             _ => {
-                let x = class.product[0].min(needed(n));
+                let x = sizes.product[0].min(needed(n));
                 let y = (threads / x).min(needed(m));
                 [(threads / y).clamp(x, needed(n).max(x)), y]
             }
@@ -94,15 +94,15 @@ impl Gpu {
     /// Whether a group has room for whole lines of so many numbers.
     pub(super) fn holds(&self, len: usize) -> bool {
         let threads = len.div_ceil(8);
-        let other = (self.class.product[0] * self.class.product[1] / threads).max(1);
+        let other = (self.sizes.product[0] * self.sizes.product[1] / threads).max(1);
         let tiles = self.depth(8 * (threads + other)) * 8 * (threads + other) * 4;
-        threads <= self.class.most && threads <= 64 && tiles + 8 * threads * other * 4 <= self.class.shared
+        threads <= self.sizes.most && threads <= 64 && tiles + 8 * threads * other * 4 <= self.sizes.shared
     }
 
     /// Terms at a time for tiles with so many lines.
     fn depth(&self, lines: usize) -> usize {
-        let fitting = self.class.shared / 2 / (4 * lines);
-        self.class.depth.min(1 << fitting.max(1).ilog2())
+        let fitting = self.sizes.shared / 2 / (4 * lines);
+        self.sizes.depth.min(1 << fitting.max(1).ilog2())
     }
 
     pub(super) fn product(&self, product: &Product<'_>) {
@@ -144,6 +144,8 @@ impl Gpu {
         let strides = [at.z, at.o, at.line, at.k, bt.z, bt.o, bt.k, bt.line];
         let numbers: Vec<u32> = sizes.iter().chain(&strides).map(|x| *x as u32).chain([NORM_EPS.to_bits()]).collect();
         let operands = [a, b, product.out, term, pre.unwrap_or(no_pre)];
+        let z = if let Parts::Batch(z) = product.parts { z } else { 1 };
+        self.count_flops(program.name(), z * rows_of_a * columns_of_b * k * product.outer);
         let of_rows = product.parts == Parts::RowsOfA;
         let tiles_n = columns_of_b.div_ceil(8 * x);
         self.run(&program, rows, &operands, &numbers, |rows| match of_rows {

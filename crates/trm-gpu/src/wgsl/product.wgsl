@@ -56,6 +56,12 @@ fn m_count() -> u32 { return select(p.m, p.rows, ROWS_OF_A == 1u); }
 fn rows_of_a() -> u32 { return select(m_count(), 2u * p.m, FOLLOW == 3u); }
 fn columns_of_b() -> u32 { return select(p.n, 2u * p.n, FOLLOW == 2u); }
 
+// A quad of gates may run over their last one into what lies behind: those numbers are not used.
+fn number_of_a(start: u32, row: u32) -> f32 {
+    if row >= rows_of_a() { return 0.0; }
+    return f32(a[start + row * p.a_m]);
+}
+
 fn load_a(z: u32, o: u32, k0: u32, k_end: u32, tile: u32, lane: u32) {
     for (var item = lane; item < DEPTH * QA; item += THREADS) {
         var k = item / QA;
@@ -64,13 +70,19 @@ fn load_a(z: u32, o: u32, k0: u32, k_end: u32, tile: u32, lane: u32) {
         var loaded = vec4<f32>();
         if k0 + k < k_end {
             let start = z * p.a_z + o * p.a_o + (k0 + k) * p.a_k;
-            for (var c = 0u; c < 4u; c++) {
-                let row = row_at(tile, 4u * quad + c);
-                if row < rows_of_a() { loaded[c] = f32(a[start + row * p.a_m]); }
-            }
+            let first = row_at(tile, 4u * quad); // quads do not cross the halves of a tile
+            loaded = vec4<f32>(
+                number_of_a(start, first), number_of_a(start, first + 1u),
+                number_of_a(start, first + 2u), number_of_a(start, first + 3u),
+            );
         }
         tile_a[k * QA + quad] = loaded;
     }
+}
+
+fn number_of_b(start: u32, column: u32) -> f32 {
+    if column >= columns_of_b() { return 0.0; }
+    return f32(b[start + column * p.b_n]);
 }
 
 fn load_b(z: u32, o: u32, k0: u32, k_end: u32, tile: u32, lane: u32) {
@@ -81,10 +93,11 @@ fn load_b(z: u32, o: u32, k0: u32, k_end: u32, tile: u32, lane: u32) {
         var loaded = vec4<f32>();
         if k0 + k < k_end {
             let start = z * p.b_z + o * p.b_o + (k0 + k) * p.b_k;
-            for (var c = 0u; c < 4u; c++) {
-                let column = column_at(tile, 4u * quad + c);
-                if column < columns_of_b() { loaded[c] = f32(b[start + column * p.b_n]); }
-            }
+            let first = column_at(tile, 4u * quad); // quads do not cross the halves of a tile
+            loaded = vec4<f32>(
+                number_of_b(start, first), number_of_b(start, first + 1u),
+                number_of_b(start, first + 2u), number_of_b(start, first + 3u),
+            );
         }
         tile_b[k * QB + quad] = loaded;
     }
@@ -106,132 +119,197 @@ fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
     var o_end = p.outer;
     var k_first = 0u;
     var k_end = p.k;
-    var origin = z;
-    if SPLIT == 1u { k_first = z * p.chunk; k_end = min(k_first + p.chunk, p.k); origin = 0u; }
-    if SPLIT == 2u { o_first = z * p.chunk; o_end = min(o_first + p.chunk, p.outer); origin = 0u; }
+    var source_z = z;
+    if SPLIT == 1u { k_first = z * p.chunk; k_end = min(k_first + p.chunk, p.k); source_z = 0u; }
+    if SPLIT == 2u { o_first = z * p.chunk; o_end = min(o_first + p.chunk, p.outer); source_z = 0u; }
 
-    var sums: array<vec4<f32>, 16>; // [8 rows][2 quads of columns]
+    // sums of row i and quad q of columns: named one by one, for an array would not stay in registers
+    var s00 = vec4<f32>(); var s01 = vec4<f32>();
+    var s10 = vec4<f32>(); var s11 = vec4<f32>();
+    var s20 = vec4<f32>(); var s21 = vec4<f32>();
+    var s30 = vec4<f32>(); var s31 = vec4<f32>();
+    var s40 = vec4<f32>(); var s41 = vec4<f32>();
+    var s50 = vec4<f32>(); var s51 = vec4<f32>();
+    var s60 = vec4<f32>(); var s61 = vec4<f32>();
+    var s70 = vec4<f32>(); var s71 = vec4<f32>();
     for (var o = o_first; o < o_end; o++) {
         for (var k0 = k_first; k0 < k_end; k0 += DEPTH) {
-            load_a(origin, o, k0, k_end, tile_m, lane);
-            load_b(origin, o, k0, k_end, tile_n, lane);
+            load_a(source_z, o, k0, k_end, tile_m, lane);
+            load_b(source_z, o, k0, k_end, tile_n, lane);
             workgroupBarrier();
             for (var k = 0u; k < DEPTH; k++) {
                 let a0 = tile_a[k * QA + ty];
                 let a1 = tile_a[k * QA + TY + ty];
                 let b0 = tile_b[k * QB + tx];
                 let b1 = tile_b[k * QB + TX + tx];
-                sums[0] += a0.x * b0;  sums[1] += a0.x * b1;
-                sums[2] += a0.y * b0;  sums[3] += a0.y * b1;
-                sums[4] += a0.z * b0;  sums[5] += a0.z * b1;
-                sums[6] += a0.w * b0;  sums[7] += a0.w * b1;
-                sums[8] += a1.x * b0;  sums[9] += a1.x * b1;
-                sums[10] += a1.y * b0; sums[11] += a1.y * b1;
-                sums[12] += a1.z * b0; sums[13] += a1.z * b1;
-                sums[14] += a1.w * b0; sums[15] += a1.w * b1;
+                s00 += a0.x * b0; s01 += a0.x * b1;
+                s10 += a0.y * b0; s11 += a0.y * b1;
+                s20 += a0.z * b0; s21 += a0.z * b1;
+                s30 += a0.w * b0; s31 += a0.w * b1;
+                s40 += a1.x * b0; s41 += a1.x * b1;
+                s50 += a1.y * b0; s51 += a1.y * b1;
+                s60 += a1.z * b0; s61 += a1.z * b1;
+                s70 += a1.w * b0; s71 += a1.w * b1;
             }
             workgroupBarrier();
         }
     }
 
+    // the first row and column of each quad of this thread
+    let m0 = row_at(tile_m, 4u * ty);
+    let m1 = row_at(tile_m, 4u * TY + 4u * ty);
+    let n0 = column_at(tile_n, 4u * tx);
+    let n1 = column_at(tile_n, 4u * TX + 4u * tx);
     if FOLLOW == 2u {
-        for (var i = 0u; i < 8u; i++) {
-            let m = row_at(tile_m, (i / 4u) * 4u * TY + 4u * ty + i % 4u);
-            for (var c = 0u; c < 4u; c++) {
-                let n = tile_n * 4u * TX + 4u * tx + c;
-                if m >= m_count() || n >= p.n { continue; }
-                gate((z * m_count() + m) * p.n + n, (z * m_count() + m) * 2u * p.n + n, p.n, sums[2u * i][c], sums[2u * i + 1u][c]);
-            }
-        }
+        gate_columns(z, m0 + 0u, n0, s00, s01);
+        gate_columns(z, m0 + 1u, n0, s10, s11);
+        gate_columns(z, m0 + 2u, n0, s20, s21);
+        gate_columns(z, m0 + 3u, n0, s30, s31);
+        gate_columns(z, m1 + 0u, n0, s40, s41);
+        gate_columns(z, m1 + 1u, n0, s50, s51);
+        gate_columns(z, m1 + 2u, n0, s60, s61);
+        gate_columns(z, m1 + 3u, n0, s70, s71);
         return;
     }
     if FOLLOW == 3u {
-        for (var i = 0u; i < 4u; i++) {
-            let m = tile_m * 4u * TY + 4u * ty + i;
-            for (var c = 0u; c < 8u; c++) {
-                let n = column_at(tile_n, (c / 4u) * 4u * TX + 4u * tx + c % 4u);
-                if m >= m_count() || n >= p.n { continue; }
-                let g = sums[2u * i + c / 4u][c % 4u];
-                let u = sums[2u * (i + 4u) + c / 4u][c % 4u];
-                gate((z * m_count() + m) * p.n + n, (z * 2u * p.m + m) * p.n + n, p.m * p.n, g, u);
-            }
-        }
+        gate_rows(z, m0 + 0u, n0, s00, s40);
+        gate_rows(z, m0 + 0u, n1, s01, s41);
+        gate_rows(z, m0 + 1u, n0, s10, s50);
+        gate_rows(z, m0 + 1u, n1, s11, s51);
+        gate_rows(z, m0 + 2u, n0, s20, s60);
+        gate_rows(z, m0 + 2u, n1, s21, s61);
+        gate_rows(z, m0 + 3u, n0, s30, s70);
+        gate_rows(z, m0 + 3u, n1, s31, s71);
         return;
     }
-
     if FOLLOW >= 4u {
-        // the sums become h + sum, beyond the edges 0
-        for (var i = 0u; i < 8u; i++) {
-            let m = row_at(tile_m, (i / 4u) * 4u * TY + 4u * ty + i % 4u);
-            for (var c = 0u; c < 8u; c++) {
-                let n = column_at(tile_n, (c / 4u) * 4u * TX + 4u * tx + c % 4u);
-                if m < m_count() && n < p.n {
-                    sums[2u * i + c / 4u][c % 4u] += f32(term[(z * m_count() + m) * p.n + n]);
-                }
-            }
-        }
+        // h + sum; beyond the edges 0
+        s00 += term_at(z, m0 + 0u, n0); s01 += term_at(z, m0 + 0u, n1);
+        s10 += term_at(z, m0 + 1u, n0); s11 += term_at(z, m0 + 1u, n1);
+        s20 += term_at(z, m0 + 2u, n0); s21 += term_at(z, m0 + 2u, n1);
+        s30 += term_at(z, m0 + 3u, n0); s31 += term_at(z, m0 + 3u, n1);
+        s40 += term_at(z, m1 + 0u, n0); s41 += term_at(z, m1 + 0u, n1);
+        s50 += term_at(z, m1 + 1u, n0); s51 += term_at(z, m1 + 1u, n1);
+        s60 += term_at(z, m1 + 2u, n0); s61 += term_at(z, m1 + 2u, n1);
+        s70 += term_at(z, m1 + 3u, n0); s71 += term_at(z, m1 + 3u, n1);
     }
     if FOLLOW == 4u {
-        for (var i = 0u; i < 8u; i++) {
-            let q0 = sums[2u * i];
-            let q1 = sums[2u * i + 1u];
-            squares[((i / 4u) * 4u * TY + 4u * ty + i % 4u) * TX + tx] = dot(q0, q0) + dot(q1, q1);
-        }
+        squares[(4u * ty + 0u) * TX + tx] = dot(s00, s00) + dot(s01, s01);
+        squares[(4u * ty + 1u) * TX + tx] = dot(s10, s10) + dot(s11, s11);
+        squares[(4u * ty + 2u) * TX + tx] = dot(s20, s20) + dot(s21, s21);
+        squares[(4u * ty + 3u) * TX + tx] = dot(s30, s30) + dot(s31, s31);
+        squares[(4u * TY + 4u * ty + 0u) * TX + tx] = dot(s40, s40) + dot(s41, s41);
+        squares[(4u * TY + 4u * ty + 1u) * TX + tx] = dot(s50, s50) + dot(s51, s51);
+        squares[(4u * TY + 4u * ty + 2u) * TX + tx] = dot(s60, s60) + dot(s61, s61);
+        squares[(4u * TY + 4u * ty + 3u) * TX + tx] = dot(s70, s70) + dot(s71, s71);
         workgroupBarrier();
-        for (var i = 0u; i < 8u; i++) {
-            let row = (i / 4u) * 4u * TY + 4u * ty + i % 4u;
-            var sum = 0.0;
-            for (var t = 0u; t < TX; t++) { sum += squares[row * TX + t]; }
-            let inverse = 1.0 / sqrt(sum / f32(p.n) + p.eps);
-            sums[2u * i] *= inverse;
-            sums[2u * i + 1u] *= inverse;
-        }
+        let r0 = inverse_of((4u * ty + 0u) * TX, TX, p.n);
+        s00 *= r0; s01 *= r0;
+        let r1 = inverse_of((4u * ty + 1u) * TX, TX, p.n);
+        s10 *= r1; s11 *= r1;
+        let r2 = inverse_of((4u * ty + 2u) * TX, TX, p.n);
+        s20 *= r2; s21 *= r2;
+        let r3 = inverse_of((4u * ty + 3u) * TX, TX, p.n);
+        s30 *= r3; s31 *= r3;
+        let r4 = inverse_of((4u * TY + 4u * ty + 0u) * TX, TX, p.n);
+        s40 *= r4; s41 *= r4;
+        let r5 = inverse_of((4u * TY + 4u * ty + 1u) * TX, TX, p.n);
+        s50 *= r5; s51 *= r5;
+        let r6 = inverse_of((4u * TY + 4u * ty + 2u) * TX, TX, p.n);
+        s60 *= r6; s61 *= r6;
+        let r7 = inverse_of((4u * TY + 4u * ty + 3u) * TX, TX, p.n);
+        s70 *= r7; s71 *= r7;
     }
     if FOLLOW == 5u {
-        var q0 = vec4<f32>();
-        var q1 = vec4<f32>();
-        for (var i = 0u; i < 8u; i++) {
-            q0 += sums[2u * i] * sums[2u * i];
-            q1 += sums[2u * i + 1u] * sums[2u * i + 1u];
-        }
-        for (var c = 0u; c < 4u; c++) {
-            squares[(4u * tx + c) * TY + ty] = q0[c];
-            squares[(4u * TX + 4u * tx + c) * TY + ty] = q1[c];
-        }
+        let c0 = s00 * s00 + s10 * s10 + s20 * s20 + s30 * s30 + s40 * s40 + s50 * s50 + s60 * s60 + s70 * s70;
+        let c1 = s01 * s01 + s11 * s11 + s21 * s21 + s31 * s31 + s41 * s41 + s51 * s51 + s61 * s61 + s71 * s71;
+        squares[(4u * tx + 0u) * TY + ty] = c0.x;
+        squares[(4u * tx + 1u) * TY + ty] = c0.y;
+        squares[(4u * tx + 2u) * TY + ty] = c0.z;
+        squares[(4u * tx + 3u) * TY + ty] = c0.w;
+        squares[(4u * TX + 4u * tx + 0u) * TY + ty] = c1.x;
+        squares[(4u * TX + 4u * tx + 1u) * TY + ty] = c1.y;
+        squares[(4u * TX + 4u * tx + 2u) * TY + ty] = c1.z;
+        squares[(4u * TX + 4u * tx + 3u) * TY + ty] = c1.w;
         workgroupBarrier();
-        var i0 = vec4<f32>();
-        var i1 = vec4<f32>();
-        for (var c = 0u; c < 4u; c++) {
-            var s0 = 0.0;
-            var s1 = 0.0;
-            for (var t = 0u; t < TY; t++) {
-                s0 += squares[(4u * tx + c) * TY + t];
-                s1 += squares[(4u * TX + 4u * tx + c) * TY + t];
-            }
-            i0[c] = 1.0 / sqrt(s0 / f32(p.m) + p.eps);
-            i1[c] = 1.0 / sqrt(s1 / f32(p.m) + p.eps);
-        }
-        for (var i = 0u; i < 8u; i++) {
-            sums[2u * i] *= i0;
-            sums[2u * i + 1u] *= i1;
-        }
+        let i0 = vec4<f32>(inverse_of((4u * tx + 0u) * TY, TY, p.m), inverse_of((4u * tx + 1u) * TY, TY, p.m), inverse_of((4u * tx + 2u) * TY, TY, p.m), inverse_of((4u * tx + 3u) * TY, TY, p.m));
+        let i1 = vec4<f32>(inverse_of((4u * TX + 4u * tx + 0u) * TY, TY, p.m), inverse_of((4u * TX + 4u * tx + 1u) * TY, TY, p.m), inverse_of((4u * TX + 4u * tx + 2u) * TY, TY, p.m), inverse_of((4u * TX + 4u * tx + 3u) * TY, TY, p.m));
+        s00 *= i0; s01 *= i1;
+        s10 *= i0; s11 *= i1;
+        s20 *= i0; s21 *= i1;
+        s30 *= i0; s31 *= i1;
+        s40 *= i0; s41 *= i1;
+        s50 *= i0; s51 *= i1;
+        s60 *= i0; s61 *= i1;
+        s70 *= i0; s71 *= i1;
     }
-    for (var i = 0u; i < 8u; i++) {
-        let m = row_at(tile_m, (i / 4u) * 4u * TY + 4u * ty + i % 4u);
-        for (var c = 0u; c < 8u; c++) {
-            let n = column_at(tile_n, (c / 4u) * 4u * TX + 4u * tx + c % 4u);
-            if m >= m_count() || n >= p.n { continue; }
-            var value = sums[2u * i + c / 4u][c % 4u];
-            if FOLLOW == 1u { value += f32(term[n]); }
-            out[(z * m_count() + m) * p.n + n] = O(value);
-        }
-    }
+    give(z, m0 + 0u, n0, s00); give(z, m0 + 0u, n1, s01);
+    give(z, m0 + 1u, n0, s10); give(z, m0 + 1u, n1, s11);
+    give(z, m0 + 2u, n0, s20); give(z, m0 + 2u, n1, s21);
+    give(z, m0 + 3u, n0, s30); give(z, m0 + 3u, n1, s31);
+    give(z, m1 + 0u, n0, s40); give(z, m1 + 0u, n1, s41);
+    give(z, m1 + 1u, n0, s50); give(z, m1 + 1u, n1, s51);
+    give(z, m1 + 2u, n0, s60); give(z, m1 + 2u, n1, s61);
+    give(z, m1 + 3u, n0, s70); give(z, m1 + 3u, n1, s71);
 }
 
+// What a quad of columns has of `term`: h; 0 beyond the edges.
+fn term_at(z: u32, m: u32, n: u32) -> vec4<f32> {
+    var value = vec4<f32>();
+    if m >= m_count() { return value; }
+    let at = (z * m_count() + m) * p.n + n;
+    if n < p.n { value.x = f32(term[at]); }
+    if n + 1u < p.n { value.y = f32(term[at + 1u]); }
+    if n + 2u < p.n { value.z = f32(term[at + 2u]); }
+    if n + 3u < p.n { value.w = f32(term[at + 3u]); }
+    return value;
+}
+
+// 1 / sqrt(mean + ε) from the sums of squares of so many threads.
+fn inverse_of(first: u32, threads: u32, count: u32) -> f32 {
+    var sum = 0.0;
+    for (var t = 0u; t < threads; t++) { sum += squares[first + t]; }
+    return 1.0 / sqrt(sum / f32(count) + p.eps);
+}
+
+fn biased(value: f32, n: u32) -> O {
+    if FOLLOW == 1u { return O(value + f32(term[n])); }
+    return O(value);
+}
+
+// Stores a quad of columns of a row.
+fn give(z: u32, m: u32, n: u32, value: vec4<f32>) {
+    if m >= m_count() { return; }
+    let at = (z * m_count() + m) * p.n + n;
+    if n < p.n { out[at] = biased(value.x, n); }
+    if n + 1u < p.n { out[at + 1u] = biased(value.y, n + 1u); }
+    if n + 2u < p.n { out[at + 2u] = biased(value.z, n + 2u); }
+    if n + 3u < p.n { out[at + 3u] = biased(value.w, n + 3u); }
+}
+
+// The gate of one number: g and u are `further` apart where they are kept.
 fn gate(at: u32, first: u32, further: u32, g: f32, u: f32) {
     out[at] = O(g * sigmoid(g) * u);
     if KEEP == 1u {
         pre[first] = S(g);
         pre[first + further] = S(u);
     }
+}
+
+fn gate_quad(n: u32, at: u32, first: u32, further: u32, g: vec4<f32>, u: vec4<f32>) {
+    if n < p.n { gate(at, first, further, g.x, u.x); }
+    if n + 1u < p.n { gate(at + 1u, first + 1u, further, g.y, u.y); }
+    if n + 2u < p.n { gate(at + 2u, first + 2u, further, g.z, u.z); }
+    if n + 3u < p.n { gate(at + 3u, first + 3u, further, g.w, u.w); }
+}
+
+fn gate_columns(z: u32, m: u32, n: u32, g: vec4<f32>, u: vec4<f32>) {
+    if m >= m_count() { return; }
+    let row = z * m_count() + m;
+    gate_quad(n, row * p.n + n, row * 2u * p.n + n, p.n, g, u);
+}
+
+fn gate_rows(z: u32, m: u32, n: u32, g: vec4<f32>, u: vec4<f32>) {
+    if m >= p.m { return; }
+    gate_quad(n, (z * p.m + m) * p.n + n, (z * 2u * p.m + m) * p.n + n, p.m * p.n, g, u);
 }

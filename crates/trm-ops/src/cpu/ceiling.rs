@@ -14,7 +14,7 @@ const ROUNDS: usize = 10_000;
 /// multiply and add in registers alone, for a second in all, and the best fifth of it counts.
 ///
 /// Two for each multiply-add. Whatever loads and stores cannot quite reach it.
-pub fn ceiling(device: &Device, dtype: DType) -> f64 {
+pub(super) fn ceiling(device: &Device, dtype: DType) -> f64 {
     let rate = || dispatch_format!(dtype, F => rate::<F>());
     let window = || device.install(|| rayon::broadcast(|_| rate()).iter().sum());
     (0..WINDOWS).map(|_| window()).fold(0.0, f64::max)

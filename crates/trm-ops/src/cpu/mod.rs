@@ -67,6 +67,10 @@ impl Kernels for Cpu {
         if level::level().multiplies_bf16() { DType::Bf16 } else { DType::F32 }
     }
 
+    fn ceiling(&self, device: &Device, dtype: DType) -> f64 {
+        ceiling::ceiling(device, dtype)
+    }
+
     fn formats(&self) -> &[DType] {
         &[DType::F32, DType::Bf16]
     }

@@ -2,7 +2,7 @@
 
 use super::study::Study;
 use trm_data::text::{counted, duration};
-use trm_ops::{DType, Device, ceiling};
+use trm_ops::{DType, Device};
 
 /// All trainings of a study, and those that are done.
 pub(super) struct Total {
@@ -15,7 +15,7 @@ impl Total {
     /// Also says what is to come, and how long that takes at least.
     pub(super) fn new(study: &Study, contenders: usize, device: &Device) -> (Total, String) {
         let trainings = contenders * study.seeds.len();
-        let least = trainings as f64 * study.training_flops / ceiling(device, DType::F32);
+        let least = trainings as f64 * study.training_flops / device.ceiling(DType::F32);
         let text = format!(
             "{} with {:.3e} operations each: more than {} here; after the first there is an estimate",
             counted(trainings, "training"),
