@@ -22,7 +22,10 @@ impl Adapter {
     /// ```
     pub fn all() -> Vec<Adapter> {
         let backends = wgpu::Backends::PRIMARY;
-        let settings = wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle_from_env() };
+        // no debug information: validation layers older than WGSL's number among source languages refuse it
+        let flags = wgpu::InstanceFlags::default().difference(wgpu::InstanceFlags::DEBUG).with_env();
+        let none = wgpu::InstanceDescriptor::new_without_display_handle();
+        let settings = wgpu::InstanceDescriptor { backends, flags, ..none };
         let found = pollster::block_on(wgpu::Instance::new(settings).enumerate_adapters(backends));
         let with_info = |raw: wgpu::Adapter| Adapter { info: raw.get_info(), raw };
         let fits = |adapter: &Adapter| adapter.raw.features().contains(NEEDED);

@@ -7,6 +7,9 @@ use trm_ops::{DeviceError, Memory};
 /// Sizes are rounded up to a multiple of this: what bindings are aligned to, at most.
 const GRAIN: u64 = 256;
 
+const USAGE: wgpu::BufferUsages =
+    wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC).union(wgpu::BufferUsages::COPY_DST);
+
 /// All buffers of a device that nobody uses.
 pub(crate) struct Pool {
     device: wgpu::Device,
@@ -70,8 +73,7 @@ impl Pool {
 
     fn create(&self, size: u64) -> Result<wgpu::Buffer, DeviceError> {
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
-        let settings = wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false };
+        let settings = wgpu::BufferDescriptor { label: None, size, usage: USAGE, mapped_at_creation: false };
         let buffer = self.device.create_buffer(&settings);
         match pollster::block_on(scope.pop()) {
             None => Ok(buffer),
@@ -84,10 +86,22 @@ impl Pool {
         }
     }
 
+    /// A buffer for nobody, in the place of one that there is no memory for.
+    pub(crate) fn nothing(self: &Arc<Pool>) -> Buffer {
+        let settings = wgpu::BufferDescriptor {
+            label: None,
+            size: GRAIN,
+            usage: USAGE,
+            mapped_at_creation: false,
+        };
+        Buffer { raw: self.device.create_buffer(&settings), pool: self.clone() }
+    }
+
     fn give_up_idle(&self) {
         let mut state = self.state();
         let idle = std::mem::take(&mut state.idle);
-        state.memory.bytes -= idle.iter().map(|(size, of_size)| *size as usize * of_size.len()).sum::<usize>();
+        let freed: usize = idle.iter().map(|(size, of_size)| *size as usize * of_size.len()).sum();
+        state.memory.bytes = state.memory.bytes.saturating_sub(freed); // those in the place of none were not counted
         drop(state);
         drop(idle);
         let _ = self.device.poll(wgpu::PollType::Poll); // frees what is no longer used; its failure is found elsewhere

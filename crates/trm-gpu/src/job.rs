@@ -1,9 +1,11 @@
 //! From an operation over rows to launches: what does not fit into a binding is taken piece by piece.
 
 use crate::buffers::Buffer;
-use crate::gpu::{Counting, Gpu, Launch};
+use crate::gpu::{Counting, Gpu};
+use crate::opened::Launch;
 use crate::programs::{Access, Program};
 use std::ops::Range;
+use std::time::Instant;
 use trm_ops::Tensor;
 
 /// Groups along the first dimension of a launch, at most.
@@ -114,12 +116,14 @@ impl Gpu {
             return self.count(program.name(), bytes, 0.0);
         }
         let accesses: Vec<Access> = operands.iter().map(|o| o.access).collect();
-        let (pipeline, layout) = &self.programs.get(program, &accesses);
-        let bound = self.bind(layout, &parts);
-        let numbers = [&[count as u32, first as u32], numbers].concat();
+        let (opened, started) = (self.opened(), Instant::now());
+        let (pipeline, layout) = &opened.programs.get(program, &accesses);
+        let bound = &opened.bind(layout, &parts);
+        let numbers = &[&[count as u32, first as u32], numbers].concat();
         let across = groups.clamp(1, ACROSS);
         let groups = [across as u32, groups.div_ceil(across).max(1) as u32];
-        self.launch(&Launch { name: program.name(), bytes, pipeline, bound: &bound, numbers: &numbers, groups });
+        opened.launch(&Launch { pipeline, bound, numbers, groups });
+        self.count(program.name(), bytes, started.elapsed().as_secs_f64());
     }
 
     /// One launch whose rows begin at `first`: all of a window at once, in so many groups.

@@ -23,6 +23,10 @@ impl Kernels for Gpu {
         self.memory()
     }
 
+    fn recover(&self) -> Result<(), DeviceError> {
+        self.reopen()
+    }
+
     fn launches(&self) -> Vec<(String, Launches)> {
         self.launched()
     }
@@ -44,7 +48,7 @@ impl Kernels for Gpu {
     }
 
     fn portion(&self, _: usize, widest: usize) -> usize {
-        (self.widest_tensor as usize / (4 * widest.max(1))).max(1)
+        (self.widest() / (4 * widest.max(1))).max(1)
     }
 
     fn upload(&self, device: &Device, shape: &[usize], dtype: DType, values: &[f32]) -> Tensor {

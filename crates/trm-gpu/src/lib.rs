@@ -24,10 +24,12 @@ mod buffers;
 mod gpu;
 mod job;
 mod kernels;
+mod opened;
 mod ops;
 mod programs;
 mod tuning;
 
 pub use adapters::Adapter;
+pub use gpu::{Counting, Limits, lose, open, open_within};
+pub use programs::Mutant;
 pub use tuning::Class;
-pub use gpu::{Counting, Limits, open, open_within};

@@ -17,8 +17,6 @@ macro_rules! sources {
             name: stringify!($name),
             text: include_str!(concat!("wgsl/", stringify!($name), ".wgsl")),
         };)*
-        #[cfg(test)]
-        pub(crate) const ALL: &[Source] = &[$($name),*];
     };
 }
 
@@ -73,18 +71,35 @@ impl Program {
     }
 
     /// The whole text: number formats, constants, what all share, the file.
-    pub(crate) fn text(&self) -> String {
+    pub(crate) fn text(&self, mutant: Option<Mutant>) -> String {
         let name = |dtype| if dtype == DType::F32 { "f32" } else { "f16" };
         let enable = if self.stored == DType::F32 && self.out == DType::F32 { "" } else { "enable f16;\n" };
         let stored = format!("{enable}alias S = {};\nalias O = {};\n", name(self.stored), name(self.out));
         let constants = self.constants.iter().map(|(name, value)| format!("const {name} = {value}u;\n"));
-        [stored, constants.collect(), COMMON.to_owned(), self.source.text.to_owned()].concat()
+        let mut file = self.source.text.to_owned();
+        if let Some(mutant) = mutant.filter(|mutant| mutant.file == self.source.name) {
+            assert_eq!(file.matches(mutant.right).count(), 1, "{mutant:?}");
+            file = file.replace(mutant.right, mutant.wrong);
+        }
+        [stored, constants.collect(), COMMON.to_owned(), file].concat()
     }
+}
+
+/// A fault put into a program: a text in the place of another one in its file.
+#[derive(Clone, Copy, Debug)]
+pub struct Mutant {
+    /// The file in `wgsl/`, without its ending.
+    pub file: &'static str,
+    /// What stands there, once.
+    pub right: &'static str,
+    /// What is put in its place.
+    pub wrong: &'static str,
 }
 
 /// What was compiled.
 pub(crate) struct Programs {
     device: wgpu::Device,
+    mutant: Option<Mutant>,
     pipelines: Mutex<HashMap<Program, wgpu::ComputePipeline>>,
     layouts: Mutex<HashMap<Vec<Access>, (wgpu::BindGroupLayout, wgpu::PipelineLayout)>>,
 }
@@ -93,8 +108,8 @@ pub(crate) struct Programs {
 pub(crate) const IMMEDIATE_BYTES: u32 = 128;
 
 impl Programs {
-    pub(crate) fn new(device: &wgpu::Device) -> Programs {
-        Programs { device: device.clone(), pipelines: Mutex::default(), layouts: Mutex::default() }
+    pub(crate) fn new(device: &wgpu::Device, mutant: Option<Mutant>) -> Programs {
+        Programs { device: device.clone(), mutant, pipelines: Mutex::default(), layouts: Mutex::default() }
     }
 
     /// The compiled program and the layout of what it is bound to.
@@ -107,7 +122,7 @@ impl Programs {
         let name = program.name();
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(&name),
-            source: wgpu::ShaderSource::Wgsl(program.text().into()),
+            source: wgpu::ShaderSource::Wgsl(program.text(self.mutant).into()),
         });
         let options = wgpu::PipelineCompilationOptions { zero_initialize_workgroup_memory: false, ..Default::default() };
         let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {

@@ -72,6 +72,13 @@ pub trait Kernels: Any + Send + Sync {
     fn name(&self) -> String;
     /// What it has allocated.
     fn memory(&self) -> Memory;
+    /// Starts once more after a fault that reading told of: tensors from before are lost.
+    ///
+    /// # Errors
+    /// If it does not start, or nothing starts it once more.
+    fn recover(&self) -> Result<(), DeviceError> {
+        Err(DeviceError(format!("{} does not start once more", self.name())))
+    }
     /// What it was sent since it was made, by program; nothing on a CPU.
     fn launches(&self) -> Vec<(String, Launches)> {
         Vec::new()
