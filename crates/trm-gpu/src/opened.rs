@@ -6,6 +6,7 @@ use crate::programs::Programs;
 use crate::Adapter;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use trm_ops::DeviceError;
 
 /// Launches after which what was recorded begins to run.
@@ -162,13 +163,7 @@ impl Opened {
             let wait = wgpu::PollType::Wait { submission_index: oldest, timeout: Some(self.limits.patience) };
             if let Err(error) = self.raw.poll(wait) {
                 work.running.clear();
-                self.fail(DeviceError(match error {
-                    wgpu::PollError::Timeout => format!(
-                        "the GPU has not answered for {} s: its driver hangs, or TRM_GPU_PATIENCE is too short",
-                        self.limits.patience.as_secs()
-                    ),
-                    other => format!("the GPU does not answer: {other}"),
-                }));
+                self.fail(no_answer(&error, self.limits.patience));
             }
         }
     }
@@ -214,5 +209,28 @@ fn first_fault(fault: &Arc<Mutex<Option<DeviceError>>>) -> impl Fn(String) + Sen
     let fault = fault.clone();
     move |message| {
         lock(&fault).get_or_insert(DeviceError(message));
+    }
+}
+
+/// What waiting in vain says.
+fn no_answer(error: &wgpu::PollError, patience: Duration) -> DeviceError {
+    DeviceError(match error {
+        wgpu::PollError::Timeout => format!(
+            "the GPU has not answered for {} s: its driver hangs, or TRM_GPU_PATIENCE is too short",
+            patience.as_secs()
+        ),
+        other => format!("the GPU does not answer: {other}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A software driver computes before it answers: there it cannot be made to hang.
+    #[test]
+    fn a_driver_that_hangs_is_named() {
+        let error = no_answer(&wgpu::PollError::Timeout, Duration::from_secs(7)).to_string();
+        assert!(error.starts_with("the GPU has not answered for 7 s: its driver hangs"), "{error}");
     }
 }
