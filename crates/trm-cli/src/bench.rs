@@ -166,7 +166,9 @@ fn open(arguments: &Arguments, threads: usize) -> Result<Device> {
     match (arguments.launches, arguments.device) {
         (None, place) => place.open(threads),
         (Some(how), Place::Gpu(index)) => gpu_counting(index, how),
-        (Some(_), _) => bail!("--launches: give the GPU whose launches are meant, such as --device gpu"),
+        (Some(_), _) => {
+            bail!("--launches: give the GPU whose launches are meant, such as --device gpu")
+        }
     }
 }
 
@@ -202,7 +204,15 @@ fn cases(arguments: &Arguments) -> Result<Vec<Case>> {
                     let precision = precision.chosen(&device);
                     cases.extend(arguments.batch.iter().map(|batch| {
                         let (subject, work, batch) = (subject.clone(), *work, *batch);
-                        Case { subject, device: device.clone(), work, precision, dtype, threads, batch }
+                        Case {
+                            subject,
+                            device: device.clone(),
+                            work,
+                            precision,
+                            dtype,
+                            threads,
+                            batch,
+                        }
                     }));
                 }
             }

@@ -42,14 +42,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         let limits = binding_bytes.zip(*buffer_bytes).map_or(String::new(), |(binding, buffer)| {
             format!("; {} MiB in a binding, {} MiB in a tensor", binding >> 20, buffer >> 20)
         });
-        let software = if *software == Some(true) { "; computes on the processor, auto does not take it" } else { "" };
+        let software = if *software == Some(true) {
+            "; computes on the processor, auto does not take it"
+        } else {
+            ""
+        };
         out!("{device:<6}  {name}: {formats}{limits}{software}");
     }
     #[cfg(not(feature = "gpu"))]
     crate::output::note!("{}", crate::machine::NO_GPUS);
     #[cfg(feature = "gpu")]
     if devices.len() == 1 {
-        crate::output::note!("no GPU: a driver for Vulkan, Metal or DX12 is missing, or it is too old");
+        crate::output::note!(
+            "no GPU: a driver for Vulkan, Metal or DX12 is missing, or it is too old"
+        );
     }
     Ok(Outcome::Done)
 }
@@ -58,7 +64,14 @@ fn cpu() -> Result<Listed> {
     let device = Device::try_cpu(0)?;
     let formats = device.kernels().formats().iter().map(ToString::to_string).collect();
     let name = format!("{} threads, {}", device.threads(), level());
-    Ok(Listed { device: "cpu".into(), name, formats, software: None, binding_bytes: None, buffer_bytes: None })
+    Ok(Listed {
+        device: "cpu".into(),
+        name,
+        formats,
+        software: None,
+        binding_bytes: None,
+        buffer_bytes: None,
+    })
 }
 
 #[cfg(feature = "gpu")]
@@ -66,7 +79,11 @@ fn gpus() -> Vec<Listed> {
     let listed = |(index, gpu): (usize, trm_gpu::Adapter)| Listed {
         device: format!("gpu:{index}"),
         name: gpu.name(),
-        formats: ["f32", "f16"].into_iter().take(1 + usize::from(gpu.has_f16())).map(String::from).collect(),
+        formats: ["f32", "f16"]
+            .into_iter()
+            .take(1 + usize::from(gpu.has_f16()))
+            .map(String::from)
+            .collect(),
         software: Some(gpu.is_software()),
         binding_bytes: Some(gpu.binding_limit()),
         buffer_bytes: Some(gpu.buffer_limit()),

@@ -373,6 +373,7 @@ fn identity(
         "precision": precision,
         "program": program(),
         "machine": Machine::this(),
+        "device": model.device().kernels().place(),
     }))
 }
 

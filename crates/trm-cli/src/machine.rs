@@ -37,7 +37,10 @@ impl FromStr for Place {
             "auto" => Ok(Place::Auto),
             "cpu" => Ok(Place::Cpu),
             "gpu" => Ok(Place::Gpu(0)),
-            _ => text.strip_prefix("gpu:").and_then(|n| number(n).ok()).ok_or("not auto, cpu, gpu or gpu:N"),
+            _ => text
+                .strip_prefix("gpu:")
+                .and_then(|n| number(n).ok())
+                .ok_or("not auto, cpu, gpu or gpu:N"),
         }
     }
 }
@@ -45,11 +48,16 @@ impl FromStr for Place {
 impl Place {
     /// The device, with so many threads if it is the processor.
     pub(crate) fn open(self, threads: usize) -> Result<Device> {
-        let cpu = || Device::try_cpu(threads).map_err(|error| Failed(format!("{error}: give --threads N")).into());
+        let cpu = || {
+            Device::try_cpu(threads)
+                .map_err(|error| Failed(format!("{error}: give --threads N")).into())
+        };
         match self {
             Place::Cpu => cpu(),
             Place::Gpu(index) => gpu(index).map_err(|error| Failed(error.to_string()).into()),
-            Place::Auto => real_gpu().map_or_else(cpu, |device| Ok(device.map_err(|e| Failed(e.to_string()))?)),
+            Place::Auto => {
+                real_gpu().map_or_else(cpu, |device| Ok(device.map_err(|e| Failed(e.to_string()))?))
+            }
         }
     }
 }
@@ -67,7 +75,10 @@ fn gpu(_: usize) -> Result<Device, DeviceError> {
 /// The first GPU that does not compute on the processor.
 #[cfg(feature = "gpu")]
 fn real_gpu() -> Option<Result<Device, DeviceError>> {
-    trm_gpu::Adapter::all().into_iter().find(|gpu| !gpu.is_software()).map(|gpu| trm_gpu::open(&gpu))
+    trm_gpu::Adapter::all()
+        .into_iter()
+        .find(|gpu| !gpu.is_software())
+        .map(|gpu| trm_gpu::open(&gpu))
 }
 
 #[cfg(not(feature = "gpu"))]
@@ -77,8 +88,7 @@ fn real_gpu() -> Option<Result<Device, DeviceError>> {
 
 /// What a program says that was built without them.
 #[cfg(not(feature = "gpu"))]
-pub(crate) const NO_GPUS: &str =
-    "this trm was built without GPUs: cargo install --path crates/trm-cli --features gpu, or --device cpu";
+pub(crate) const NO_GPUS: &str = "this trm was built without GPUs: cargo install --path crates/trm-cli --features gpu, or --device cpu";
 
 /// Number format of activations, as an argument.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -135,6 +145,8 @@ mod tests {
     fn devices_have_names() {
         let named = ["auto", "cpu", "gpu", "gpu:2"].map(str::parse);
         assert_eq!(named, [Ok(Place::Auto), Ok(Place::Cpu), Ok(Place::Gpu(0)), Ok(Place::Gpu(2))]);
-        assert!(["", "GPU", "gpu:", "gpu:-1", "cuda"].iter().all(|name| name.parse::<Place>().is_err()));
+        assert!(
+            ["", "GPU", "gpu:", "gpu:-1", "cuda"].iter().all(|name| name.parse::<Place>().is_err())
+        );
     }
 }

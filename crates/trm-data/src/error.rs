@@ -33,7 +33,7 @@ pub enum Error {
     Mismatch(String),
     /// The model refused.
     #[error(transparent)]
-    Model(#[from] trm::Error),
+    Model(trm::Error),
     /// The referee gave no verdict.
     #[error(transparent)]
     Referee(#[from] RefereeError),
@@ -67,6 +67,15 @@ pub enum Error {
     },
 }
 
+impl From<trm::Error> for Error {
+    fn from(error: trm::Error) -> Error {
+        match error {
+            trm::Error::Device(error) => Error::Device(error),
+            other => Error::Model(other),
+        }
+    }
+}
+
 impl Error {
     /// What the operating system said about an action on a path.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
@@ -84,6 +93,15 @@ impl Error {
         match self {
             Error::NotFinite { what, step, operation, .. } => {
                 Error::NotFinite { what, step, operation, checkpoint: path }
+            }
+            Error::Device(DeviceError(message)) => {
+                let end = path.map_or(String::new(), |path| {
+                    format!(
+                        "; the last good checkpoint is {}: resume, or with --device cpu",
+                        path.display()
+                    )
+                });
+                Error::Device(DeviceError(message + &end))
             }
             other => other,
         }

@@ -23,7 +23,8 @@ impl Adapter {
     pub fn all() -> Vec<Adapter> {
         let backends = wgpu::Backends::PRIMARY;
         // no debug information: validation layers older than WGSL's number among source languages refuse it
-        let flags = wgpu::InstanceFlags::default().difference(wgpu::InstanceFlags::DEBUG).with_env();
+        let flags =
+            wgpu::InstanceFlags::default().difference(wgpu::InstanceFlags::DEBUG).with_env();
         let none = wgpu::InstanceDescriptor::new_without_display_handle();
         let settings = wgpu::InstanceDescriptor { backends, flags, ..none };
         let found = pollster::block_on(wgpu::Instance::new(settings).enumerate_adapters(backends));
@@ -41,7 +42,8 @@ impl Adapter {
     pub fn number(index: usize) -> Result<Adapter, DeviceError> {
         let mut all = Adapter::all();
         let message = match all.len() {
-            0 => "no GPU that trm can use was found: a driver for Vulkan, Metal or DX12 is missing".to_owned(),
+            0 => "no GPU that trm can use was found: a driver for Vulkan, Metal or DX12 is missing"
+                .to_owned(),
             1 => format!("there is one GPU, gpu:0; there is no gpu:{index}"),
             n => format!("there are {n} GPUs, gpu:0 to gpu:{}; there is no gpu:{index}", n - 1),
         };

@@ -7,8 +7,9 @@ use trm_ops::{DeviceError, Memory};
 /// Sizes are rounded up to a multiple of this: what bindings are aligned to, at most.
 const GRAIN: u64 = 256;
 
-const USAGE: wgpu::BufferUsages =
-    wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC).union(wgpu::BufferUsages::COPY_DST);
+const USAGE: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE
+    .union(wgpu::BufferUsages::COPY_SRC)
+    .union(wgpu::BufferUsages::COPY_DST);
 
 /// All buffers of a device that nobody uses.
 pub(crate) struct Pool {
@@ -73,7 +74,8 @@ impl Pool {
 
     fn create(&self, size: u64) -> Result<wgpu::Buffer, DeviceError> {
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let settings = wgpu::BufferDescriptor { label: None, size, usage: USAGE, mapped_at_creation: false };
+        let settings =
+            wgpu::BufferDescriptor { label: None, size, usage: USAGE, mapped_at_creation: false };
         let buffer = self.device.create_buffer(&settings);
         match pollster::block_on(scope.pop()) {
             None => Ok(buffer),
@@ -133,7 +135,8 @@ mod tests {
         for bytes in [1000u64, 65_537, 1_000_000, 3 << 28] {
             assert!(rounded(bytes) >= bytes && rounded(bytes) <= bytes + (bytes / 4).max(GRAIN));
         }
-        let sizes: std::collections::BTreeSet<u64> = (1 << 20..2 << 20).step_by(999).map(rounded).collect();
+        let sizes: std::collections::BTreeSet<u64> =
+            (1 << 20..2 << 20).step_by(999).map(rounded).collect();
         assert!(sizes.len() <= 9, "{sizes:?}");
     }
 }

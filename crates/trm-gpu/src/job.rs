@@ -51,12 +51,21 @@ pub(crate) fn each(x: &Tensor, rows: usize) -> Operand<'_> {
 /// Read, some of its `rows` equal parts, from [`Gpu::windows`].
 pub(crate) fn window<'a>(x: &'a Tensor, rows: usize, range: &Range<usize>) -> Operand<'a> {
     let row = bytes(x) / rows.max(1);
-    Operand { buffer: buffer(x), access: Access::Read, span: Span::Part(range.start * row, range.len() * row) }
+    Operand {
+        buffer: buffer(x),
+        access: Access::Read,
+        span: Span::Part(range.start * row, range.len() * row),
+    }
 }
 
 /// Read, elements from `first` on, and how many elements before `first` the program sees: bindings begin at multiples
 /// of the device's alignment only.
-pub(crate) fn from<'a>(gpu: &Gpu, x: &'a Tensor, first: usize, count: usize) -> (Operand<'a>, usize) {
+pub(crate) fn from<'a>(
+    gpu: &Gpu,
+    x: &'a Tensor,
+    first: usize,
+    count: usize,
+) -> (Operand<'a>, usize) {
     let (size, alignment) = (x.dtype().size(), gpu.alignment as usize);
     let start = first * size / alignment * alignment;
     let span = Span::Part(start, (first + count) * size - start);
@@ -170,7 +179,8 @@ impl Gpu {
         }
         let alignment = self.alignment as usize;
         // powers of two: the largest is a multiple of all
-        let steps = sizes.iter().filter(|size| **size > 0).map(|size| alignment / gcd(*size, alignment));
+        let steps =
+            sizes.iter().filter(|size| **size > 0).map(|size| alignment / gcd(*size, alignment));
         let step = steps.max().unwrap_or(1);
         (limit / largest / step * step).max(step)
     }

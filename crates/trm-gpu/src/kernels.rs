@@ -4,8 +4,8 @@ use crate::gpu::Gpu;
 use crate::ops;
 use std::ops::Range;
 use trm_ops::{
-    Adam, AdamRule, Axis, DType, Device, DeviceError, Embedding, Extent, Gated, Grid, KINDS, Kernels, Keys, Launches, Lines,
-    Memory, Parameter, Rope, Sum, Targets, Tensor, Units,
+    Adam, AdamRule, Axis, DType, Device, DeviceError, Embedding, Extent, Gated, Grid, KINDS,
+    Kernels, Keys, Launches, Lines, Memory, Parameter, Rope, Sum, Targets, Tensor, Units,
 };
 
 impl std::fmt::Debug for Gpu {
@@ -72,7 +72,11 @@ impl Kernels for Gpu {
     }
 
     fn square_sum(&self, x: &Tensor) -> Result<f64, DeviceError> {
-        self.squares(x)
+        Ok(self.squares(&[x])?[0])
+    }
+
+    fn square_sums(&self, xs: &[&Tensor]) -> Result<Vec<f64>, DeviceError> {
+        self.squares(xs)
     }
 
     fn argmax(&self, x: &Tensor) -> Result<Vec<u8>, DeviceError> {
@@ -148,25 +152,52 @@ impl Kernels for Gpu {
         (out, inverses.expect("new ones"))
     }
 
-    fn residual_norm_backward(&self, [normed, inverses]: [&Tensor; 2], d_out: &Tensor, axis: Axis) -> Tensor {
+    fn residual_norm_backward(
+        &self,
+        [normed, inverses]: [&Tensor; 2],
+        d_out: &Tensor,
+        axis: Axis,
+    ) -> Tensor {
         self.norm([normed, d_out], axis, Some(inverses)).0
     }
 
-    fn swiglu(&self, x: &Tensor, [gate_up, down]: [&Parameter; 2], keep: bool) -> (Tensor, Option<Tensor>) {
+    fn swiglu(
+        &self,
+        x: &Tensor,
+        [gate_up, down]: [&Parameter; 2],
+        keep: bool,
+    ) -> (Tensor, Option<Tensor>) {
         let (act, pre) = self.gates(x, gate_up, keep);
         (self.linear_of(&act, down, None), pre)
     }
 
-    fn swiglu_backward(&self, x: &Tensor, weights: [&Parameter; 2], pre: Option<Tensor>, d_out: &Tensor) -> Gated {
+    fn swiglu_backward(
+        &self,
+        x: &Tensor,
+        weights: [&Parameter; 2],
+        pre: Option<Tensor>,
+        d_out: &Tensor,
+    ) -> Gated {
         self.gated_backward(x, weights, pre, d_out)
     }
 
-    fn token_swiglu(&self, h: &Tensor, [gate_up, down]: [&Parameter; 2], keep: bool) -> (Tensor, Option<Tensor>) {
+    fn token_swiglu(
+        &self,
+        h: &Tensor,
+        [gate_up, down]: [&Parameter; 2],
+        keep: bool,
+    ) -> (Tensor, Option<Tensor>) {
         let (act, pre) = self.token_gates(h, gate_up, keep);
         (self.tokens_down(&act, down), pre)
     }
 
-    fn token_swiglu_backward(&self, h: &Tensor, weights: [&Parameter; 2], pre: Option<Tensor>, d_out: &Tensor) -> Gated {
+    fn token_swiglu_backward(
+        &self,
+        h: &Tensor,
+        weights: [&Parameter; 2],
+        pre: Option<Tensor>,
+        d_out: &Tensor,
+    ) -> Gated {
         self.token_gated_backward(h, weights, pre, d_out)
     }
 
@@ -178,12 +209,28 @@ impl Kernels for Gpu {
         self.attend(qkv, extent, rope)
     }
 
-    fn attention_backward(&self, qkv: &Tensor, extent: Extent, rope: Option<&Rope>, d_out: &Tensor) -> Tensor {
+    fn attention_backward(
+        &self,
+        qkv: &Tensor,
+        extent: Extent,
+        rope: Option<&Rope>,
+        d_out: &Tensor,
+    ) -> Tensor {
         self.attend_backward(qkv, extent, rope, d_out)
     }
 
-    fn keys(&self, device: &Device, batch: usize, capacity: usize, [heads, width]: [usize; 2]) -> Keys {
-        Box::new(self.new_keys(self.uninit(device, &[batch, capacity, 2 * heads * width], DType::F32)))
+    fn keys(
+        &self,
+        device: &Device,
+        batch: usize,
+        capacity: usize,
+        [heads, width]: [usize; 2],
+    ) -> Keys {
+        Box::new(self.new_keys(self.uninit(
+            device,
+            &[batch, capacity, 2 * heads * width],
+            DType::F32,
+        )))
     }
 
     fn attention_of_next(
@@ -221,11 +268,21 @@ impl Kernels for Gpu {
         self.sums_of_lines(x, lines)
     }
 
-    fn mix_units(&self, h: &Tensor, weights: &[Parameter; 5], units: Units) -> (Tensor, [Tensor; KINDS]) {
+    fn mix_units(
+        &self,
+        h: &Tensor,
+        weights: &[Parameter; 5],
+        units: Units,
+    ) -> (Tensor, [Tensor; KINDS]) {
         self.units_mixed(h, weights, units)
     }
 
-    fn mix_units_backward(&self, weights: &[Parameter; 5], units: Units, d_out: &Tensor) -> (Tensor, [Tensor; KINDS]) {
+    fn mix_units_backward(
+        &self,
+        weights: &[Parameter; 5],
+        units: Units,
+        d_out: &Tensor,
+    ) -> (Tensor, [Tensor; KINDS]) {
         self.units_mixed_backward(weights, units, d_out)
     }
 
@@ -293,7 +350,13 @@ impl Kernels for Gpu {
         self.blend(p, direction, [decay, -rate]);
     }
 
-    fn sign_sgd_rows(&self, p: &mut Tensor, rows: &[(usize, Vec<usize>)], g: &Tensor, rate: [f32; 2]) {
+    fn sign_sgd_rows(
+        &self,
+        p: &mut Tensor,
+        rows: &[(usize, Vec<usize>)],
+        g: &Tensor,
+        rate: [f32; 2],
+    ) {
         self.sign_step(p, rows, g, rate);
     }
 

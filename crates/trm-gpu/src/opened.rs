@@ -1,9 +1,9 @@
 //! A device that was started: what waits to be run, what runs, and what went wrong.
 
+use crate::Adapter;
 use crate::buffers::{Buffer, Pool};
 use crate::gpu::{Counting, Limits};
 use crate::programs::Programs;
-use crate::Adapter;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -55,7 +55,9 @@ impl Opened {
         let (raw, queue) = adapter.open()?;
         let fault = Arc::new(Mutex::new(None));
         let (of_error, of_loss) = (first_fault(&fault), first_fault(&fault));
-        raw.on_uncaptured_error(Arc::new(move |error| of_error(format!("the GPU refuses: {error}"))));
+        raw.on_uncaptured_error(Arc::new(move |error| {
+            of_error(format!("the GPU refuses: {error}"))
+        }));
         raw.set_device_lost_callback(move |_, why| of_loss(format!("the GPU was lost: {why}")));
         Ok(Opened {
             pool: Pool::new(&raw, limits.buffer),
@@ -116,22 +118,36 @@ impl Opened {
     }
 
     /// What a program is bound to: buffers from a byte on, so many.
-    pub(crate) fn bind(&self, layout: &wgpu::BindGroupLayout, parts: &[(&Buffer, u64, u64)]) -> wgpu::BindGroup {
+    pub(crate) fn bind(
+        &self,
+        layout: &wgpu::BindGroupLayout,
+        parts: &[(&Buffer, u64, u64)],
+    ) -> wgpu::BindGroup {
         let mut entries = Vec::new();
         for (binding, (buffer, offset, size)) in (0..).zip(parts) {
             let size = std::num::NonZeroU64::new(size.next_multiple_of(4).max(4));
             let part = wgpu::BufferBinding { buffer: &buffer.raw, offset: *offset, size };
-            entries.push(wgpu::BindGroupEntry { binding, resource: wgpu::BindingResource::Buffer(part) });
+            entries.push(wgpu::BindGroupEntry {
+                binding,
+                resource: wgpu::BindingResource::Buffer(part),
+            });
         }
-        self.raw.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout, entries: &entries })
+        self.raw.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout,
+            entries: &entries,
+        })
     }
 
     /// Records a launch; where seconds are counted, waits for it.
     pub(crate) fn launch(&self, launch: &Launch<'_>) {
         let mut work = lock(&self.work);
         let recording = work.recording.get_or_insert_with(|| {
-            let mut encoder = self.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            let pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()).forget_lifetime();
+            let mut encoder =
+                self.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            let pass = encoder
+                .begin_compute_pass(&wgpu::ComputePassDescriptor::default())
+                .forget_lifetime();
             Recording { encoder, pass, launches: 0 }
         });
         recording.pass.set_pipeline(launch.pipeline);
@@ -160,7 +176,10 @@ impl Opened {
     fn settle(&self, work: &mut Work, left: usize) {
         while work.running.len() > left {
             let oldest = work.running.pop_front();
-            let wait = wgpu::PollType::Wait { submission_index: oldest, timeout: Some(self.limits.patience) };
+            let wait = wgpu::PollType::Wait {
+                submission_index: oldest,
+                timeout: Some(self.limits.patience),
+            };
             if let Err(error) = self.raw.poll(wait) {
                 work.running.clear();
                 self.fail(no_answer(&error, self.limits.patience));
@@ -180,7 +199,13 @@ impl Opened {
         Ok(all)
     }
 
-    fn read_piece(&self, buffer: &Buffer, first: usize, len: usize, all: &mut Vec<u8>) -> Result<(), DeviceError> {
+    fn read_piece(
+        &self,
+        buffer: &Buffer,
+        first: usize,
+        len: usize,
+        all: &mut Vec<u8>,
+    ) -> Result<(), DeviceError> {
         let size = len.next_multiple_of(4) as u64;
         let mut work = lock(&self.work);
         self.fault().map_or(Ok(()), Err)?;
@@ -191,14 +216,16 @@ impl Opened {
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        let mut encoder = self.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut encoder =
+            self.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_buffer_to_buffer(&buffer.raw, first as u64, &copy, 0, size);
         work.running.push_back(self.queue.submit([encoder.finish()]));
         copy.map_async(wgpu::MapMode::Read, .., |_| ()); // that it failed shows when it is looked at
         self.settle(&mut work, 0);
         self.fault().map_or(Ok(()), Err)?;
         let seen = copy.get_mapped_range(..);
-        let seen = seen.map_err(|error| DeviceError(format!("the GPU gives nothing back: {error}")))?;
+        let seen =
+            seen.map_err(|error| DeviceError(format!("the GPU gives nothing back: {error}")))?;
         all.extend_from_slice(&seen[..len]);
         Ok(())
     }

@@ -57,7 +57,9 @@ impl Program {
     /// Of what it is a variant.
     pub(crate) fn name(&self) -> String {
         let follow = self.constants.iter().find(|(name, _)| *name == "FOLLOW");
-        let more = follow.map_or("", |(_, how)| [""," + bias", " + gate", " + token gate", " + norm", " + token norm"][*how as usize]);
+        let more = follow.map_or("", |(_, how)| {
+            ["", " + bias", " + gate", " + token gate", " + norm", " + token norm"][*how as usize]
+        });
         format!("{}: {}{more}", self.source.name, self.entry)
     }
 
@@ -73,9 +75,12 @@ impl Program {
     /// The whole text: number formats, constants, what all share, the file.
     pub(crate) fn text(&self, mutant: Option<Mutant>) -> String {
         let name = |dtype| if dtype == DType::F32 { "f32" } else { "f16" };
-        let enable = if self.stored == DType::F32 && self.out == DType::F32 { "" } else { "enable f16;\n" };
-        let stored = format!("{enable}alias S = {};\nalias O = {};\n", name(self.stored), name(self.out));
-        let constants = self.constants.iter().map(|(name, value)| format!("const {name} = {value}u;\n"));
+        let enable =
+            if self.stored == DType::F32 && self.out == DType::F32 { "" } else { "enable f16;\n" };
+        let stored =
+            format!("{enable}alias S = {};\nalias O = {};\n", name(self.stored), name(self.out));
+        let constants =
+            self.constants.iter().map(|(name, value)| format!("const {name} = {value}u;\n"));
         let mut file = self.source.text.to_owned();
         if let Some(mutant) = mutant.filter(|mutant| mutant.file == self.source.name) {
             assert_eq!(file.matches(mutant.right).count(), 1, "{mutant:?}");
@@ -109,11 +114,20 @@ pub(crate) const IMMEDIATE_BYTES: u32 = 128;
 
 impl Programs {
     pub(crate) fn new(device: &wgpu::Device, mutant: Option<Mutant>) -> Programs {
-        Programs { device: device.clone(), mutant, pipelines: Mutex::default(), layouts: Mutex::default() }
+        Programs {
+            device: device.clone(),
+            mutant,
+            pipelines: Mutex::default(),
+            layouts: Mutex::default(),
+        }
     }
 
     /// The compiled program and the layout of what it is bound to.
-    pub(crate) fn get(&self, program: &Program, accesses: &[Access]) -> (wgpu::ComputePipeline, wgpu::BindGroupLayout) {
+    pub(crate) fn get(
+        &self,
+        program: &Program,
+        accesses: &[Access],
+    ) -> (wgpu::ComputePipeline, wgpu::BindGroupLayout) {
         let (bound, layout) = self.layout(accesses);
         let mut pipelines = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pipeline) = pipelines.get(program) {
@@ -124,7 +138,10 @@ impl Programs {
             label: Some(&name),
             source: wgpu::ShaderSource::Wgsl(program.text(self.mutant).into()),
         });
-        let options = wgpu::PipelineCompilationOptions { zero_initialize_workgroup_memory: false, ..Default::default() };
+        let options = wgpu::PipelineCompilationOptions {
+            zero_initialize_workgroup_memory: false,
+            ..Default::default()
+        };
         let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(&name),
             layout: Some(&layout),

@@ -45,7 +45,10 @@ fn a_tensor_that_is_too_large_is_refused_by_what_to_do() {
     let device = open_within(&adapter, Limits { buffer: 1 << 20, ..Limits::of(&adapter) }).unwrap();
     let large = Tensor::zeros(&device, &[1 << 19], DType::F32);
     let error = large.to_f32_vec().unwrap_err().to_string();
-    assert!(error.contains("at most 1 MiB, and a tensor needs 2 MiB: give smaller batches"), "{error}");
+    assert!(
+        error.contains("at most 1 MiB, and a tensor needs 2 MiB: give smaller batches"),
+        "{error}"
+    );
     device.kernels().recover().unwrap();
     assert_eq!(sum(&device).unwrap(), [2.0, 4.0, -8.0]);
 }
@@ -55,13 +58,15 @@ fn two_devices_give_the_same_bits() {
     let Some(adapter) = gpu() else { return };
     let run = || {
         let device = open(&adapter).unwrap();
-        let values: Vec<f32> = (0..97 * 131).map(|i| ((i * 37 % 101) as f32 - 50.0) / 17.0).collect();
+        let values: Vec<f32> =
+            (0..97 * 131).map(|i| ((i * 37 % 101) as f32 - 50.0) / 17.0).collect();
         let x = Tensor::from_f32(&device, &[97, 131], &values);
         let weight = Parameter::new(0, "w", x.clone());
         let tape = Tape::recording(&device);
         let y = tape.linear(&x, &weight, None);
         let seed = Tensor::from_f32(&device, &[97, 97], &values[..97 * 97]);
-        let gradient = tape.backward(&[(&y, &seed)]).parameter(&weight).unwrap().to_f32_vec().unwrap();
+        let gradient =
+            tape.backward(&[(&y, &seed)]).parameter(&weight).unwrap().to_f32_vec().unwrap();
         gradient.into_iter().map(f32::to_bits).collect::<Vec<_>>()
     };
     assert!(run() == run());

@@ -134,6 +134,13 @@ pub trait Kernels: Any + Send + Sync {
     /// # Errors
     /// If the device is lost.
     fn square_sum(&self, x: &Tensor) -> Result<f64, DeviceError>;
+    /// [`Kernels::square_sum`] of several, in one reading.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    fn square_sums(&self, xs: &[&Tensor]) -> Result<Vec<f64>, DeviceError> {
+        xs.iter().map(|x| self.square_sum(x)).collect()
+    }
     /// Of every row along the last dimension the place of its largest value, the first of equal ones.
     ///
     /// # Errors

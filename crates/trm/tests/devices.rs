@@ -1,4 +1,4 @@
-//! A model on the CPU and on the plain device: the same drafts, halting logits, losses and gradients.
+//! A model on the CPU, on the first GPU, if there is one, and on the plain device: the same drafts, halting logits, losses and gradients.
 
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use trm::{Config, Mix, Model, Network, Positions, Question};
@@ -57,17 +57,28 @@ fn a_model_computes_the_same_on_every_device() {
         Config { mix: Mix::Neighbours, columns: 4, ..base.clone() },
         Config { mix: Mix::Axes, columns: 4, ..base },
     ];
-    for (dtype, tolerance) in [(DType::F32, 1e-4), (DType::Bf16, 0.1)] {
-        for config in &configs {
+    let gpu = trm_gpu::Adapter::number(0).and_then(|adapter| trm_gpu::open(&adapter));
+    if let Err(error) = &gpu {
+        eprintln!("SKIPPED on a GPU: {error}");
+    }
+    for device in [Device::cpu(2)].into_iter().chain(gpu) {
+        for (config, dtype) in
+            configs.iter().flat_map(|c| device.kernels().formats().iter().map(move |d| (c, *d)))
+        {
+            let tolerance = if dtype == DType::F32 { 1e-4 } else { 0.1 };
             let plain = results(config, &Device::plain(), dtype);
-            let cpu = results(config, &Device::cpu(2), dtype);
-            for ((name, want), (_, got)) in plain.iter().zip(&cpu) {
+            let got = results(config, &device, dtype);
+            for ((name, want), (_, got)) in plain.iter().zip(&got) {
                 let norm = |values: &mut dyn Iterator<Item = f32>| {
                     values.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt()
                 };
                 let difference = norm(&mut got.iter().zip(want).map(|(g, w)| g - w));
                 let off = difference / norm(&mut want.iter().copied()).max(1e-3);
-                assert!(off < tolerance, "{:?} {dtype}, {name}: off by {off:e}", config.mix);
+                assert!(
+                    off < tolerance,
+                    "{device:?} {:?} {dtype}, {name}: off by {off:e}",
+                    config.mix
+                );
             }
         }
     }

@@ -16,7 +16,11 @@ pub(super) enum How {
 }
 
 /// What was launched since `before`, for each of so many runs.
-pub(super) fn since(before: &[(String, Launches)], device: &Device, runs: usize) -> BTreeMap<String, PerRun> {
+pub(super) fn since(
+    before: &[(String, Launches)],
+    device: &Device,
+    runs: usize,
+) -> BTreeMap<String, PerRun> {
     let before: BTreeMap<_, _> = before.iter().cloned().collect();
     let of_run = |(name, all): (String, Launches)| {
         let earlier = before.get(&name).copied().unwrap_or_default();
@@ -44,7 +48,9 @@ pub(super) struct PerRun {
 /// A table of one case, the longest or largest first.
 pub(super) fn table(m: &Measurement, how: How) {
     let mut rows: Vec<_> = m.launches.iter().collect();
-    rows.sort_by(|(_, a), (_, b)| (b.seconds, b.bytes).partial_cmp(&(a.seconds, a.bytes)).expect("numbers"));
+    rows.sort_by(|(_, a), (_, b)| {
+        (b.seconds, b.bytes).partial_cmp(&(a.seconds, a.bytes)).expect("numbers")
+    });
     let all = m.launches.values().fold(PerRun::default(), |sum, l| PerRun {
         count: sum.count + l.count,
         bytes: sum.bytes + l.bytes,

@@ -98,7 +98,11 @@ impl fmt::Display for Case {
 }
 
 /// Times a case. `ceiling` is the device's, in GFLOP/s, `bandwidth` in bytes.
-pub(super) fn measure(case: &Case, duration: Duration, (ceiling, bandwidth): (f64, Option<f64>)) -> Result<Measurement> {
+pub(super) fn measure(
+    case: &Case,
+    duration: Duration,
+    (ceiling, bandwidth): (f64, Option<f64>),
+) -> Result<Measurement> {
     let device = case.device.clone();
     let mut rng = stream(SEED, Purpose::Weights, 0);
     let model = Model::new(&case.subject.config, &device, &mut rng)?;
@@ -130,7 +134,8 @@ pub(super) fn measure(case: &Case, duration: Duration, (ceiling, bandwidth): (f6
         gflops,
         ceiling_gflops: ceiling,
         share_of_ceiling: gflops / ceiling,
-        memory_share: bandwidth.map(|limit| launches.values().map(|l| l.bytes).sum::<f64>() / median / limit),
+        memory_share: bandwidth
+            .map(|limit| launches.values().map(|l| l.bytes).sum::<f64>() / median / limit),
         launches,
         allocated_bytes: device.memory().bytes,
     })

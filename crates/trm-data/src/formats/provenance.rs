@@ -29,10 +29,18 @@ pub struct Provenance {
     pub rollbacks: u64,
     /// Where it was trained last.
     pub machine: Machine,
+    /// The device that it was trained on last: `cpu`, or a GPU.
+    #[serde(default = "cpu")]
+    pub device: String,
     /// Threads that it was trained with last; the weights do not depend on them.
     pub threads: usize,
     /// Digest of the weights ([`weight_digest`]).
     pub weights: String,
+}
+
+/// What all models were trained on before there was another device.
+fn cpu() -> String {
+    "cpu".into()
 }
 
 impl Provenance {

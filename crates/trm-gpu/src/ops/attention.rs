@@ -35,8 +35,13 @@ impl Gpu {
         dtype: DType,
     ) -> (Tensor, Tensor) {
         let d = extent.features();
-        let sides =
-            Sides { queries: qkv, count: [extent.len, 0], kv: qkv, columns: [d, 2 * d], capacity: extent.len };
+        let sides = Sides {
+            queries: qkv,
+            count: [extent.len, 0],
+            kv: qkv,
+            columns: [d, 2 * d],
+            capacity: extent.len,
+        };
         self.attention_forward(&sides, extent, rope, dtype)
     }
 
@@ -45,7 +50,10 @@ impl Gpu {
         let [tile, across] = self.sizes.attention;
         let bytes = |tile: usize| 4 * tile * (tensors * extent.width + scores * tile + 2);
         let fitting = std::iter::successors(Some(tile), |tile| Some(tile / 2));
-        let tile = fitting.take_while(|tile| *tile > 1).find(|tile| bytes(*tile) <= self.sizes.shared).unwrap_or(1);
+        let tile = fitting
+            .take_while(|tile| *tile > 1)
+            .find(|tile| bytes(*tile) <= self.sizes.shared)
+            .unwrap_or(1);
         [tile, across.min(tile)]
     }
 
@@ -67,7 +75,13 @@ impl Gpu {
         let last = |x: &Tensor| *x.shape().last().expect("a dimension");
         let out = self.beside(sides.queries, &[batch, count, extent.features()], dtype);
         let stats = self.beside(sides.queries, &[batch, extent.heads * count * 2], DType::F32);
-        let program = self.attention_program(source::attention, "forward", (sides.queries, [tile, across]), extent, rope);
+        let program = self.attention_program(
+            source::attention,
+            "forward",
+            (sides.queries, [tile, across]),
+            extent,
+            rope,
+        );
         let program = program.with("KEEP", 1).storing(dtype);
         let turns = self.turns(rope);
         let operands = [
@@ -80,8 +94,12 @@ impl Gpu {
         let [keys, values] = sides.columns;
         let sizes = [count, extent.len, from, extent.heads, last(sides.queries), last(sides.kv)];
         let places = [keys, values, sides.capacity];
-        let numbers = sizes.iter().chain(&places).map(|x| *x as u32).chain([extent.scale().to_bits()]);
-        self.count_flops(program.name(), batch * extent.heads * count * extent.len * 2 * extent.width);
+        let numbers =
+            sizes.iter().chain(&places).map(|x| *x as u32).chain([extent.scale().to_bits()]);
+        self.count_flops(
+            program.name(),
+            batch * extent.heads * count * extent.len * 2 * extent.width,
+        );
         let blocks = extent.heads * count.div_ceil(tile);
         self.run(&program, batch, &operands, &numbers.collect::<Vec<_>>(), |rows| rows * blocks);
         (out, stats)
@@ -115,8 +133,13 @@ impl Gpu {
         let [tile, across] = self.blocks(extent, 4, 2);
         let blocks = extent.heads * extent.len.div_ceil(tile);
         for entry in ["queries", "keys"] {
-            let program =
-                self.attention_program(source::attention_backward, entry, (qkv, [tile, across]), extent, rope);
+            let program = self.attention_program(
+                source::attention_backward,
+                entry,
+                (qkv, [tile, across]),
+                extent,
+                rope,
+            );
             let operands = [
                 each(qkv, batch),
                 list(&turns),
@@ -152,7 +175,13 @@ impl Gpu {
         let operands = [each(qkv, batch), each(&keys.seen, batch).out()];
         self.run_each(program, batch, new.len * 2 * d, &operands, &numbers);
         let extent = Extent { len: first + new.len, ..new };
-        let sides = Sides { queries: qkv, count: [new.len, first], kv: &keys.seen, columns: [0, d], capacity };
+        let sides = Sides {
+            queries: qkv,
+            count: [new.len, first],
+            kv: &keys.seen,
+            columns: [0, d],
+            capacity,
+        };
         self.attention_forward(&sides, extent, rope, qkv.dtype()).0
     }
 }

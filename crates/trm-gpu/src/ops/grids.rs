@@ -49,7 +49,13 @@ impl Gpu {
         let [batch, cells, d] = *x.shape() else { panic!("[B, S, D]") };
         let out = self.beside(x, &[batch, lines.count(cells), widths * d], x.dtype());
         let operands = [each(x, batch), each(&out, batch).out()];
-        self.run_each(program(entry, x, lines), batch, lines.count(cells) * d, &operands, &numbers(x, lines.columns));
+        self.run_each(
+            program(entry, x, lines),
+            batch,
+            lines.count(cells) * d,
+            &operands,
+            &numbers(x, lines.columns),
+        );
         out
     }
 
@@ -57,13 +63,20 @@ impl Gpu {
         let (batch, out) = (h.shape()[0], self.like(h));
         let operands = [each(h, batch), each(d_out, batch), each(&out, batch).out()];
         let of_row = h.len() / batch.max(1);
-        self.run_each(program("backward", h, lines), batch, of_row, &operands, &numbers(h, lines.columns));
+        self.run_each(
+            program("backward", h, lines),
+            batch,
+            of_row,
+            &operands,
+            &numbers(h, lines.columns),
+        );
         out
     }
 
     pub(crate) fn lines_added(&self, x: &Tensor, rows: &Tensor, columns: &Tensor) -> Tensor {
         let (batch, out, count) = (x.shape()[0], self.like(x), columns.shape()[1]);
-        let operands = [each(x, batch), each(rows, batch), each(columns, batch), each(&out, batch).out()];
+        let operands =
+            [each(x, batch), each(rows, batch), each(columns, batch), each(&out, batch).out()];
         let program = program("add", x, Lines::rows(count));
         self.run_each(program, batch, x.len() / batch.max(1), &operands, &numbers(x, count));
         out

@@ -12,7 +12,13 @@ impl Gpu {
         let out = self.beside(h, &[batch, range.len(), d], DType::F32);
         let operands = [each(h, batch), each(&out, batch).out()];
         let numbers = numbers([len, d, range.start, range.len()]);
-        self.run_each(Program::new(source::heads, "tokens", h.dtype()), batch, range.len() * d, &operands, &numbers);
+        self.run_each(
+            Program::new(source::heads, "tokens", h.dtype()),
+            batch,
+            range.len() * d,
+            &operands,
+            &numbers,
+        );
         out
     }
 
@@ -26,7 +32,13 @@ impl Gpu {
         let out = self.beside(d_out, shape, dtype);
         let operands = [each(d_out, batch), each(&out, batch).out()];
         let numbers = numbers([len, d, range.start, range.len()]);
-        self.run_each(Program::new(source::heads, "tokens_backward", dtype), batch, len * d, &operands, &numbers);
+        self.run_each(
+            Program::new(source::heads, "tokens_backward", dtype),
+            batch,
+            len * d,
+            &operands,
+            &numbers,
+        );
         out
     }
 
@@ -39,7 +51,11 @@ impl Gpu {
         out
     }
 
-    pub(crate) fn mean_of_tokens_backward(&self, d_out: &Tensor, (shape, dtype): (&[usize], DType)) -> Tensor {
+    pub(crate) fn mean_of_tokens_backward(
+        &self,
+        d_out: &Tensor,
+        (shape, dtype): (&[usize], DType),
+    ) -> Tensor {
         let [batch, len, d] = *shape else { panic!("[B, L, D]") };
         let out = self.beside(d_out, shape, dtype);
         let operands = [each(d_out, batch), each(&out, batch).out()];
@@ -48,7 +64,12 @@ impl Gpu {
         out
     }
 
-    pub(crate) fn logits_of_symbols(&self, scores: &Tensor, symbols: usize, vocab: usize) -> Tensor {
+    pub(crate) fn logits_of_symbols(
+        &self,
+        scores: &Tensor,
+        symbols: usize,
+        vocab: usize,
+    ) -> Tensor {
         let (batch, cells) = (scores.shape()[0], scores.shape()[1] / symbols);
         let out = self.beside(scores, &[batch, cells, vocab], DType::F32);
         let rows = batch * cells;

@@ -19,10 +19,16 @@ impl Gpu {
         out
     }
 
-    pub(crate) fn entropy_backward(&self, logits: &Tensor, targets: &Targets, d_out: &Tensor) -> Tensor {
+    pub(crate) fn entropy_backward(
+        &self,
+        logits: &Tensor,
+        targets: &Targets,
+        d_out: &Tensor,
+    ) -> Tensor {
         let [batch, cells, vocab] = *logits.shape() else { panic!("[B, S, V]") };
         let (labels, out) = (self.upload(&targets.labels), self.like(logits));
-        let operands = [each(logits, batch), list(&labels), each(d_out, batch), each(&out, batch).out()];
+        let operands =
+            [each(logits, batch), list(&labels), each(d_out, batch), each(&out, batch).out()];
         let numbers = numbers([cells, vocab], targets.ignore, targets.smoothing);
         self.run_each(program("backward", targets.likelihood), batch, cells, &operands, &numbers);
         out
@@ -40,14 +46,27 @@ impl Gpu {
     pub(crate) fn halting(&self, q: &Tensor, correct: &Tensor) -> Tensor {
         let (rows, out) = (correct.len(), self.like(correct));
         let operands = [each(q, rows), each(correct, rows), each(&out, rows).out()];
-        self.run_each(program("halt", Likelihood::Softmax), rows, 1, &operands, &numbers([1, 2], 0, 0.0));
+        self.run_each(
+            program("halt", Likelihood::Softmax),
+            rows,
+            1,
+            &operands,
+            &numbers([1, 2], 0, 0.0),
+        );
         out
     }
 
     pub(crate) fn halting_backward(&self, q: &Tensor, correct: &Tensor, d_out: &Tensor) -> Tensor {
         let (rows, out) = (correct.len(), self.like(q));
-        let operands = [each(q, rows), each(correct, rows), each(d_out, rows), each(&out, rows).out()];
-        self.run_each(program("halt_backward", Likelihood::Softmax), rows, 1, &operands, &numbers([1, 2], 0, 0.0));
+        let operands =
+            [each(q, rows), each(correct, rows), each(d_out, rows), each(&out, rows).out()];
+        self.run_each(
+            program("halt_backward", Likelihood::Softmax),
+            rows,
+            1,
+            &operands,
+            &numbers([1, 2], 0, 0.0),
+        );
         out
     }
 }

@@ -16,7 +16,10 @@ impl Gpu {
     fn weights<'p>(&self, parameter: &'p Parameter, dtype: DType) -> &'p Tensor {
         match dtype {
             DType::F32 => parameter.value(),
-            other => parameter.derived::<Form>().0.get_or_init(|| self.converted(parameter.value(), other)),
+            other => parameter
+                .derived::<Form>()
+                .0
+                .get_or_init(|| self.converted(parameter.value(), other)),
         }
     }
 
@@ -26,10 +29,16 @@ impl Gpu {
         self.beside(x, &[leading, &[n]].concat(), x.dtype())
     }
 
-    pub(crate) fn linear_of(&self, x: &Tensor, weight: &Parameter, bias: Option<&Parameter>) -> Tensor {
+    pub(crate) fn linear_of(
+        &self,
+        x: &Tensor,
+        weight: &Parameter,
+        bias: Option<&Parameter>,
+    ) -> Tensor {
         let [n, k] = matrix(weight);
         let out = self.with_last(x, n);
-        let follow = bias.map_or(Follow::Store, |bias| Follow::Bias(whole(self.weights(bias, x.dtype()))));
+        let follow =
+            bias.map_or(Follow::Store, |bias| Follow::Bias(whole(self.weights(bias, x.dtype()))));
         self.rows_times(x, self.weights(weight, x.dtype()), [n, k], &out, follow);
         out
     }
@@ -54,7 +63,12 @@ impl Gpu {
     }
 
     /// The activations of a gated layer, and what they are made of.
-    pub(crate) fn gates(&self, x: &Tensor, gate_up: &Parameter, keep: bool) -> (Tensor, Option<Tensor>) {
+    pub(crate) fn gates(
+        &self,
+        x: &Tensor,
+        gate_up: &Parameter,
+        keep: bool,
+    ) -> (Tensor, Option<Tensor>) {
         let [inner_2, k] = matrix(gate_up);
         let (inner, rows) = (inner_2 / 2, x.len() / k);
         let act = self.with_last(x, inner);
@@ -65,7 +79,12 @@ impl Gpu {
     }
 
     /// The same along tokens, `[B, I, D]` and `[B, 2I, D]`.
-    pub(crate) fn token_gates(&self, h: &Tensor, gate_up: &Parameter, keep: bool) -> (Tensor, Option<Tensor>) {
+    pub(crate) fn token_gates(
+        &self,
+        h: &Tensor,
+        gate_up: &Parameter,
+        keep: bool,
+    ) -> (Tensor, Option<Tensor>) {
         let ([inner_2, _], [batch, _, d]) = (matrix(gate_up), dims(h));
         let act = self.beside(h, &[batch, inner_2 / 2, d], h.dtype());
         let pre = keep.then(|| self.beside(h, &[batch, inner_2, d], h.dtype()));
@@ -130,14 +149,25 @@ impl Gpu {
     fn gates_backward(&self, pre: &Tensor, d_act: &Tensor, rows: usize) -> (Tensor, Tensor) {
         let (d_pre, act) = (self.like(pre), self.like(d_act));
         let len = d_act.len() / rows.max(1);
-        let operands = [each(pre, rows), each(&act, rows).out(), each(d_act, rows), each(&d_pre, rows).out()];
-        self.run_each(Program::new(source::gates, "backward", pre.dtype()), rows, len, &operands, &[len as u32]);
+        let operands =
+            [each(pre, rows), each(&act, rows).out(), each(d_act, rows), each(&d_pre, rows).out()];
+        self.run_each(
+            Program::new(source::gates, "backward", pre.dtype()),
+            rows,
+            len,
+            &operands,
+            &[len as u32],
+        );
         (d_pre, act)
     }
 }
 
 fn matrix(parameter: &Parameter) -> [usize; 2] {
-    parameter.value().shape().try_into().unwrap_or_else(|_| panic!("{} is not a matrix", parameter.name()))
+    parameter
+        .value()
+        .shape()
+        .try_into()
+        .unwrap_or_else(|_| panic!("{} is not a matrix", parameter.name()))
 }
 
 fn dims(x: &Tensor) -> [usize; 3] {

@@ -12,7 +12,12 @@ const BYTES: usize = 64 << 20;
 
 impl Gpu {
     /// What norms and their inverses are computed from: of [h, r] forwards, of [y, dy] and the inverses backwards.
-    pub(crate) fn norm(&self, [x, y]: [&Tensor; 2], axis: Axis, inverses: Option<&Tensor>) -> (Tensor, Option<Tensor>) {
+    pub(crate) fn norm(
+        &self,
+        [x, y]: [&Tensor; 2],
+        axis: Axis,
+        inverses: Option<&Tensor>,
+    ) -> (Tensor, Option<Tensor>) {
         let [batch, len, d] = *x.shape() else { panic!("[B, L, D]") };
         let out = self.like(x);
         let (rows, lines, entries) = match axis {
@@ -82,7 +87,8 @@ impl Gpu {
             let partial = self.partial(sum, parts, n);
             // all rows of the window in one launch, whose threads are the results
             let numbers = [n as u32, chunk as u32, parts as u32, 0];
-            let program = Program::new(source::reduce, "columns", x.dtype()).with("GROUP", self.sizes.group);
+            let program =
+                Program::new(source::reduce, "columns", x.dtype()).with("GROUP", self.sizes.group);
             let operands = [window(x, rows, range), whole(&partial).out()];
             let groups = (parts * n).div_ceil(self.sizes.group);
             self.run(&program, range.len(), &operands, &numbers, |_| groups);

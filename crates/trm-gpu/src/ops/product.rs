@@ -82,7 +82,9 @@ impl Gpu {
         let needed = |lines: usize| lines.div_ceil(8).next_power_of_two();
         match follow {
             Follow::Norm(Axis::Columns, _) => [n.div_ceil(8), (threads / n.div_ceil(8)).max(1)],
-            Follow::Norm(Axis::Rows, _) => [(threads / m.div_ceil(8)).clamp(1, needed(n)), m.div_ceil(8)],
+            Follow::Norm(Axis::Rows, _) => {
+                [(threads / m.div_ceil(8)).clamp(1, needed(n)), m.div_ceil(8)]
+            }
             _ => {
                 let x = sizes.product[0].min(needed(n));
                 let y = (threads / x).min(needed(m));
@@ -96,7 +98,9 @@ impl Gpu {
         let threads = len.div_ceil(8);
         let other = (self.sizes.product[0] * self.sizes.product[1] / threads).max(1);
         let tiles = self.depth(8 * (threads + other)) * 8 * (threads + other) * 4;
-        threads <= self.sizes.most && threads <= 64 && tiles + 8 * threads * other * 4 <= self.sizes.shared
+        threads <= self.sizes.most
+            && threads <= 64
+            && tiles + 8 * threads * other * 4 <= self.sizes.shared
     }
 
     /// Terms at a time for tiles with so many lines.
@@ -142,7 +146,8 @@ impl Gpu {
             .storing(product.formats[1]);
         let sizes = [m, n, k, product.outer, chunk];
         let strides = [at.z, at.o, at.line, at.k, bt.z, bt.o, bt.k, bt.line];
-        let numbers: Vec<u32> = sizes.iter().chain(&strides).map(|x| *x as u32).chain([NORM_EPS.to_bits()]).collect();
+        let numbers: Vec<u32> =
+            sizes.iter().chain(&strides).map(|x| *x as u32).chain([NORM_EPS.to_bits()]).collect();
         let operands = [a, b, product.out, term, pre.unwrap_or(no_pre)];
         let z = if let Parts::Batch(z) = product.parts { z } else { 1 };
         self.count_flops(program.name(), z * rows_of_a * columns_of_b * k * product.outer);
@@ -155,7 +160,14 @@ impl Gpu {
     }
 
     /// `x · Wᵀ` for the rows of x, into `out`; W is a matrix in the format of x.
-    pub(super) fn rows_times(&self, x: &Tensor, w: &Tensor, [n, k]: [usize; 2], out: &Tensor, follow: Follow<'_>) {
+    pub(super) fn rows_times(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        [n, k]: [usize; 2],
+        out: &Tensor,
+        follow: Follow<'_>,
+    ) {
         let rows = x.len() / k;
         self.product(&Product {
             sizes: [rows, n, k],
@@ -170,7 +182,13 @@ impl Gpu {
     }
 
     /// `d · W` for the rows of d, `[.., n]`, into `out`, `[.., k]`.
-    pub(super) fn rows_times_turned(&self, d: &Tensor, w: &Tensor, [n, k]: [usize; 2], out: &Tensor) {
+    pub(super) fn rows_times_turned(
+        &self,
+        d: &Tensor,
+        w: &Tensor,
+        [n, k]: [usize; 2],
+        out: &Tensor,
+    ) {
         let rows = d.len() / n;
         self.product(&Product {
             sizes: [rows, k, n],
@@ -208,7 +226,13 @@ impl Gpu {
     }
 
     /// Adds `d_outᵀ · x`, summed over rows, to `sum`, or begins it.
-    pub(crate) fn add_rows_product(&self, sum: &mut Tensor, started: bool, d_out: &Tensor, x: &Tensor) {
+    pub(crate) fn add_rows_product(
+        &self,
+        sum: &mut Tensor,
+        started: bool,
+        d_out: &Tensor,
+        x: &Tensor,
+    ) {
         let (n, k) = (*d_out.shape().last().expect("[.., N]"), *x.shape().last().expect("[.., K]"));
         let rows = x.len() / k;
         self.own(sum);
@@ -231,7 +255,13 @@ impl Gpu {
     }
 
     /// Adds `Σ_b a_b · b_bᵀ`, for a `[B, N, D]` and b `[B, K, D]`.
-    pub(crate) fn add_tokens_product(&self, sum: &mut Tensor, started: bool, a: &Tensor, b: &Tensor) {
+    pub(crate) fn add_tokens_product(
+        &self,
+        sum: &mut Tensor,
+        started: bool,
+        a: &Tensor,
+        b: &Tensor,
+    ) {
         let ([batch, n, d], [_, k, _]) = (dims(a), dims(b));
         self.own(sum);
         let windows = self.windows(batch, &[a, b]);

@@ -13,8 +13,11 @@ impl Gpu {
         units: Units,
     ) -> (Tensor, [Tensor; KINDS]) {
         let means = self.unit_sums(h, units, 1.0 / units.size() as f32);
-        let said: Vec<Tensor> =
-            means.iter().zip(of_units).map(|(mean, weight)| self.linear_of(mean, weight, None)).collect();
+        let said: Vec<Tensor> = means
+            .iter()
+            .zip(of_units)
+            .map(|(mean, weight)| self.linear_of(mean, weight, None))
+            .collect();
         let out = self.linear_of(h, own, None);
         self.spread(&out, &said, units, 1.0);
         (out, means)
@@ -49,8 +52,10 @@ impl Gpu {
     /// Adds to every candidate what its units say, times `factor`.
     fn spread(&self, out: &Tensor, said: &[Tensor], units: Units, factor: f32) {
         let [batch, candidates, d] = *out.shape() else { panic!("[B, n³, D]") };
-        let operands: Vec<_> =
-            [each(out, batch).out()].into_iter().chain(said.iter().map(|said| each(said, batch))).collect();
+        let operands: Vec<_> = [each(out, batch).out()]
+            .into_iter()
+            .chain(said.iter().map(|said| each(said, batch)))
+            .collect();
         let program = Program::new(source::units, "spread", out.dtype());
         self.run_each(program, batch, candidates * d, &operands, &numbers(units, d, factor));
     }

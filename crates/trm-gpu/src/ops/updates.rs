@@ -8,7 +8,13 @@ use crate::programs::{Program, source};
 use trm_ops::{Adam, AdamRule, DType, QUINTIC, Tensor};
 
 impl Gpu {
-    pub(crate) fn adam_step(&self, p: &mut Tensor, g: &Tensor, [m, v]: [&mut Tensor; 2], (adam, rule): (&Adam, AdamRule)) {
+    pub(crate) fn adam_step(
+        &self,
+        p: &mut Tensor,
+        g: &Tensor,
+        [m, v]: [&mut Tensor; 2],
+        (adam, rule): (&Adam, AdamRule),
+    ) {
         let (c1, c2) = adam.corrections();
         [&mut *p, &mut *m, &mut *v].into_iter().for_each(|x| self.own(x));
         let len = p.len();
@@ -20,7 +26,13 @@ impl Gpu {
         self.run_each(program, len, 1, &operands, &numbers);
     }
 
-    pub(crate) fn sign_step(&self, p: &mut Tensor, rows: &[(usize, Vec<usize>)], g: &Tensor, [rate, keep]: [f32; 2]) {
+    pub(crate) fn sign_step(
+        &self,
+        p: &mut Tensor,
+        rows: &[(usize, Vec<usize>)],
+        g: &Tensor,
+        [rate, keep]: [f32; 2],
+    ) {
         if rows.is_empty() {
             return;
         }
@@ -28,16 +40,19 @@ impl Gpu {
         let [table, width] = *p.shape() else { panic!("a table") };
         let number = |x: usize| x as u32;
         let ids: Vec<u32> = rows.iter().map(|(row, _)| number(*row)).collect();
-        let places: Vec<u32> = rows.iter().flat_map(|(_, places)| places).map(|place| number(*place)).collect();
+        let places: Vec<u32> =
+            rows.iter().flat_map(|(_, places)| places).map(|place| number(*place)).collect();
         let ends = rows.iter().scan(0, |end, (_, places)| {
             *end += number(places.len());
             Some(*end)
         });
         let from: Vec<u32> = std::iter::once(0).chain(ends).collect();
-        let [ids, from, places] = [ids, from, places].map(|list| self.upload(bytemuck::cast_slice(&list)));
+        let [ids, from, places] =
+            [ids, from, places].map(|list| self.upload(bytemuck::cast_slice(&list)));
         for range in self.windows(table, &[p]) {
             let program = Program::new(source::updates, "sign_rows", DType::F32).with("RULE", 0);
-            let operands = [whole(g), window(p, table, &range).out(), list(&ids), list(&from), list(&places)];
+            let operands =
+                [whole(g), window(p, table, &range).out(), list(&ids), list(&from), list(&places)];
             let sizes = [width, range.start, range.len()].map(number);
             let numbers = [&sizes[..], &[rate.to_bits(), keep.to_bits()]].concat();
             self.run_each(program, rows.len(), width, &operands, &numbers);
@@ -51,15 +66,28 @@ impl Gpu {
         let mut x = self.normalized(matrix);
         for _ in 0..steps {
             let (side, gram) = match n <= k {
-                true => (n, self.of_two([n, n, k], (&x, Strides::along_k(k)), (&x, Strides::along_k(k)))),
-                false => (k, self.of_two([k, k, n], (&x, Strides::across(k)), (&x, Strides::across(k)))),
+                true => (
+                    n,
+                    self.of_two([n, n, k], (&x, Strides::along_k(k)), (&x, Strides::along_k(k))),
+                ),
+                false => {
+                    (k, self.of_two([k, k, n], (&x, Strides::across(k)), (&x, Strides::across(k))))
+                }
             };
             let of_gram = Strides::across(side); // it is its own transpose
             let square = self.of_two([side, side, side], (&gram, of_gram), (&gram, of_gram));
             let polynomial = self.combined(&gram, &square, [b, c]);
             let more = match n <= k {
-                true => self.of_two([n, k, n], (&polynomial, Strides::along_k(n)), (&x, Strides::across(k))),
-                false => self.of_two([n, k, k], (&x, Strides::along_k(k)), (&polynomial, Strides::across(k))),
+                true => self.of_two(
+                    [n, k, n],
+                    (&polynomial, Strides::along_k(n)),
+                    (&x, Strides::across(k)),
+                ),
+                false => self.of_two(
+                    [n, k, k],
+                    (&x, Strides::along_k(k)),
+                    (&polynomial, Strides::across(k)),
+                ),
             };
             x = self.combined(&x, &more, [a, 1.0]);
         }
@@ -83,7 +111,12 @@ impl Gpu {
     }
 
     /// `a · b`, `[m, n]`.
-    fn of_two(&self, sizes: [usize; 3], (a, of_a): (&Tensor, Strides), (b, of_b): (&Tensor, Strides)) -> Tensor {
+    fn of_two(
+        &self,
+        sizes: [usize; 3],
+        (a, of_a): (&Tensor, Strides),
+        (b, of_b): (&Tensor, Strides),
+    ) -> Tensor {
         let out = self.beside(a, &sizes[..2], DType::F32);
         self.product(&Product {
             sizes,

@@ -11,7 +11,13 @@ use trm_ops::{DType, Device, DeviceError, Tensor};
 pub(super) const PARTS: usize = 1024;
 
 impl Gpu {
-    pub(crate) fn uploaded(&self, device: &Device, shape: &[usize], dtype: DType, values: &[f32]) -> Tensor {
+    pub(crate) fn uploaded(
+        &self,
+        device: &Device,
+        shape: &[usize],
+        dtype: DType,
+        values: &[f32],
+    ) -> Tensor {
         let stored = match dtype {
             DType::F32 => self.upload(bytemuck::cast_slice(values)),
             DType::F16 => {
@@ -26,7 +32,13 @@ impl Gpu {
     pub(crate) fn zeroed(&self, device: &Device, shape: &[usize], dtype: DType) -> Tensor {
         let zeros = self.uninit(device, shape, dtype);
         let program = Program::new(source::elementwise, "fill", dtype);
-        self.run_each(program, zeros.len(), 1, &[each(&zeros, zeros.len()).out()], &scalars(0.0, 0.0));
+        self.run_each(
+            program,
+            zeros.len(),
+            1,
+            &[each(&zeros, zeros.len()).out()],
+            &scalars(0.0, 0.0),
+        );
         zeros
     }
 
@@ -44,7 +56,9 @@ impl Gpu {
         let bytes = self.read(buffer(x), x.len() * x.dtype().size())?;
         Ok(match x.dtype() {
             DType::F32 => bytemuck::pod_collect_to_vec(&bytes),
-            DType::F16 => bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
+            DType::F16 => {
+                bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
+            }
             DType::Bf16 => panic!("{self:?} stores no bf16"),
         })
     }
@@ -61,7 +75,9 @@ impl Gpu {
 
     /// Copies elements between tensors of one format.
     pub(crate) fn copy(&self, x: &Tensor, first: usize, to: &Tensor, at: usize, count: usize) {
-        let piece = (self.limits.binding as usize / x.dtype().size()).saturating_sub(self.alignment as usize).max(1);
+        let piece = (self.limits.binding as usize / x.dtype().size())
+            .saturating_sub(self.alignment as usize)
+            .max(1);
         for done in (0..count).step_by(piece) {
             let count = piece.min(count - done);
             let (source, skip) = from(self, x, first + done, count);
@@ -73,25 +89,39 @@ impl Gpu {
     }
 
     pub(crate) fn finite(&self, x: &Tensor) -> Result<bool, DeviceError> {
-        let found = self.parts(x, "not_finite")?;
-        Ok(found.iter().all(|part| part.to_bits() == 0))
+        let found = self.parts(&[x], "not_finite")?;
+        Ok(found[0].iter().all(|part| part.to_bits() == 0))
     }
 
-    pub(crate) fn squares(&self, x: &Tensor) -> Result<f64, DeviceError> {
-        Ok(self.parts(x, "squares")?.iter().map(|part| f64::from(*part)).sum())
+    pub(crate) fn squares(&self, xs: &[&Tensor]) -> Result<Vec<f64>, DeviceError> {
+        let sums = self.parts(xs, "squares")?;
+        Ok(sums.iter().map(|parts| parts.iter().map(|part| f64::from(*part)).sum()).collect())
     }
 
-    /// What the parts of a sum over all elements give.
-    fn parts(&self, x: &Tensor, entry: &'static str) -> Result<Vec<f32>, DeviceError> {
-        let mut all = Vec::new();
-        for range in self.windows(x.len(), &[x]) {
-            let parts = self.beside(x, &[PARTS], DType::F32);
+    /// What the parts of a sum over all elements give, of each tensor.
+    fn parts(&self, xs: &[&Tensor], entry: &'static str) -> Result<Vec<Vec<f32>>, DeviceError> {
+        let windows: Vec<_> = xs.iter().map(|x| self.windows(x.len(), &[x])).collect();
+        let count: usize = windows.iter().map(Vec::len).sum();
+        let parts = self.beside(xs[0], &[count.max(1), PARTS], DType::F32);
+        let pieces =
+            xs.iter().zip(&windows).flat_map(|(x, of_x)| of_x.iter().map(move |range| (*x, range)));
+        for (i, (x, range)) in pieces.enumerate() {
             let numbers = [range.len() as u32, 0, PARTS as u32, 0];
-            let operands = [window(x, x.len(), &range), each(&parts, PARTS).out()];
-            self.run_each(Program::new(source::reduce, entry, x.dtype()), PARTS, 1, &operands, &numbers);
-            all.extend(self.values(&parts)?);
+            let operands = [window(x, x.len(), range), window(&parts, count, &(i..i + 1)).out()];
+            self.run_each(
+                Program::new(source::reduce, entry, x.dtype()),
+                PARTS,
+                1,
+                &operands,
+                &numbers,
+            );
         }
-        Ok(all)
+        let all = self.values(&parts)?;
+        let mut rows = all.chunks_exact(PARTS);
+        Ok(windows
+            .iter()
+            .map(|of_x| rows.by_ref().take(of_x.len()).flatten().copied().collect())
+            .collect())
     }
 
     pub(crate) fn largest(&self, x: &Tensor) -> Result<Vec<u8>, DeviceError> {
@@ -99,7 +129,13 @@ impl Gpu {
         let rows = x.len() / len;
         let places = self.beside(x, &[rows], DType::F32);
         let program = Program::new(source::reduce, "argmax", x.dtype());
-        self.run_each(program, rows, 1, &[each(x, rows), each(&places, rows).out()], &[len as u32, 0, 0, 0]);
+        self.run_each(
+            program,
+            rows,
+            1,
+            &[each(x, rows), each(&places, rows).out()],
+            &[len as u32, 0, 0, 0],
+        );
         let bytes = self.read(buffer(&places), 4 * rows)?;
         Ok(bytes.chunks_exact(4).map(|place| place[0]).collect())
     }
@@ -111,7 +147,13 @@ impl Gpu {
             other => ("store", other),
         };
         let operands = [each(x, x.len()), each(&out, x.len()).out()];
-        self.run_each(Program::new(source::elementwise, entry, stored), x.len(), 1, &operands, &scalars(0.0, 0.0));
+        self.run_each(
+            Program::new(source::elementwise, entry, stored),
+            x.len(),
+            1,
+            &operands,
+            &scalars(0.0, 0.0),
+        );
         out
     }
 
@@ -143,7 +185,13 @@ impl Gpu {
     fn two(&self, entry: &'static str, x: &Tensor, y: &Tensor, numbers: &[u32]) -> Tensor {
         let (out, len) = (self.like(x), x.len());
         let operands = [each(x, len), each(y, len), each(&out, len).out()];
-        self.run_each(Program::new(source::elementwise, entry, x.dtype()), len, 1, &operands, numbers);
+        self.run_each(
+            Program::new(source::elementwise, entry, x.dtype()),
+            len,
+            1,
+            &operands,
+            numbers,
+        );
         out
     }
 }

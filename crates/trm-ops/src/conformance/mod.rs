@@ -5,9 +5,9 @@ mod case;
 mod table;
 mod values;
 
-pub(crate) use case::{Case, Operation, random_tensor, random_vec, values as read};
 #[cfg(test)]
 pub(crate) use case::seed_values;
+pub(crate) use case::{Case, Operation, random_tensor, random_vec, values as read};
 
 use crate::{DType, Device};
 

@@ -102,6 +102,8 @@ pub struct Findings {
     pub machine: Machine,
     /// Threads that it used.
     pub threads: usize,
+    /// The device, `cpu` or a GPU.
+    pub device: String,
     /// From the beginning to the report.
     pub seconds: f64,
 }
@@ -155,6 +157,7 @@ pub fn compare(
         program: program(),
         machine: Machine::this(),
         threads: device.threads(),
+        device: device.kernels().place(),
         seconds: place.started.elapsed().as_secs_f64(),
     };
     let thinking = side_by_side::grids(&entries, study.seeds[0], out, &test, device)?;

@@ -352,5 +352,6 @@ fn facts(findings: &Findings) -> Vec<(String, String)> {
         fact("the whole study took", duration(findings.seconds)),
         fact("program", findings.program.clone()),
         fact("machine", format!("{}, {}", findings.machine, counted(findings.threads, "thread"))),
+        fact("device", findings.device.clone()),
     ]
 }

@@ -314,7 +314,12 @@ fn facts<L: Learner>(run: &Run<L>) -> Result<Vec<(String, String)>, Error> {
         fact("program", provenance.program),
         fact(
             "machine",
-            format!("{}, {}", provenance.machine, counted(provenance.threads, "thread")),
+            match provenance.device.as_str() {
+                "cpu" => {
+                    format!("{}, {}", provenance.machine, counted(provenance.threads, "thread"))
+                }
+                gpu => format!("{gpu}; {}", provenance.machine),
+            },
         ),
     ])
 }

@@ -224,8 +224,10 @@ pub(crate) fn mean(losses: &Tensor) -> Result<f32, Error> {
 
 /// The common norm of some tensors.
 fn norm<'t>(tensors: impl Iterator<Item = &'t Tensor>) -> Result<f32, Error> {
-    let sums = tensors.map(Tensor::square_sum);
-    Ok(sums.sum::<Result<f64, _>>()?.sqrt() as f32)
+    let tensors: Vec<&Tensor> = tensors.collect();
+    let Some(first) = tensors.first() else { return Ok(0.0) };
+    let sums = first.device().kernels().square_sums(&tensors)?;
+    Ok(sums.iter().sum::<f64>().sqrt() as f32)
 }
 
 /// Scales all gradients so that their common norm is at most `limit` (0: no limit); returns the

@@ -147,7 +147,10 @@ impl Precision {
             return Ok(());
         }
         let names: Vec<String> = formats.iter().map(DType::to_string).collect();
-        Err(format!("{device:?} does not compute in {self}: give --precision {}", names.join(" or ")))
+        Err(format!(
+            "{device:?} does not compute in {self}: give --precision {}",
+            names.join(" or ")
+        ))
     }
 }
 

@@ -195,7 +195,8 @@ impl<L: Learner> Run<L> {
         let place = std::mem::take(&mut self.progress.place);
         self.progress = Progress { place, ..checkpoint.progress.clone() };
         let before = &checkpoint.progress.place;
-        self.moved_from = (*before != self.progress.place && !before.is_empty()).then(|| before.clone());
+        self.moved_from =
+            (*before != self.progress.place && !before.is_empty()).then(|| before.clone());
         Ok(())
     }
 

@@ -69,7 +69,7 @@ impl<L: Learner> Loop<'_, L> {
                 return Ok(ending);
             }
             let metrics = match self.step(&mut sampler) {
-                Err(fault @ Error::NotFinite { .. }) => {
+                Err(fault @ (Error::NotFinite { .. } | Error::Device(_))) => {
                     self.roll_back(fault)?;
                     continue;
                 }
@@ -165,7 +165,8 @@ impl<L: Learner> Loop<'_, L> {
         Ok(())
     }
 
-    /// Goes back to the last checkpoint, or the beginning, and on with examples not drawn yet.
+    /// Goes back to the last checkpoint, or the beginning, and on with examples not drawn yet; on a device that was
+    /// lost, after it has started once more.
     fn roll_back(&mut self, fault: Error) -> Result<(), Error> {
         self.finish_checkpoint()?;
         let run = &mut *self.run;
@@ -174,9 +175,15 @@ impl<L: Learner> Loop<'_, L> {
             return Err(fault.with_checkpoint(checkpoint.map(|c| c.folder)));
         }
         let Progress { drawn, seconds, rollbacks, .. } = run.progress;
-        match &checkpoint {
-            Some(checkpoint) => run.go_to(checkpoint)?,
-            None => run.begin_anew()?,
+        let lost = matches!(fault, Error::Device(_));
+        if lost {
+            run.trainer.core().model.device().kernels().recover()?;
+        }
+        if lost || checkpoint.is_none() {
+            run.begin_anew()?; // nothing is left on a device that was lost
+        }
+        if let Some(checkpoint) = &checkpoint {
+            run.go_to(checkpoint)?;
         }
         run.progress =
             Progress { drawn, seconds, rollbacks: rollbacks + 1, ..run.progress.clone() };
@@ -216,6 +223,7 @@ impl<L: Learner> Run<L> {
             seconds: self.progress.seconds,
             rollbacks: self.progress.rollbacks,
             machine: Machine::this(),
+            device: self.progress.place.clone(),
             threads: model.device().threads(),
             weights: weight_digest(model)?,
         })

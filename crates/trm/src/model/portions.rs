@@ -23,7 +23,8 @@ impl Model {
         state: State,
     ) -> Step {
         let puzzles = question.puzzles.len();
-        let portion = self.config.portion(&self.device).min(puzzles.div_ceil(self.device.threads()));
+        let portion =
+            self.config.portion(&self.device).min(puzzles.div_ceil(self.device.threads()));
         if puzzles <= portion {
             return self.whole_step(tape, question, state);
         }
