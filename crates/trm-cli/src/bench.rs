@@ -49,8 +49,8 @@ pub(crate) struct Arguments {
     /// Where to compute: cpu; gpu, the first one; gpu:N; auto, a GPU if there is a real one.
     #[arg(long, env = "TRM_DEVICE", default_value = "cpu", value_name = "DEVICE")]
     device: Place,
-    /// Instead, list what one run sends to a GPU, by program: every launch is waited for. With =count nothing runs, so
-    /// that sizes can be counted that this machine does not hold.
+    /// Instead, list what one run sends to a GPU, by program: every launch is waited for. With =count nothing runs, and
+    /// the limits are those of a GPU with memory of its own: sizes can be counted that this machine does not hold.
     #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "time")]
     launches: Option<launches::How>,
     /// Time every case for so long, and three times at least, or for four times as long.
@@ -176,11 +176,13 @@ fn open(arguments: &Arguments, threads: usize) -> Result<Device> {
 fn gpu_counting(index: usize, how: launches::How) -> Result<Device> {
     use trm_gpu::{Adapter, Counting, Limits, open_within};
     let adapter = Adapter::number(index)?;
-    let counting = match how {
-        launches::How::Time => Counting::Seconds,
-        launches::How::Count => Counting::Dry,
+    let of_gpu = Limits::of(&adapter);
+    let (counting, binding, buffer) = match how {
+        launches::How::Time => (Counting::Seconds, of_gpu.binding, of_gpu.buffer),
+        // what GPUs with memory of their own have
+        launches::How::Count => (Counting::Dry, u64::from(u32::MAX), u64::from(u32::MAX)),
     };
-    Ok(open_within(&adapter, Limits { counting, ..Limits::of(&adapter) })?)
+    Ok(open_within(&adapter, Limits { counting, binding, buffer, ..of_gpu })?)
 }
 
 #[cfg(not(feature = "gpu"))]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use trm_ops::{DType, Device, DeviceError, Launches, Memory, Tensor};
 
 /// Bytes of a tensor that are enough work for any GPU: more puzzles at a time take more memory and save nothing.
-const WIDEST: u64 = 1 << 30;
+const WIDEST: u64 = 2 << 30;
 
 /// What to keep within. Those of a device are [`Limits::of`] it; others are for measuring and for tests.
 #[derive(Clone, Copy, Debug)]

@@ -117,8 +117,8 @@ impl Gpu {
             _ => [m, n],
         };
         let [x, y] = self.tile([rows_of_a, columns_of_b], product.follow);
-        let nothing = self.buffer(4);
-        let (no_term, no_pre) = (product.b.0, list(&nothing).out()); // bound and not looked at
+        let nothing = [self.buffer(4), self.buffer(4)]; // bound and not looked at
+        let (no_term, no_pre) = (list(&nothing[0]), list(&nothing[1]).out());
         let (follow, term, pre) = match product.follow {
             Follow::Store => (0, no_term, None),
             Follow::Bias(bias) => (1, bias, None),
