@@ -1,4 +1,4 @@
-"""Times single supervision steps of the PyTorch twin on the CPU."""
+"""Times single supervision steps of the PyTorch twin, on the CPU or on a GPU of NVIDIA."""
 import argparse
 import json
 import statistics
@@ -23,6 +23,7 @@ def arguments():
                    help="what torch.compile gets: one network call, one cycle, or the whole step (slow to compile)")
     p.add_argument("--optimizer", choices=("adamw", "atan2"), default="adamw",
                    help="torch's fused AdamW (one pass) or the recipe's AdamATan2")
+    p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--seconds", type=float, default=6, help="how long to measure, after the warm-up")
     p.add_argument("--json", action="store_true", help="print JSON only")
@@ -66,7 +67,8 @@ def main():
     torch.manual_seed(1)
     dtype = {"bf16": torch.bfloat16, "f32": torch.float32}[a.dtype]
     c = PRESETS[a.preset]
-    model = Model(c)
+    model = Model(c).to(a.device)
+    torch.set_default_device(a.device)
     if a.mode == "compile":
         name = "forward" if a.scope == "step" else a.scope
         setattr(model, name, torch.compile(getattr(model, name), dynamic=False))
@@ -79,20 +81,26 @@ def main():
     else:
         step = train_work(model, dtype, a.batch, inputs, ids, labels, a.optimizer)
 
+    def done():
+        if a.device == "cuda":
+            torch.cuda.synchronize()
+
     start = time.perf_counter()
     for _ in range(2):  # compilation, oneDNN's kernels, the allocator
         step()
+    done()
     warm_up = time.perf_counter() - start
     times, start = [], time.perf_counter()
     while len(times) < 3 or time.perf_counter() - start < a.seconds:
         before = time.perf_counter()
         step()
+        done()
         times.append((time.perf_counter() - before) * 1e3)
 
     result = {
         "preset": a.preset, "batch": a.batch, "work": a.work, "dtype": a.dtype, "mode": a.mode,
         "median_ms": round(statistics.median(times), 3), "min_ms": round(min(times), 3), "runs": len(times),
-        "threads": a.threads, "warm_up_s": round(warm_up, 2), "torch": torch.__version__,
+        "device": torch.cuda.get_device_name() if a.device == "cuda" else "cpu", "threads": a.threads, "warm_up_s": round(warm_up, 2), "torch": torch.__version__,
         **({"scope": a.scope} if a.mode == "compile" else {}),
         **({"optimizer": a.optimizer} if a.work == "train" else {}),
     }

@@ -6,6 +6,7 @@ mod commands;
 mod compare;
 mod domains;
 mod download;
+mod gpu;
 mod grids;
 mod halting;
 mod hub;
