@@ -105,10 +105,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     for case in &cases {
         bar.set_message(case.to_string());
         bar.tick();
+        let device = open(arguments, case.threads)?; // its own: nothing else is in its memory
         let ceiling = *ceilings
             .entry((case.threads, case.dtype))
-            .or_insert_with(|| (case.device.ceiling(case.dtype) / 1e9, case.device.bandwidth()));
-        let measurement = measure(case, duration, ceiling)?;
+            .or_insert_with(|| (device.ceiling(case.dtype) / 1e9, device.bandwidth()));
+        let measurement = measure(case, &device, duration, ceiling)?;
         if !arguments.json {
             bar.suspend(|| show::row(&measurement));
             if let Some(how) = arguments.launches {
@@ -206,15 +207,7 @@ fn cases(arguments: &Arguments) -> Result<Vec<Case>> {
                     let precision = precision.chosen(&device);
                     cases.extend(arguments.batch.iter().map(|batch| {
                         let (subject, work, batch) = (subject.clone(), *work, *batch);
-                        Case {
-                            subject,
-                            device: device.clone(),
-                            work,
-                            precision,
-                            dtype,
-                            threads,
-                            batch,
-                        }
+                        Case { subject, work, precision, dtype, threads, batch }
                     }));
                 }
             }

@@ -148,7 +148,7 @@ fn describe<L: Learner>(run: &Run<L>) {
     if run.progress().step > 0 {
         note!("resumed at step {}", run.progress().step);
         if let Some(place) = run.moved_from() {
-            note!("moved from {place} to {}: rounds otherwise from here on", run.progress().place);
+            note!("moved from {place} to {}: rounds otherwise from here on", run.place());
         }
     }
 }

@@ -80,7 +80,13 @@ impl Error {
     /// What the operating system said about an action on a path.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         let path = path.to_owned();
-        move |source| Error::Io { action, path, source }
+        move |source: io::Error| match source
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<DeviceError>())
+        {
+            Some(lost) => Error::Device(lost.clone()), // what was to be written could not be read
+            None => Error::Io { action, path, source },
+        }
     }
 
     /// What is wrong with a file, and what to do.

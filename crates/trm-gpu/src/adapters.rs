@@ -13,7 +13,8 @@ pub struct Adapter {
 const NEEDED: wgpu::Features = wgpu::Features::IMMEDIATES;
 
 impl Adapter {
-    /// All of this machine, real ones first, otherwise in the order of their drivers: the order of `gpu:N`.
+    /// All of this machine, those with memory of their own first, software last, otherwise in the order of their
+    /// drivers: the order of `gpu:N`.
     ///
     /// ```
     /// for gpu in trm_gpu::Adapter::all() {
@@ -31,7 +32,7 @@ impl Adapter {
         let with_info = |raw: wgpu::Adapter| Adapter { info: raw.get_info(), raw };
         let fits = |adapter: &Adapter| adapter.raw.features().contains(NEEDED);
         let mut all: Vec<Adapter> = found.into_iter().map(with_info).filter(fits).collect();
-        all.sort_by_key(Adapter::is_software);
+        all.sort_by_key(|adapter| (adapter.is_software(), !adapter.is_discrete()));
         all
     }
 
@@ -50,9 +51,16 @@ impl Adapter {
         if index < all.len() { Ok(all.swap_remove(index)) } else { Err(DeviceError(message)) }
     }
 
-    /// Its name and driver, such as `NVIDIA H200 (Vulkan)`.
+    /// Its name and interface, such as `NVIDIA H200 (vulkan)`.
     pub fn name(&self) -> String {
         format!("{} ({})", self.info.name, self.info.backend)
+    }
+
+    /// Its name, place in the machine and version of the driver: what its bits depend on, and what finds it again.
+    pub(crate) fn identity(&self) -> String {
+        let parts = [&self.info.driver_info, &self.info.device_pci_bus_id];
+        let parts = parts.into_iter().filter(|part| !part.is_empty());
+        parts.fold(self.name(), |name, part| format!("{name}, {part}"))
     }
 
     /// Whether it computes on the processor.

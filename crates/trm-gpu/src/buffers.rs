@@ -1,6 +1,7 @@
 //! Memory of a GPU: buffers that are used again.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use trm_ops::{DeviceError, Memory};
 
@@ -47,9 +48,9 @@ impl Pool {
     /// A buffer for so many bytes, of arbitrary contents.
     ///
     /// # Errors
-    /// If the device has no memory for it, even after all idle buffers were given up.
+    /// If the device has no memory for it.
     pub(crate) fn take(self: &Arc<Pool>, bytes: u64) -> Result<Buffer, DeviceError> {
-        let size = rounded(bytes);
+        let size = rounded(bytes, self.limit);
         if size > self.limit {
             let most = self.limit >> 20;
             return Err(DeviceError(format!(
@@ -61,10 +62,7 @@ impl Pool {
         if let Some(raw) = self.state().idle.get_mut(&size).and_then(Vec::pop) {
             return Ok(Buffer { raw, pool: self.clone() });
         }
-        let raw = self.create(size).or_else(|_| {
-            self.give_up_idle();
-            self.create(size)
-        })?;
+        let raw = self.create(size)?;
         let mut state = self.state();
         state.memory.allocations += 1;
         state.memory.bytes += size as usize;
@@ -99,14 +97,23 @@ impl Pool {
         Buffer { raw: self.device.create_buffer(&settings), pool: self.clone() }
     }
 
-    fn give_up_idle(&self) {
+    /// Gives all buffers that nobody uses back to the device.
+    pub(crate) fn give_up_idle(&self) {
         let mut state = self.state();
         let idle = std::mem::take(&mut state.idle);
         let freed: usize = idle.iter().map(|(size, of_size)| *size as usize * of_size.len()).sum();
         state.memory.bytes = state.memory.bytes.saturating_sub(freed); // those in the place of none were not counted
         drop(state);
         drop(idle);
-        let _ = self.device.poll(wgpu::PollType::Poll); // frees what is no longer used; its failure is found elsewhere
+        // frees what is no longer used; its failure is found elsewhere
+        let _ = catch_unwind(AssertUnwindSafe(|| self.device.poll(wgpu::PollType::Poll)));
+    }
+}
+
+impl Buffer {
+    /// Whether it is of this device, as it was opened last.
+    pub(crate) fn is_of(&self, pool: &Arc<Pool>) -> bool {
+        Arc::ptr_eq(&self.pool, pool)
     }
 }
 
@@ -117,10 +124,12 @@ impl Drop for Buffer {
     }
 }
 
-/// Sizes come in eighths of a power of two, so that few of them exist and little is wasted.
-fn rounded(bytes: u64) -> u64 {
+/// Sizes come in quarters of a power of two, so that few of them exist and little is wasted; near the limit of a
+/// buffer in grains.
+fn rounded(bytes: u64, limit: u64) -> u64 {
     let step = (bytes.max(1).next_power_of_two() / 8).max(GRAIN);
-    bytes.max(1).next_multiple_of(step)
+    let size = bytes.max(1).next_multiple_of(step);
+    if size > limit { bytes.next_multiple_of(GRAIN) } else { size }
 }
 
 #[cfg(test)]
@@ -129,12 +138,14 @@ mod tests {
 
     #[test]
     fn sizes_are_few_and_waste_little() {
+        let rounded = |bytes| rounded(bytes, (1 << 31) - 1);
         assert_eq!(rounded(0), 256);
         assert_eq!(rounded(257), 512);
         assert_eq!(rounded(1 << 20), 1 << 20);
         for bytes in [1000u64, 65_537, 1_000_000, 3 << 28] {
             assert!(rounded(bytes) >= bytes && rounded(bytes) <= bytes + (bytes / 4).max(GRAIN));
         }
+        assert_eq!(rounded((1 << 31) - 600), (1 << 31) - 512);
         let sizes: std::collections::BTreeSet<u64> =
             (1 << 20..2 << 20).step_by(999).map(rounded).collect();
         assert!(sizes.len() <= 9, "{sizes:?}");

@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use trm_ops::{DType, Device, DeviceError, Launches, Memory, Tensor};
 
-/// Bytes of a tensor that are enough work for any GPU: more puzzles at a time take more memory and save nothing.
-const WIDEST: u64 = 2 << 30;
+/// Bytes of the largest tensor of a portion of puzzles, without a gradient and with one: enough work for any GPU. With
+/// one, what all operations saved is in memory at a time, some forty tensors of such a size.
+const WIDEST: [u64; 2] = [2 << 30, 128 << 20];
 
 /// What to keep within. Those of a device are [`Limits::of`] it; others are for measuring and for tests.
 #[derive(Clone, Copy, Debug)]
@@ -98,7 +99,7 @@ impl Gpu {
     fn new(adapter: &Adapter, limits: Limits) -> Result<Gpu, DeviceError> {
         Ok(Gpu {
             name: format!("gpu({})", adapter.name()),
-            adapter: adapter.name(),
+            adapter: adapter.identity(),
             limits,
             alignment: u64::from(adapter.raw.limits().min_storage_buffer_offset_alignment),
             sizes: limits.class.sizes(adapter.shared_limit()),
@@ -112,6 +113,11 @@ impl Gpu {
         self.name.clone()
     }
 
+    /// With its driver's version.
+    pub(crate) fn place(&self) -> String {
+        format!("gpu({})", self.adapter)
+    }
+
     pub(crate) fn opened(&self) -> Arc<Opened> {
         self.opened.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -123,7 +129,7 @@ impl Gpu {
 
     /// Opens the GPU once more; tensors from before are lost.
     pub(crate) fn reopen(&self) -> Result<(), DeviceError> {
-        let found = Adapter::all().into_iter().find(|adapter| adapter.name() == self.adapter);
+        let found = Adapter::all().into_iter().find(|adapter| adapter.identity() == self.adapter);
         let adapter = found.ok_or_else(|| DeviceError(format!("{} is gone", self.adapter)))?;
         let opened = Arc::new(Opened::new(&adapter, self.limits)?);
         *self.opened.write().unwrap_or_else(PoisonError::into_inner) = opened;
@@ -134,9 +140,9 @@ impl Gpu {
         self.opened().pool.memory()
     }
 
-    /// Bytes of the largest tensor that a portion of puzzles should have.
-    pub(crate) fn widest(&self) -> usize {
-        WIDEST.min(self.limits.buffer) as usize
+    /// Bytes of the largest tensor that a portion of puzzles should have, in training or without.
+    pub(crate) fn widest(&self, training: bool) -> usize {
+        WIDEST[usize::from(training)].min(self.limits.buffer) as usize
     }
 
     pub(crate) fn buffer(&self, bytes: u64) -> Buffer {

@@ -47,8 +47,12 @@ impl Kernels for Gpu {
         if self.f16 { &[DType::F32, DType::F16] } else { &[DType::F32] }
     }
 
-    fn portion(&self, _: usize, widest: usize) -> usize {
-        (self.widest() / (4 * widest.max(1))).max(1)
+    fn portion(&self, _: usize, widest: usize, training: bool) -> usize {
+        (self.widest(training) / (4 * widest.max(1))).max(1)
+    }
+
+    fn place(&self) -> String {
+        self.place()
     }
 
     fn upload(&self, device: &Device, shape: &[usize], dtype: DType, values: &[f32]) -> Tensor {

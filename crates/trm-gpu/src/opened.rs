@@ -5,14 +5,17 @@ use crate::buffers::{Buffer, Pool};
 use crate::gpu::{Counting, Limits};
 use crate::programs::Programs;
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use trm_ops::DeviceError;
+use trm_ops::{DeviceError, Rope};
 
 /// Launches after which what was recorded begins to run.
 const LAUNCHES: usize = 128;
 /// Recordings that may wait for the device at a time.
 const WAITING: usize = 4;
+/// Tables of angles that are kept.
+const TABLES: usize = 8;
 /// Bytes that are written or read at a time.
 const PIECE: usize = 64 << 20;
 
@@ -22,6 +25,8 @@ pub(crate) struct Opened {
     limits: Limits,
     pub(crate) pool: Arc<Pool>,
     pub(crate) programs: Programs,
+    /// Tables of angles that were sent, the newest last.
+    turns: Mutex<Vec<(Rope, Arc<Buffer>)>>,
     work: Mutex<Work>,
     fault: Arc<Mutex<Option<DeviceError>>>,
 }
@@ -65,6 +70,7 @@ impl Opened {
             limits,
             raw,
             queue,
+            turns: Mutex::default(),
             work: Mutex::default(),
             fault,
         })
@@ -88,10 +94,35 @@ impl Opened {
     /// A buffer of arbitrary contents. Without memory it is a small one, and the device has a fault: nothing is
     /// computed any more.
     pub(crate) fn buffer(&self, bytes: u64) -> Buffer {
-        self.pool.take(bytes).unwrap_or_else(|error| {
+        let taken = self.pool.take(bytes).or_else(|_| {
+            // what idle buffers were last used for has to be done before they are free
+            let mut work = lock(&self.work);
+            self.send(&mut work);
+            self.settle(&mut work, 0);
+            self.pool.give_up_idle();
+            drop(work);
+            self.pool.take(bytes)
+        });
+        taken.unwrap_or_else(|error| {
             self.fail(error);
             self.pool.nothing()
         })
+    }
+
+    /// A table of angles, sent once.
+    pub(crate) fn turns(&self, rope: &Rope) -> Arc<Buffer> {
+        let mut known = lock(&self.turns);
+        if let Some((_, table)) = known.iter().find(|(other, _)| other.is(rope)) {
+            return table.clone();
+        }
+        let values = rope.table();
+        let table = Arc::new(self.buffer(4 * values.len() as u64));
+        self.write(&table, bytemuck::cast_slice(&values));
+        if known.len() == TABLES {
+            known.remove(0);
+        }
+        known.push((rope.clone(), table.clone()));
+        table
     }
 
     /// Writes into a buffer that nothing is recorded for but what comes later: writing happens before the next
@@ -180,10 +211,16 @@ impl Opened {
                 submission_index: oldest,
                 timeout: Some(self.limits.patience),
             };
-            if let Err(error) = self.raw.poll(wait) {
-                work.running.clear();
-                self.fail(no_answer(&error, self.limits.patience));
-            }
+            // a device that is lost while it is waited for makes wgpu panic; its callback has told of it by then
+            let answer = catch_unwind(AssertUnwindSafe(|| self.raw.poll(wait)));
+            let Err(error) = answer.unwrap_or(Err(wgpu::PollError::WrongSubmissionIndex(0, 0)))
+            else {
+                continue;
+            };
+            work.running.clear();
+            self.fail(no_answer(&error, self.limits.patience));
+            // dropped, they would wait for the device once more, without an end
+            std::mem::forget((self.raw.clone(), self.queue.clone()));
         }
     }
 
@@ -207,6 +244,9 @@ impl Opened {
         all: &mut Vec<u8>,
     ) -> Result<(), DeviceError> {
         let size = len.next_multiple_of(4) as u64;
+        if !buffer.is_of(&self.pool) {
+            return Err(DeviceError("the GPU was lost, and this tensor with it".into()));
+        }
         let mut work = lock(&self.work);
         self.fault().map_or(Ok(()), Err)?;
         self.send(&mut work);

@@ -107,8 +107,8 @@ impl Device {
     }
 
     /// [`Kernels::portion`].
-    pub fn portion(&self, len: usize, widest: usize) -> usize {
-        self.kernels().portion(len, widest)
+    pub fn portion(&self, len: usize, widest: usize, training: bool) -> usize {
+        self.kernels().portion(len, widest, training)
     }
 
     /// What the device has allocated since it was made.

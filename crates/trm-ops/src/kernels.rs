@@ -95,8 +95,8 @@ pub trait Kernels: Any + Send + Sync {
     /// The number formats that it stores, f32 first.
     fn formats(&self) -> &[DType];
     /// How many puzzles, of `len` tokens and with `widest` numbers in their largest tensor, it likes to take through
-    /// a whole network at a time; at least 1.
-    fn portion(&self, len: usize, widest: usize) -> usize;
+    /// a whole network at a time, with a gradient or without; at least 1.
+    fn portion(&self, len: usize, widest: usize, training: bool) -> usize;
     /// What decides the bits of results, beside their format: `cpu`, however many threads, or a GPU and its driver.
     fn place(&self) -> String {
         self.name()

@@ -6,7 +6,7 @@ use trm_data::{Dataset, Generated, Kind, generate_sudoku};
 use trm_gpu::{Adapter, lose, open};
 use trm_ops::{DType, Device, Stop};
 use trm_puzzles::sudoku::{Givens, Shape};
-use trm_train::{Event, Recipe, Run, Trainer};
+use trm_train::{Ending, Event, Recipe, Run, Trainer};
 
 const SETTINGS: &[&str] = &[
     "model.hidden=16",
@@ -119,6 +119,49 @@ fn a_run_goes_on_after_its_device_was_lost() {
     assert_eq!((run.progress().step, run.progress().rollbacks), (8, 1));
     let [(step, fault)] = &told[..] else { panic!("{told:?}") };
     assert!(*step == 3 && fault.starts_with("the GPU was lost"), "{told:?}");
+}
+
+#[test]
+fn a_device_lost_before_a_validation_costs_steps_and_a_stop_is_still_heard() {
+    let Some(device) = gpu() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = create(folder.path(), &device);
+    run.recipe.train.validate_every = 5;
+    let (stop, mut lost, mut undone) = (Stop::default(), false, None);
+    let mut hear = |event: Event<'_>| match event {
+        Event::Step(metrics) if metrics.step == 5 && !lost => {
+            lost = true;
+            lose(&device); // the validation of this step meets it
+        }
+        Event::RolledBack { step, .. } => undone = Some(step),
+        Event::Step(metrics) if metrics.step == 5 => stop.request(),
+        _ => {}
+    };
+    let ending = run.train(&stop, &mut hear).unwrap();
+    assert_eq!((ending, undone), (Ending::Interrupted, Some(3)));
+    assert_eq!((run.progress().step, run.progress().rollbacks), (5, 1));
+}
+
+#[test]
+fn half_precision_learns_from_a_cell_of_a_large_batch() {
+    let Some(device) = gpu() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let norm = |precision: &str, device: &Device| {
+        let mut recipe = recipe(precision);
+        (recipe.train.batch, recipe.train.steps) = (512, 1);
+        let mut run: Run =
+            Run::create(&folder.path().join(precision), recipe, data(), device).unwrap();
+        let mut norm = 0.0;
+        let mut hear = |event: Event<'_>| {
+            if let Event::Step(metrics) = event {
+                norm = metrics.grad_norm;
+            }
+        };
+        run.train(&Stop::default(), &mut hear).unwrap();
+        norm
+    };
+    let (half, single) = (norm("f16", &device), norm("f32", &device));
+    assert!((half / single - 1.0).abs() < 0.01, "{half} instead of {single}");
 }
 
 #[test]

@@ -25,7 +25,6 @@ pub(super) const PATIENCE: f64 = 4.0;
 /// What to time.
 pub(super) struct Case {
     pub(super) subject: Subject,
-    pub(super) device: Device,
     pub(super) work: Work,
     pub(super) precision: Precision,
     pub(super) dtype: DType,
@@ -100,12 +99,12 @@ impl fmt::Display for Case {
 /// Times a case. `ceiling` is the device's, in GFLOP/s, `bandwidth` in bytes.
 pub(super) fn measure(
     case: &Case,
+    device: &Device,
     duration: Duration,
     (ceiling, bandwidth): (f64, Option<f64>),
 ) -> Result<Measurement> {
-    let device = case.device.clone();
     let mut rng = stream(SEED, Purpose::Weights, 0);
-    let model = Model::new(&case.subject.config, &device, &mut rng)?;
+    let model = Model::new(&case.subject.config, device, &mut rng)?;
     let (parameters, _) = model.parameter_count();
     let Timed { mut times, launches } = match case.work {
         Work::Forward => time_forward(model, case, duration)?,
@@ -154,26 +153,29 @@ fn session(model: Model, case: &Case) -> (Session, impl Fn(&mut Session, usize) 
 
 /// Supervision steps of one batch, each from the state that the one before left.
 fn time_forward(model: Model, case: &Case, duration: Duration) -> Result<Timed> {
+    let device = model.device().clone();
     let (mut session, push) = session(model, case);
     push(&mut session, usize::MAX)?;
     let mut step = || Ok(black_box(session.step())?);
     warm_up(duration, &mut step)?;
-    time(&case.device, duration, step)
+    time(&device, duration, step)
 }
 
 /// All supervision steps of a batch, without stopping early.
 fn time_solve(model: Model, case: &Case, duration: Duration) -> Result<Timed> {
+    let device = model.device().clone();
     let (mut session, push) = session(model, case);
     let mut solve = |steps| {
         push(&mut session, steps)?;
         Ok(session.thoughts().try_for_each(|thought| black_box(thought).map(drop))?)
     };
     solve(WARM_UP)?;
-    time(&case.device, duration, || solve(case.subject.config.supervision_steps))
+    time(&device, duration, || solve(case.subject.config.supervision_steps))
 }
 
 /// Training steps of one persistent batch.
 fn time_training(model: Model, case: &Case, duration: Duration) -> Result<Timed> {
+    let device = model.device().clone();
     let config = model.config().clone();
     let (batch, precision) = (case.batch, case.precision);
     let settings = TrainConfig { batch, precision, ..case.subject.train.clone() };
@@ -189,7 +191,7 @@ fn time_training(model: Model, case: &Case, duration: Duration) -> Result<Timed>
         Ok(())
     };
     warm_up(duration, &mut step)?;
-    time(&case.device, duration, step)
+    time(&device, duration, step)
 }
 
 fn warm_up(duration: Duration, run: &mut impl FnMut() -> Result<()>) -> Result<()> {

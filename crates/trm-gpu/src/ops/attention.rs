@@ -1,9 +1,10 @@
 //! Attention, with and without a cache.
 
 use crate::buffers::Buffer;
-use crate::gpu::Gpu;
+use crate::gpu::{Counting, Gpu};
 use crate::job::{each, list};
 use crate::programs::{Program, source};
+use std::sync::Arc;
 use trm_ops::{DType, Extent, Rope, Tensor};
 
 /// What is kept of the tokens seen, `[B, capacity, 2D]`: keys as they came, then values.
@@ -57,12 +58,14 @@ impl Gpu {
         [tile, across.min(tile)]
     }
 
-    fn turns(&self, rope: Option<&Rope>) -> Buffer {
-        self.upload(bytemuck::cast_slice(&rope.map_or(vec![0.0], Rope::table)))
+    fn turns(&self, rope: Option<&Rope>) -> Arc<Buffer> {
+        match (rope, self.limits.counting) {
+            (Some(rope), Counting::Launches | Counting::Seconds) => self.opened().turns(rope),
+            _ => Arc::new(self.buffer(4)), // bound and not looked at
+        }
     }
 
-    /// What queries hear, `[B, N, D]`, and `ln Σ e^score` of each where the result is not that of the input's format:
-    /// for the gradient.
+    /// What queries hear, `[B, N, D]`, and `ln Σ e^score` of each, for the gradient.
     fn attention_forward(
         &self,
         sides: &Sides<'_>,
@@ -82,7 +85,7 @@ impl Gpu {
             extent,
             rope,
         );
-        let program = program.with("KEEP", 1).storing(dtype);
+        let program = program.storing(dtype);
         let turns = self.turns(rope);
         let operands = [
             each(sides.queries, batch),

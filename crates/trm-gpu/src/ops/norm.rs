@@ -63,6 +63,10 @@ impl Gpu {
         windows: Vec<Range<usize>>,
         add: impl Fn(&Range<usize>, bool, &Tensor),
     ) {
+        if windows.is_empty() && !started {
+            let nothing = self.zeroed(sum.device(), sum.shape(), sum.dtype());
+            self.copy(&nothing, 0, sum, 0, sum.len());
+        }
         for (i, range) in windows.iter().enumerate() {
             add(range, started || i > 0, sum);
         }

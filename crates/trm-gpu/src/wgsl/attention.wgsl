@@ -16,7 +16,7 @@ var<immediate> p: Params;
 @group(0) @binding(1) var<storage, read> kvs: array<S>;
 @group(0) @binding(2) var<storage, read> turns: array<f32>; // [token, cos then sin, WIDTH / 2]
 @group(0) @binding(3) var<storage, read_write> out: array<O>;
-@group(0) @binding(4) var<storage, read_write> stats: array<f32>; // with KEEP: [puzzle, head, token, 2], ln Σ e^score first
+@group(0) @binding(4) var<storage, read_write> stats: array<f32>; // [puzzle, head, token, 2]: ln Σ e^score first
 
 var<workgroup> q: array<f32, TILE * WIDTH>;
 var<workgroup> k: array<f32, TILE * WIDTH>;
@@ -109,7 +109,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
         let e = column + i * ACROSS;
         if e < WIDTH { out[start + e] = O(sums[i] / total); }
     }
-    if KEEP == 1u && column == 0u {
+    if column == 0u {
         stats[2u * ((puzzle * p.heads + head) * p.queries + query)] = largest + log(total);
     }
 }

@@ -76,7 +76,7 @@ impl Kernels for Cpu {
     }
 
     /// Enough rows for fast products, few enough for the caches of one thread.
-    fn portion(&self, len: usize, _: usize) -> usize {
+    fn portion(&self, len: usize, _: usize, _: bool) -> usize {
         (256 / len.max(1)).max(1)
     }
 

@@ -25,6 +25,11 @@ impl Rope {
         Rope { cos: table(f32::cos), sin: table(f32::sin), half }
     }
 
+    /// Whether it is a clone of the other one.
+    pub fn is(&self, other: &Rope) -> bool {
+        Arc::ptr_eq(&self.cos, &other.cos)
+    }
+
     /// Of every position the cosines of its E/2 angles, then their sines.
     pub fn table(&self) -> Vec<f32> {
         let rows = self.cos.chunks(self.half).zip(self.sin.chunks(self.half));

@@ -45,7 +45,7 @@ impl Kernels for Plain {
         &[DType::F32, DType::Bf16, DType::F16]
     }
 
-    fn portion(&self, _: usize, _: usize) -> usize {
+    fn portion(&self, _: usize, _: usize, _: bool) -> usize {
         usize::MAX
     }
 

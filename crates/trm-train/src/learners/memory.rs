@@ -29,11 +29,11 @@ fn recursive_bytes(
     let averages = if train.ema > 0.0 { 1.0 } else { 0.0 };
     // both sides of products, as the processor multiplies them
     let forms = 2.0 * network * operand_size(train, device);
-    let portions = train.batch.div_ceil(config.portion(device)).max(1);
+    let portions = train.batch.div_ceil(config.portion(device, true)).max(1);
     let gradients = portions.min(threads + portions.ilog2() as usize);
     let kept = 3.0 + averages + gradients as f64;
     let parameters = 4.0 * (network * kept + (all - network)) + forms;
-    let at_work = train.batch.min(config.portion(device).saturating_mul(threads));
+    let at_work = train.batch.min(config.portion(device, true).saturating_mul(threads));
     let states = 4.0 * (config.len() * config.hidden) as f64; // y and z, before and after
     let states = states * train.precision.on(device).size() as f64;
     parameters
@@ -75,6 +75,9 @@ pub(crate) fn check_memory(
         }
     };
     let gibibytes = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+    if device.kernels().place() != "cpu" {
+        return Ok(()); // GPUs do not say how much memory they have
+    }
     match memory_bytes() {
         Some(all) if needed > all => Err(Error::Recipe(format!(
             "training needs about {:.1} GiB, and this machine has {:.1} GiB: set a smaller train.batch{}, or a \

@@ -54,8 +54,8 @@ pub struct Progress {
 
 impl Progress {
     /// That of a run which has not taken a step.
-    pub(crate) fn start(data_digest: &str, place: String) -> Progress {
-        Progress { best_exact: -1.0, data_digest: data_digest.into(), place, ..Progress::default() }
+    pub(crate) fn start(data_digest: &str) -> Progress {
+        Progress { best_exact: -1.0, data_digest: data_digest.into(), ..Progress::default() }
     }
 }
 

@@ -78,7 +78,7 @@ pub struct Run<L = Trainer> {
     progress: Progress,
     augment: Augment,
     lock: Option<File>,
-    moved_from: Option<String>,
+    place: String, // where it computes
 }
 
 /// Keys that a resumed run may change: none of them changes what has been done so far.
@@ -192,11 +192,7 @@ impl<L: Learner> Run<L> {
     /// Puts the run where a checkpoint stands.
     fn go_to(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
         checkpoint.restore(&mut self.trainer)?;
-        let place = std::mem::take(&mut self.progress.place);
-        self.progress = Progress { place, ..checkpoint.progress.clone() };
-        let before = &checkpoint.progress.place;
-        self.moved_from =
-            (*before != self.progress.place && !before.is_empty()).then(|| before.clone());
+        self.progress = checkpoint.progress.clone();
         Ok(())
     }
 
@@ -204,7 +200,7 @@ impl<L: Learner> Run<L> {
     fn begin_anew(&mut self) -> Result<(), Error> {
         let device = self.trainer.core().model.device().clone();
         self.trainer = L::start(&self.recipe, &self.data, &device)?;
-        self.progress = Progress::start(&self.progress.data_digest, device.kernels().place());
+        self.progress = Progress::start(&self.progress.data_digest);
         Ok(())
     }
 
@@ -228,7 +224,7 @@ impl<L: Learner> Run<L> {
         check_memory(&recipe.model_for(&data), writer.as_ref(), &recipe.train, device)?;
         let (trained_on, validation) = split(&data, recipe.train.validation, recipe.seed)?;
         let trainer = L::start(&recipe, &data, device)?;
-        let progress = Progress::start(&data.digest(), device.kernels().place());
+        let progress = Progress::start(&data.digest());
         let folder = folder.to_owned();
         Ok(Run {
             folder,
@@ -240,7 +236,7 @@ impl<L: Learner> Run<L> {
             progress,
             augment,
             lock: None,
-            moved_from: None,
+            place: device.kernels().place(),
         })
     }
 
@@ -283,9 +279,15 @@ impl<L: Learner> Run<L> {
     }
 
     /// Where the checkpoint was computed that this run goes on from, if that was on another device: the bits of what
-    /// follows are not those of a run that stays.
+    /// follows are not those of a run that stays. `None` after the first step here.
     pub fn moved_from(&self) -> Option<&str> {
-        self.moved_from.as_deref()
+        let before = &self.progress.place;
+        (*before != self.place && !before.is_empty()).then_some(before)
+    }
+
+    /// Where it computes ([`Kernels::place`](trm_ops::Kernels::place)).
+    pub fn place(&self) -> &str {
+        &self.place
     }
 
     /// The model in training.

@@ -63,28 +63,39 @@ impl<L: Learner> Loop<'_, L> {
         let (augment, seed) = (self.run.augment.clone(), self.run.recipe.seed);
         let mut sampler = Sampler::new((&data, &groups), augment, seed, self.run.progress.drawn);
         let checkpoint_every = self.run.recipe.train.checkpoint_every;
-        self.validate_if_due()?; // where the run was stopped in a validation
         loop {
-            if let Some(ending) = self.run.ending() {
-                return Ok(ending);
-            }
-            let metrics = match self.step(&mut sampler) {
+            match self.round(&mut sampler, checkpoint_every) {
                 Err(fault @ (Error::NotFinite { .. } | Error::Device(_))) => {
-                    self.roll_back(fault)?;
-                    continue;
+                    self.roll_back(fault)?
                 }
-                metrics => metrics?,
-            };
-            let Progress { step, seconds, .. } = self.run.progress;
-            self.log.step(&metrics, self.run.recipe.train.batch, seconds)?;
-            (self.on)(Event::Step(&metrics));
-            self.validate_if_due()?;
-            if self.run.ending().is_none() && due(step, checkpoint_every) {
-                self.begin_checkpoint()?;
+                Ok(Some(ending)) => return Ok(ending),
+                Ok(None) => {}
+                Err(error) => return Err(error),
             }
-            let written = self.writer.poll()?;
-            self.written(written)?;
         }
+    }
+
+    /// A step with all that is due after it; how the run ends, if it does.
+    fn round(
+        &mut self,
+        sampler: &mut Sampler<'_>,
+        checkpoint_every: u64,
+    ) -> Result<Option<Ending>, Error> {
+        self.validate_if_due()?; // where the run was stopped in a validation
+        if let Some(ending) = self.run.ending() {
+            return Ok(Some(ending));
+        }
+        let metrics = self.step(sampler)?;
+        let Progress { step, seconds, .. } = self.run.progress;
+        self.log.step(&metrics, self.run.recipe.train.batch, seconds)?;
+        (self.on)(Event::Step(&metrics));
+        self.validate_if_due()?;
+        if self.run.ending().is_none() && due(step, checkpoint_every) {
+            self.begin_checkpoint()?;
+        }
+        let written = self.writer.poll()?;
+        self.written(written)?;
+        Ok(None)
     }
 
     /// One step of training, after which the run stands there; or none, and it stands where it did.
@@ -102,6 +113,7 @@ impl<L: Learner> Loop<'_, L> {
         }
         if let Ok(metrics) = &step {
             run.progress.step = metrics.step;
+            run.progress.place.clone_from(&run.place);
             run.progress.unvalidated = run.validates_at(metrics.step);
         }
         step
@@ -168,7 +180,10 @@ impl<L: Learner> Loop<'_, L> {
     /// Goes back to the last checkpoint, or the beginning, and on with examples not drawn yet; on a device that was
     /// lost, after it has started once more.
     fn roll_back(&mut self, fault: Error) -> Result<(), Error> {
-        self.finish_checkpoint()?;
+        match self.finish_checkpoint() {
+            Err(Error::Device(_)) => {} // what was being written is not there
+            finished => finished?,
+        }
         let run = &mut *self.run;
         let checkpoint = Checkpoint::open(&run.folder, None)?;
         if run.progress.rollbacks >= run.recipe.train.rollbacks {
@@ -181,6 +196,7 @@ impl<L: Learner> Loop<'_, L> {
         }
         if lost || checkpoint.is_none() {
             run.begin_anew()?; // nothing is left on a device that was lost
+            run.trainer.core_mut().stop = self.stop.clone();
         }
         if let Some(checkpoint) = &checkpoint {
             run.go_to(checkpoint)?;
@@ -223,7 +239,10 @@ impl<L: Learner> Run<L> {
             seconds: self.progress.seconds,
             rollbacks: self.progress.rollbacks,
             machine: Machine::this(),
-            device: self.progress.place.clone(),
+            device: match self.progress.place.as_str() {
+                "" => self.place.clone(), // no step yet
+                place => place.to_owned(),
+            },
             threads: model.device().threads(),
             weights: weight_digest(model)?,
         })

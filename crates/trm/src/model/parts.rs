@@ -9,11 +9,11 @@ use trm_ops::{DType, Device, Parameter, Tensor};
 impl Model {
     /// The state that every puzzle starts from, for a batch of `batch`.
     pub fn initial_state(&self, batch: usize, dtype: DType) -> State {
-        let shape = [batch, self.config.len(), self.config.hidden];
-        let zeros = Tensor::zeros(&self.device, &shape, dtype);
-        let mut state = State { y: zeros.clone(), z: zeros };
-        (0..batch).for_each(|row| self.reset(&mut state, row));
-        state
+        let zeros = Tensor::zeros(&self.device, &[1, self.config.len(), self.config.hidden], dtype);
+        let mut one = State { y: zeros.clone(), z: zeros };
+        self.reset(&mut one, 0);
+        let rows = vec![0; batch];
+        State { y: one.y.select_rows(&rows), z: one.z.select_rows(&rows) }
     }
 
     /// Puts one row of a state back to the start.

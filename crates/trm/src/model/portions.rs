@@ -6,11 +6,11 @@ use std::ops::Range;
 use trm_ops::{Device, Tape, Tensor};
 
 impl Config {
-    /// How many puzzles a device takes at a time.
-    pub fn portion(&self, device: &Device) -> usize {
+    /// How many puzzles a device takes at a time, with a gradient or without.
+    pub fn portion(&self, device: &Device, training: bool) -> usize {
         let (len, [_, by_mixing]) = (self.len(), self.kept_by_mixing());
         let of_token = (2 * self.inner(self.hidden)).max(7 * self.hidden);
-        device.portion(len, (of_token * len).max(by_mixing as usize))
+        device.portion(len, (of_token * len).max(by_mixing as usize), training)
     }
 }
 
@@ -24,7 +24,7 @@ impl Model {
     ) -> Step {
         let puzzles = question.puzzles.len();
         let portion =
-            self.config.portion(&self.device).min(puzzles.div_ceil(self.device.threads()));
+            self.config.portion(&self.device, false).min(puzzles.div_ceil(self.device.threads()));
         if puzzles <= portion {
             return self.whole_step(tape, question, state);
         }
