@@ -39,10 +39,6 @@ impl Kernels for Gpu {
         Some(self.peak_bytes(device))
     }
 
-    fn fastest(&self) -> DType {
-        DType::F32
-    }
-
     fn formats(&self) -> &[DType] {
         if self.f16 { &[DType::F32, DType::F16] } else { &[DType::F32] }
     }

@@ -83,20 +83,27 @@ pub trait Kernels: Any + Send + Sync {
     fn launches(&self) -> Vec<(String, Launches)> {
         Vec::new()
     }
-    /// Measures how many floating-point operations a second it does at best: multiply-adds in registers alone.
-    fn ceiling(&self, device: &Device, dtype: DType) -> f64;
+    /// Measures how many floating-point operations a second it does at best: multiply-adds in registers alone. NaN
+    /// where nobody measures it.
+    fn ceiling(&self, _: &Device, _: DType) -> f64 {
+        f64::NAN
+    }
     /// Measures how many bytes a second a copy reads and writes, where launches count their bytes.
     fn bandwidth(&self, _: &Device) -> Option<f64> {
         None
     }
     /// The number format that it multiplies fastest.
-    fn fastest(&self) -> DType;
+    fn fastest(&self) -> DType {
+        DType::F32
+    }
 
     /// The number formats that it stores, f32 first.
     fn formats(&self) -> &[DType];
     /// How many puzzles, of `len` tokens and with `widest` numbers in their largest tensor, it likes to take through
     /// a whole network at a time, with a gradient or without; at least 1.
-    fn portion(&self, len: usize, widest: usize, training: bool) -> usize;
+    fn portion(&self, _len: usize, _widest: usize, _training: bool) -> usize {
+        usize::MAX
+    }
     /// What decides the bits of results, beside their format: `cpu`, however many threads, or a GPU and its driver.
     fn place(&self) -> String {
         self.name()
@@ -274,7 +281,7 @@ pub trait Kernels: Any + Send + Sync {
     /// Backward.
     fn symbol_logits_backward(&self, d_out: &Tensor, symbols: usize) -> Tensor;
 
-    // ── several of them at once: the same bits, in one pass where that is faster ────────────────
+    // ── several of them at once, in one pass where that is faster: the same numbers, on a CPU the same bits ──
 
     /// [`Kernels::residual_norm`] of h and [`Kernels::linear`].
     fn residual_linear(&self, h: &Tensor, x: &Tensor, weight: &Parameter) -> Tensor {

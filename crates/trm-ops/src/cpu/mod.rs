@@ -15,6 +15,7 @@ mod math;
 mod memory;
 mod neighbours;
 mod norm;
+mod on_threads;
 mod panels;
 mod pool;
 mod rows;
@@ -35,24 +36,11 @@ use crate::ops::units::{KINDS, Units};
 use crate::{Adam, AdamRule, Axis, DType, Device, Parameter, Tensor};
 use half::bf16;
 use memory::dispatch;
-use panels::{dispatch_format, times};
+use on_threads::{in_format, on};
+use panels::times;
 pub(crate) use pool::Cpu;
 use std::borrow::Cow;
 use std::ops::Range;
-
-/// Runs a kernel on the threads of the device, with the element type `$t` of a dtype.
-macro_rules! on {
-    ($cpu:expr, $dtype:expr, $t:ident => $body:expr) => {
-        $cpu.install(|| dispatch!($dtype, $t => $body))
-    };
-}
-
-/// The same with the format in which this processor multiplies the dtype.
-macro_rules! in_format {
-    ($cpu:expr, $dtype:expr, $f:ident => $body:expr) => {
-        $cpu.install(|| dispatch_format!($dtype, $f => $body))
-    };
-}
 
 impl Kernels for Cpu {
     fn name(&self) -> String {

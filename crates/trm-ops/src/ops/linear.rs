@@ -17,7 +17,8 @@ impl Tape {
     }
 
     /// `rms_norm(h + x · Wᵀ)` over features: the same as [`Tape::residual_norm`] of
-    /// [`Tape::linear`], bit for bit, in one pass where that is faster.
+    /// [`Tape::linear`], in one pass where that is faster;
+    /// on a CPU bit for bit.
     ///
     /// # Shapes
     /// h, output `[B, L, N]`; x `[B, L, K]`, weight `[N, K]`.

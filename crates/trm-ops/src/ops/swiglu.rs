@@ -22,7 +22,8 @@ impl Tape {
     }
 
     /// `rms_norm(x + swiglu(x))` over features: the same as [`Tape::residual_norm`] of
-    /// [`Tape::swiglu`], bit for bit, in one pass where that is faster.
+    /// [`Tape::swiglu`], in one pass where that is faster;
+    /// on a CPU bit for bit.
     ///
     /// # Shapes
     /// As for [`Tape::swiglu`], x `[B, L, D]`.

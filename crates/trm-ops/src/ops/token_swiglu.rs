@@ -23,7 +23,8 @@ impl Tape {
     }
 
     /// `rms_norm(h + token_swiglu(h))` over tokens: the same as [`Tape::residual_norm`] of
-    /// [`Tape::token_swiglu`], bit for bit, in one pass where that is faster.
+    /// [`Tape::token_swiglu`], in one pass where that is faster;
+    /// on a CPU bit for bit.
     ///
     /// # Shapes
     /// As for [`Tape::token_swiglu`].

@@ -32,21 +32,8 @@ impl Kernels for Plain {
         Memory::default()
     }
 
-    fn fastest(&self) -> DType {
-        DType::F32
-    }
-
-    /// Nobody asks how fast it is.
-    fn ceiling(&self, _: &Device, _: DType) -> f64 {
-        f64::NAN
-    }
-
     fn formats(&self) -> &[DType] {
         &[DType::F32, DType::Bf16, DType::F16]
-    }
-
-    fn portion(&self, _: usize, _: usize, _: bool) -> usize {
-        usize::MAX
     }
 
     fn upload(&self, device: &Device, shape: &[usize], dtype: DType, values: &[f32]) -> Tensor {

@@ -74,7 +74,7 @@ pub struct TrainConfig {
     pub keep: usize,
     /// Checkpoints at multiples of this many steps are kept as well; 0 for none.
     pub keep_every: u64,
-    /// How often a step that is not finite may be undone: the run goes back to its last checkpoint
+    /// How often a step that is not finite, or a lost device, may be undone: the run goes back to its last checkpoint
     /// and on from there with other examples. 0 to stop at once.
     pub rollbacks: u64,
 }

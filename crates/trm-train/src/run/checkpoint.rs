@@ -43,7 +43,7 @@ pub struct Progress {
     /// Whether the validation of this step is still to be done: the run was stopped in it.
     #[serde(default)]
     pub unvalidated: bool,
-    /// Times that the run went back because a step was not finite.
+    /// Times that the run went back: a step was not finite, or the device was lost.
     pub rollbacks: u64,
     /// Where the last step was computed ([`Kernels::place`](trm_ops::Kernels::place)).
     #[serde(default)]

@@ -43,7 +43,7 @@ pub enum Event<'a> {
     },
     /// A checkpoint was written.
     Checkpoint(&'a Path),
-    /// A step was not finite, and the run has gone back to an earlier one.
+    /// A step was not finite, or the device was lost, and the run has gone back to an earlier step.
     RolledBack {
         /// To this step.
         step: u64,

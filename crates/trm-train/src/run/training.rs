@@ -34,7 +34,7 @@ impl<L: Learner> Run<L> {
     /// then counts as not taken; either way the last state is on disk.
     ///
     /// # Errors
-    /// If a step is not finite and may not be undone (`train.rollbacks`), or the operating system
+    /// If a step is not finite or the device is lost, and that may not be undone (`train.rollbacks`), or the operating system
     /// refuses to write. The last checkpoint is then there to resume from.
     pub fn train(&mut self, stop: &Stop, on: &mut dyn FnMut(Event<'_>)) -> Result<Ending, Error> {
         let log = Log::open(&self.folder, &self.progress)?;
