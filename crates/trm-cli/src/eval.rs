@@ -291,10 +291,11 @@ fn print(
         percent(evaluation.calibration_error())
     );
     out!(
-        "split {}, {} supervision steps, one rollout per puzzle, {} activations",
+        "split {}, {} supervision steps, one rollout per puzzle, {} activations on {}",
         arguments.split,
         evaluation.steps.len(),
-        arguments.precision.chosen(model.device())
+        arguments.precision.chosen(model.device()),
+        model.device().kernels().place()
     );
     print_digests(data, model)
 }

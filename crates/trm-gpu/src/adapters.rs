@@ -93,6 +93,11 @@ impl Adapter {
         self.raw.limits().max_compute_workgroup_storage_size
     }
 
+    /// The most threads that a group can have.
+    pub fn group_limit(&self) -> u32 {
+        self.raw.limits().max_compute_invocations_per_workgroup
+    }
+
     pub(crate) fn open(&self) -> Result<(wgpu::Device, wgpu::Queue), DeviceError> {
         let wanted = wgpu::DeviceDescriptor {
             label: Some("trm"),

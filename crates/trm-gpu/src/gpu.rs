@@ -102,7 +102,7 @@ impl Gpu {
             adapter: adapter.identity(),
             limits,
             alignment: u64::from(adapter.raw.limits().min_storage_buffer_offset_alignment),
-            sizes: limits.class.sizes(adapter.shared_limit()),
+            sizes: limits.class.sizes(adapter),
             f16: adapter.has_f16(),
             opened: RwLock::new(Arc::new(Opened::new(adapter, limits)?)),
             launches: Mutex::default(),

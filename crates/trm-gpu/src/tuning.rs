@@ -2,6 +2,9 @@
 
 use crate::Adapter;
 
+/// Threads of the largest groups; every Vulkan has 128, which is enough for the other classes.
+const MOST: u32 = 256;
+
 /// What kind of device it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -34,7 +37,7 @@ pub(crate) struct Sizes {
 
 impl Class {
     pub(crate) fn of(adapter: &Adapter) -> Class {
-        match (adapter.is_software(), adapter.is_discrete()) {
+        match (adapter.is_software(), adapter.is_discrete() && adapter.group_limit() >= MOST) {
             (true, _) => Class::Software,
             (_, true) => Class::Discrete,
             (_, false) => Class::Integrated,
@@ -43,8 +46,9 @@ impl Class {
 
     /// The table. Those of software are measured (docs/GPU.md); what real GPUs like best is not yet: their numbers are
     /// those of textbooks.
-    pub(crate) fn sizes(self, shared: u32) -> Sizes {
-        let (most, shared) = (256, shared.min(32 << 10) as usize);
+    pub(crate) fn sizes(self, adapter: &Adapter) -> Sizes {
+        let most = adapter.group_limit().min(MOST) as usize;
+        let shared = adapter.shared_limit().min(32 << 10) as usize;
         let depth = 16;
         match self {
             Class::Discrete => {
