@@ -138,7 +138,9 @@ fn describe<L: Learner>(run: &Run<L>) {
             bytes(more)
         ),
     }
-    if let Some(free) = available_bytes().filter(|free| *free < needed + written) {
+    if let Some(free) =
+        available_bytes().filter(|free| model.device().is_cpu() && *free < needed + written)
+    {
         note!(
             "warning: only {} are free: set a smaller train.batch{}",
             bytes(free),

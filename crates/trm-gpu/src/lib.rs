@@ -12,7 +12,7 @@
 //!
 //! # How it works
 //! An operation is one launch, or a few, of a program in `wgsl/`. Launches are recorded into one compute pass; it
-//! begins to run when somebody reads, or after some hundred launches. Nothing is read back in between. Buffers are
+//! begins to run when somebody reads or sends values, or after some hundred launches. Nothing is read back in between. Buffers are
 //! used again as soon as their tensors are dropped: the queue runs what was recorded in its order.
 //!
 //! # Determinism

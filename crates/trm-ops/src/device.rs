@@ -137,6 +137,11 @@ impl Device {
         &*self.0.kernels
     }
 
+    /// Whether it is the processor, whose memory is the machine's.
+    pub fn is_cpu(&self) -> bool {
+        self.as_cpu().is_some()
+    }
+
     /// The kernels of a CPU, if it is one.
     pub(crate) fn as_cpu(&self) -> Option<&Cpu> {
         (self.kernels() as &dyn Any).downcast_ref()

@@ -15,3 +15,8 @@ mod updates;
 mod values;
 
 pub(crate) use attention::Keys;
+
+/// B, L, D.
+fn dims(x: &trm_ops::Tensor) -> [usize; 3] {
+    x.shape().try_into().unwrap_or_else(|_| panic!("{:?} is not [B, L, D]", x.shape()))
+}

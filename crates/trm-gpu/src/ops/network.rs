@@ -1,5 +1,6 @@
 //! Linear and gated layers.
 
+use super::dims;
 use super::product::{Axis as Lines, Follow};
 use crate::gpu::Gpu;
 use crate::job::{each, whole};
@@ -168,8 +169,4 @@ fn matrix(parameter: &Parameter) -> [usize; 2] {
         .shape()
         .try_into()
         .unwrap_or_else(|_| panic!("{} is not a matrix", parameter.name()))
-}
-
-fn dims(x: &Tensor) -> [usize; 3] {
-    x.shape().try_into().expect("[B, L, D]")
 }

@@ -1,5 +1,6 @@
 //! Products of matrices: where their numbers lie, and what follows while sums are in registers.
 
+use super::dims;
 use crate::gpu::Gpu;
 use crate::job::{Operand, each, list, whole, window};
 use crate::programs::{Program, source};
@@ -282,8 +283,4 @@ impl Gpu {
             self.join(&partial, parts, sum, started);
         });
     }
-}
-
-fn dims(x: &Tensor) -> [usize; 3] {
-    x.shape().try_into().expect("[B, L, D]")
 }

@@ -239,8 +239,7 @@ fn time<N: Network>(
     answer: impl Fn(&Arc<N>, &Dataset) -> Result<(), Error>,
 ) -> Result<(f64, usize), Error> {
     // a device of its own, so that nothing but this model is in its memory
-    let on_cpu = model.device().kernels().place() == "cpu";
-    let device = Device::cpu(if on_cpu { model.device().threads() } else { 0 });
+    let device = Device::cpu(if model.device().is_cpu() { model.device().threads() } else { 0 });
     let weights = model.to_safetensors(DType::F32)?;
     let model = Arc::new(N::from_safetensors(model.config(), &device, &weights)?);
     let mut times = Vec::new();

@@ -75,7 +75,7 @@ pub(crate) fn check_memory(
         }
     };
     let gibibytes = |bytes: u64| bytes as f64 / f64::from(1 << 30);
-    if device.kernels().place() != "cpu" {
+    if !device.is_cpu() {
         return Ok(()); // GPUs do not say how much memory they have
     }
     match memory_bytes() {

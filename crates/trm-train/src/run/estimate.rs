@@ -28,7 +28,7 @@ impl<L: Learner> Run<L> {
             let groups = (&*self.data, &*self.trained_on);
             let mut sampler = Sampler::new(groups, self.augment.clone(), self.recipe.seed, 0);
             let mut took = step(&mut learner, &mut sampler)?;
-            if self.place != "cpu" {
+            if !device.is_cpu() {
                 took = step(&mut learner, &mut sampler)?; // the first one compiles its programs
             }
             if took >= TELLING || rows == batch {
