@@ -1,9 +1,11 @@
 //! Runs on a GPU: the same bits twice and after a stop, moved from and to the CPU, and on after the device was lost.
 
 use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 use trm::Network;
 use trm_data::{Dataset, Generated, Kind, generate_sudoku};
-use trm_gpu::{Adapter, lose, open};
+use trm_gpu::{Adapter, open};
 use trm_ops::{DType, Device, Stop};
 use trm_puzzles::sudoku::{Givens, Shape};
 use trm_train::{Ending, Event, Recipe, Run, Trainer};
@@ -51,6 +53,16 @@ fn create(folder: &Path, device: &Device) -> Run {
 
 fn weights(run: &Run) -> Vec<u8> {
     run.trainer().averaged_model().to_safetensors(DType::F32).unwrap()
+}
+
+/// Loses the device of a run, once the checkpoint of its third step, which is written beside the training, is there.
+fn lose(device: &Device, run: &Path) {
+    let began = Instant::now();
+    while !run.join("checkpoints/step-3").exists() {
+        assert!(began.elapsed() < Duration::from_secs(120), "no checkpoint");
+        sleep(Duration::from_millis(1));
+    }
+    trm_gpu::lose(device);
 }
 
 /// Trains, stopped by a person after so many steps.
@@ -111,7 +123,7 @@ fn a_run_goes_on_after_its_device_was_lost() {
     let mut run = create(folder.path(), &device);
     let mut told = Vec::new();
     let mut hear = |event: Event<'_>| match event {
-        Event::Step(metrics) if metrics.step == 5 && told.is_empty() => lose(&device),
+        Event::Step(metrics) if metrics.step == 5 && told.is_empty() => lose(&device, folder.path()),
         Event::RolledBack { step, fault } => told.push((step, fault.to_string())),
         _ => {}
     };
@@ -131,7 +143,7 @@ fn a_device_lost_before_a_validation_costs_steps_and_a_stop_is_still_heard() {
     let mut hear = |event: Event<'_>| match event {
         Event::Step(metrics) if metrics.step == 5 && !lost => {
             lost = true;
-            lose(&device); // the validation of this step meets it
+            lose(&device, folder.path()); // the validation of this step meets it
         }
         Event::RolledBack { step, .. } => undone = Some(step),
         Event::Step(metrics) if metrics.step == 5 => stop.request(),
@@ -172,7 +184,7 @@ fn without_rollbacks_a_lost_device_names_the_checkpoint() {
     run.recipe.train.rollbacks = 0;
     let mut hear = |event: Event<'_>| {
         if matches!(event, Event::Step(metrics) if metrics.step == 5) {
-            lose(&device);
+            lose(&device, folder.path());
         }
     };
     let error = run.train(&Stop::default(), &mut hear).unwrap_err();
