@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use trm_ops::DeviceError;
 use trm_puzzles::RefereeError;
+use trm_team::{Fault, Team};
 
 /// Anything that data, files, downloads, training or evaluation can refuse.
 #[derive(Debug, Error)]
@@ -43,6 +44,9 @@ pub enum Error {
     /// Something outside of this program failed, such as a server.
     #[error("{0}")]
     Failed(String),
+    /// A process of a team cannot go on, and so none of them does; all have this error.
+    #[error(transparent)]
+    Team(#[from] Fault),
     /// Somebody asked to stop.
     #[error("stopped before the end")]
     Stopped,
@@ -113,6 +117,19 @@ impl Error {
         }
     }
 
+    /// A result once all processes of a team have theirs.
+    ///
+    /// # Errors
+    /// That of the first process that has none, on all of them.
+    pub fn on_all<T>(team: &Team, result: Result<T, Error>) -> Result<T, Error> {
+        if team.size() == 1 {
+            return result;
+        }
+        let said = result.as_ref().err().map(|error| (error.to_string(), error.is_misuse()));
+        team.agree(said.as_ref().map(|(message, misuse)| (&message[..], *misuse)))?;
+        result
+    }
+
     /// Whether the user asked for something that cannot be (exit code 2) rather than something
     /// having failed (exit code 1).
     pub fn is_misuse(&self) -> bool {
@@ -122,6 +139,7 @@ impl Error {
             | Error::Device(_)
             | Error::Failed(_)
             | Error::Stopped => false,
+            Error::Team(fault) => fault.misuse,
             Error::File { .. }
             | Error::Recipe(_)
             | Error::Mismatch(_)

@@ -29,17 +29,19 @@ mod run;
 pub use evaluate::score::Score;
 pub use evaluate::validity::Validity;
 pub use evaluate::{
-    Bin, EvalOptions, Evaluation, Outputs, StepScore, check_fit, evaluate, evaluate_until, fit,
+    Bin, EvalOptions, Evaluation, Outputs, StepScore, check_fit, evaluate, evaluate_in_team,
+    evaluate_until, fit,
 };
 pub use learners::autoregressive::{
     AutoregressiveTrainer, OpenCells, check_fit_autoregressive, evaluate_autoregressive,
-    write_answers, write_some,
+    evaluate_autoregressive_in_team, write_answers, write_some,
 };
 pub use learners::carry::{Carry, Halting};
 pub use learners::memory::{available_bytes, checkpoint_bytes, training_bytes};
 pub use learners::metrics::StepMetrics;
 pub use learners::schedule::Schedule;
 pub use learners::train::Trainer;
+pub use learners::workers::Workers;
 pub use learners::{Core, Learner};
 pub use recipe::{
     Changes, LikelihoodKind, OptimizerKind, Precision, Recipe, Said, TrainConfig, free_folder,

@@ -123,7 +123,9 @@ fn a_run_goes_on_after_its_device_was_lost() {
     let mut run = create(folder.path(), &device);
     let mut told = Vec::new();
     let mut hear = |event: Event<'_>| match event {
-        Event::Step(metrics) if metrics.step == 5 && told.is_empty() => lose(&device, folder.path()),
+        Event::Step(metrics) if metrics.step == 5 && told.is_empty() => {
+            lose(&device, folder.path())
+        }
         Event::RolledBack { step, fault } => told.push((step, fault.to_string())),
         _ => {}
     };

@@ -43,6 +43,11 @@ impl<'d> Sampler<'d> {
         self.drawn
     }
 
+    /// Goes to the place where so many have been drawn.
+    pub fn seek(&mut self, drawn: u64) {
+        self.drawn = drawn;
+    }
+
     /// The next example.
     pub fn draw(&mut self) -> Example {
         let groups = self.groups.len() as u64;

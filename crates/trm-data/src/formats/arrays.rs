@@ -2,6 +2,7 @@
 
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::OnceLock;
 use trm_ops::{DType, Device, DeviceError, Tensor};
 
@@ -125,14 +126,38 @@ impl Reader<'_> {
     /// # Errors
     /// If there is none of this name, or it has other sizes or values that are not finite.
     pub fn tensor(&self, name: &str, like: &Tensor) -> Result<Tensor, String> {
+        self.part(name, like, (like.len(), 0..like.len()))
+    }
+
+    /// Some rows of a tensor that has so many: they have the shape and dtype of `like`.
+    ///
+    /// # Errors
+    /// As [`Reader::tensor`].
+    pub fn rows(
+        &self,
+        name: &str,
+        like: &Tensor,
+        (all, rows): (usize, Range<usize>),
+    ) -> Result<Tensor, String> {
+        let of_row = like.len() / rows.len().max(1);
+        self.part(name, like, (all * of_row, rows.start * of_row..rows.end * of_row))
+    }
+
+    fn part(
+        &self,
+        name: &str,
+        like: &Tensor,
+        (len, part): (usize, Range<usize>),
+    ) -> Result<Tensor, String> {
         let values = self.values(name)?;
-        if values.len() != like.len() {
-            return Err(format!("{name} has {} values, not {}", values.len(), like.len()));
+        if values.len() != len {
+            return Err(format!("{name} has {} values, not {len}", values.len()));
         }
+        let values = &values[part];
         if values.iter().any(|x| !x.is_finite()) {
             return Err(format!("{name} contains a NaN or an infinity"));
         }
-        let tensor = Tensor::from_f32(&self.device, like.shape(), &values);
+        let tensor = Tensor::from_f32(&self.device, like.shape(), values);
         Ok(if like.dtype() == DType::F32 { tensor } else { tensor.to_dtype(like.dtype()) })
     }
 }

@@ -5,14 +5,15 @@ pub(crate) mod tally;
 pub(crate) mod validity;
 
 use crate::Error;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use std::sync::Arc;
 use std::time::Instant;
 use tally::Tally;
-use trm::{Limits, Model, Question, Solver};
+use trm::{Limits, Model, Question, Solver, Thought};
 use trm_data::{Dataset, Metadata};
 use trm_ops::{DType, Stop};
 use trm_puzzles::Domain;
+use trm_team::Team;
 use validity::Validity;
 
 /// How to evaluate.
@@ -63,7 +64,7 @@ pub struct Evaluation {
 }
 
 /// Scores by a number of supervision steps.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct StepScore {
     /// Puzzles that are right in every cell.
     pub exact: usize,
@@ -203,10 +204,25 @@ pub fn evaluate_until(
     stop: &Stop,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Evaluation, Error> {
+    evaluate_in_team(model, data, options, (&Team::alone(), stop), progress)
+}
+
+/// [`evaluate_until`], the puzzles shared by a team: all its processes get the result, and it does not depend on how
+/// many they are. `progress` hears of those of this process.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_in_team(
+    model: &Arc<Model>,
+    data: &Dataset,
+    options: EvalOptions,
+    (team, stop): (&Team, &Stop),
+    progress: &mut dyn FnMut(usize),
+) -> Result<Evaluation, Error> {
     check_fit(model, data)?;
     let EvalOptions { steps, batch, halt, dtype, .. } = options;
-    let identifiers = data.example_identifiers();
-    let question = Question { tokens: &data.inputs, puzzles: &identifiers };
+    let (identifiers, part) = (data.example_identifiers(), team.part(data.len()));
+    let question = Question { tokens: &data.inputs, puzzles: &identifiers }.rows(part.clone());
     let mut tally = Tally::new(options, data);
     let mut done = 0;
     let started = Instant::now();
@@ -217,11 +233,12 @@ pub fn evaluate_until(
             Err(trm::Error::Stopped) => break,
             thought => thought?,
         };
-        tally.add(&thought);
+        tally.add(&Thought { puzzle: part.start + thought.puzzle, ..thought });
         if thought.last {
             done += 1;
             progress(done);
         }
     }
-    Ok(Evaluation { seconds: started.elapsed().as_secs_f64(), ..tally.finish()? })
+    let evaluation = tally.finish(team, stop)?;
+    Ok(Evaluation { seconds: started.elapsed().as_secs_f64(), ..evaluation })
 }

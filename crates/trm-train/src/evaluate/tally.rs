@@ -4,9 +4,12 @@ use crate::Error;
 use crate::evaluate::score::Score;
 use crate::evaluate::validity::Validity;
 use crate::evaluate::{Bin, EvalOptions, Evaluation, Outputs, StepScore};
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use trm::Thought;
 use trm_data::Dataset;
+use trm_ops::Stop;
+use trm_team::Team;
 
 /// Sums over the puzzles that are done. They end in an order that depends on the batch; what is kept by puzzle is
 /// summed in the order of the data set, so that the result does not.
@@ -27,7 +30,7 @@ struct Mark {
 }
 
 /// What is kept of a puzzle.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Done {
     /// The first step at which the model was sure, from 1.
     first_halt: Option<usize>,
@@ -106,11 +109,44 @@ impl<'d> Tally<'d> {
         outputs.halt_logits[puzzle] = thought.halt_logit;
     }
 
-    /// From sums to means over the puzzles that are done, and what the judge says of them.
+    /// Adds what the other processes of a team have, and they what this one has; a stop of one is one of all.
+    fn join(&mut self, team: &Team, stop: &Stop) {
+        let done = self.done.iter_mut().enumerate();
+        let done = done.filter_map(|(puzzle, done)| Some((puzzle, done.take()?))).collect();
+        let steps = std::mem::take(&mut self.evaluation.steps);
+        let own = Part { stopped: stop.is_requested(), steps, done };
+        let own = serde_json::to_vec(&own).expect("sums are JSON");
+        for part in team.gather(&own) {
+            let part: Part = serde_json::from_slice(&part).expect("sums of another process");
+            if part.stopped {
+                stop.request();
+            }
+            let sums = &mut self.evaluation.steps;
+            sums.resize_with(part.steps.len(), StepScore::default);
+            for (sum, of_part) in sums.iter_mut().zip(part.steps) {
+                sum.exact += of_part.exact;
+                sum.cells += of_part.cells;
+                sum.halted += of_part.halted;
+                sum.halted_exact += of_part.halted_exact;
+            }
+            part.done.into_iter().for_each(|(puzzle, done)| self.done[puzzle] = Some(done));
+        }
+        if let Some(Outputs { logits, answers, halt_logits }) = &mut self.evaluation.outputs {
+            let puzzles = halt_logits.len();
+            share(team, logits, puzzles);
+            share(team, answers, puzzles);
+            share(team, halt_logits, puzzles);
+        }
+    }
+
+    /// From sums to means over the puzzles that are done, of all processes of a team, and what the judge says of them.
     ///
     /// # Errors
     /// If it does not.
-    pub(crate) fn finish(self) -> Result<Evaluation, Error> {
+    pub(crate) fn finish(mut self, team: &Team, stop: &Stop) -> Result<Evaluation, Error> {
+        if team.size() > 1 {
+            self.join(team, stop);
+        }
         let Tally { data, mut evaluation, mut done, .. } = self;
         let answers = done.iter_mut().enumerate();
         let answers: Vec<(usize, Vec<u8>)> =
@@ -139,6 +175,23 @@ impl<'d> Tally<'d> {
         }
         Ok(evaluation)
     }
+}
+
+/// What a process has of an evaluation.
+#[derive(Serialize, Deserialize)]
+struct Part {
+    stopped: bool,
+    /// Sums by steps.
+    steps: Vec<StepScore>,
+    done: Vec<(usize, Done)>,
+}
+
+/// Values by puzzles, of which every process has those of its part, with those of all.
+fn share<T: bytemuck::Pod>(team: &Team, values: &mut Vec<T>, puzzles: usize) {
+    let (of_puzzle, part) = (values.len() / puzzles.max(1), team.part(puzzles));
+    let own = &values[part.start * of_puzzle..part.end * of_puzzle];
+    let all = team.gather(bytemuck::cast_slice(own)).concat();
+    *values = bytemuck::pod_collect_to_vec(&all);
 }
 
 /// Mean cross-entropy of the labelled cells of a puzzle; `None` without logits.

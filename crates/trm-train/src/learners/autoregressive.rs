@@ -5,8 +5,10 @@ use crate::evaluate::tally::Tally;
 use crate::evaluate::{EvalOptions, Evaluation, check_sizes};
 use crate::learners::memory::autoregressive_bytes;
 use crate::learners::metrics::StepMetrics;
+use crate::learners::workers::{Shared, Workers};
 use crate::learners::{Core, Learner, first_weights, mean, mean_of_rows};
 use crate::recipe::{Recipe, TrainConfig};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,6 +19,7 @@ use trm::{
 use trm_data::{Dataset, Example, Reader, Stored, load_autoregressive};
 use trm_ops::{Device, Stop, Tape, Tensor};
 use trm_puzzles::Domain;
+use trm_team::Team;
 
 /// An autoregressive model in training.
 pub struct AutoregressiveTrainer {
@@ -147,14 +150,21 @@ impl Learner for AutoregressiveTrainer {
     fn start(
         recipe: &Recipe,
         data: &Dataset,
-        device: &Device,
+        Workers { device, team }: &Workers,
     ) -> Result<AutoregressiveTrainer, Error> {
+        if team.size() > 1 {
+            let message =
+                "an autoregressive model takes its batch at once: train it in one process";
+            return Err(Error::Recipe(message.into()));
+        }
         let config = recipe.autoregressive_for(data).unwrap_or_default();
         let (new, load) = (Autoregressive::new, load_autoregressive);
         let model = first_weights(recipe, &config, device, new, load)?;
         let cells = OpenCells::of(&config)?;
         cells.check(data)?;
-        Ok(AutoregressiveTrainer { core: Core::new(model, &recipe.train, recipe.seed), cells })
+        let batch = Shared::new(team, recipe.train.batch, 1)?;
+        let core = Core::new(model, &recipe.train, recipe.seed, batch);
+        Ok(AutoregressiveTrainer { core, cells })
     }
 
     fn step(&mut self, fresh: &mut dyn FnMut(usize) -> Example) -> Result<StepMetrics, Error> {
@@ -163,7 +173,7 @@ impl Learner for AutoregressiveTrainer {
         let lesson = self.lesson(&examples);
         let tape = self.core.tape();
         let Pass { logits, loss } = self.forward(&tape, &lesson);
-        let lm_loss = mean(&loss)?;
+        let lm_loss = mean(loss.to_f32_vec()?.into_iter());
         if !lm_loss.is_finite() && !self.core.stop.is_requested() {
             return Err(self.fault("loss", &lesson));
         }
@@ -188,8 +198,12 @@ impl Learner for AutoregressiveTrainer {
 
     fn forget(&mut self) {}
 
-    fn store(&self) -> Vec<(String, Stored)> {
-        Vec::new()
+    fn store(&self) -> Result<Vec<(String, Stored)>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn waiting(&self) -> Vec<usize> {
+        (0..self.core.config.batch).collect()
     }
 
     fn restore(&mut self, _: &Reader<'_>) -> Result<(), String> {
@@ -200,9 +214,10 @@ impl Learner for AutoregressiveTrainer {
         model: &Arc<Autoregressive>,
         data: &Dataset,
         options: EvalOptions,
-        stop: &Stop,
+        (team, stop): (&Team, &Stop),
     ) -> Result<Evaluation, Error> {
-        let evaluation = evaluate_autoregressive(model, data, options, stop, &mut |_| ())?;
+        let evaluation =
+            evaluate_autoregressive_in_team(model, data, options, (team, stop), &mut |_| ())?;
         if stop.is_requested() { Err(Error::Stopped) } else { Ok(evaluation) }
     }
 
@@ -240,15 +255,32 @@ pub fn evaluate_autoregressive(
     stop: &Stop,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Evaluation, Error> {
+    evaluate_autoregressive_in_team(model, data, options, (&Team::alone(), stop), progress)
+}
+
+/// [`evaluate_autoregressive`], the puzzles shared by a team; all its processes get the result.
+///
+/// # Errors
+/// As [`evaluate_autoregressive`].
+pub fn evaluate_autoregressive_in_team(
+    model: &Autoregressive,
+    data: &Dataset,
+    options: EvalOptions,
+    (team, stop): (&Team, &Stop),
+    progress: &mut dyn FnMut(usize),
+) -> Result<Evaluation, Error> {
     let started = Instant::now();
     let options = EvalOptions { steps: 1, halt: None, keep_outputs: false, ..options };
     let mut tally = Tally::new(options, data);
-    let how = (Sampling::Greedy, options.batch);
-    write_until(model, data, how, stop, &mut |puzzle, answer, written| {
+    let (how, part) = ((Sampling::Greedy, options.batch), team.part(data.len()));
+    let mut done = 0;
+    write_until(model, (data, part), how, stop, &mut |puzzle, answer, written| {
         tally.add(&thought(puzzle, answer, written));
-        progress(puzzle + 1);
+        done += 1;
+        progress(done);
     })?;
-    Ok(Evaluation { seconds: started.elapsed().as_secs_f64(), ..tally.finish()? })
+    let evaluation = tally.finish(team, stop)?;
+    Ok(Evaluation { seconds: started.elapsed().as_secs_f64(), ..evaluation })
 }
 
 fn thought(puzzle: usize, answer: Vec<u8>, written: &Written) -> Thought {
@@ -278,13 +310,13 @@ pub fn write_answers(
     batch: usize,
     take: &mut dyn FnMut(usize, Vec<u8>, &Written),
 ) -> Result<(), Error> {
-    write_until(model, data, (sampling, batch), &Stop::default(), take)
+    write_until(model, (data, 0..data.len()), (sampling, batch), &Stop::default(), take)
 }
 
-/// [`write_answers`], some at a time until `stop` is requested.
+/// [`write_answers`] to a part of the questions, some at a time until `stop` is requested.
 fn write_until(
     model: &Autoregressive,
-    data: &Dataset,
+    (data, part): (&Dataset, Range<usize>),
     (sampling, batch): (Sampling, usize),
     stop: &Stop,
     take: &mut dyn FnMut(usize, Vec<u8>, &Written),
@@ -292,8 +324,8 @@ fn write_until(
     let config = model.config();
     check_fit_autoregressive(model, data)?;
     let open = OpenCells::of(config)?;
-    let mut puzzle = 0;
-    for questions in data.questions().chunks(batch.max(1)) {
+    let mut puzzle = part.start;
+    for questions in data.questions()[part].chunks(batch.max(1)) {
         if stop.is_requested() {
             break;
         }

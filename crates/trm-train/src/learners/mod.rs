@@ -7,6 +7,7 @@ pub(crate) mod metrics;
 mod optimizer;
 pub(crate) mod schedule;
 pub(crate) mod train;
+pub(crate) mod workers;
 
 use crate::Error;
 use crate::evaluate::{EvalOptions, Evaluation};
@@ -22,6 +23,8 @@ use trm_data::public::{PUZZLE_EMBEDDING, named, resize};
 use trm_data::torch::to_safetensors;
 use trm_data::{Dataset, Example, Purpose, Reader, Stored, stream};
 use trm_ops::{Device, FaultFinder, Gradients, Stop, Tape, Tensor, lerp};
+use trm_team::Team;
+use workers::{Shared, Workers};
 
 /// What a [`Run`](crate::Run) trains: a network and its way of learning.
 pub trait Learner: Sized {
@@ -32,14 +35,17 @@ pub trait Learner: Sized {
     ///
     /// # Errors
     /// If recipe and data do not fit, or the weights to begin with cannot be read.
-    fn start(recipe: &Recipe, data: &Dataset, device: &Device) -> Result<Self, Error>;
+    fn start(recipe: &Recipe, data: &Dataset, workers: &Workers) -> Result<Self, Error>;
 
-    /// One optimiser step. `fresh` gives the example of a row that waits for one.
+    /// The rows of the batch that wait for an example, in order: those of all processes.
+    fn waiting(&self) -> Vec<usize>;
+
+    /// One optimiser step. `fresh` gives the example of a row of this process that waits for one.
     ///
     /// # Errors
     /// If the loss, the gradient or the updated weights are not finite; the first operation that
     /// failed is named. The learner must not be used any more then; [`Run`](crate::Run) restores a checkpoint.
-    /// [`Error::Stopped`] if [`Core::stop`] was requested; the learner is then where it was before the step.
+    /// [`Error::Stopped`] if [`Core::stop`] was requested, on any process; the learner is then where it was before the step.
     fn step(&mut self, fresh: &mut dyn FnMut(usize) -> Example) -> Result<StepMetrics, Error>;
 
     /// What it shares with all others.
@@ -51,15 +57,18 @@ pub trait Learner: Sized {
     /// Forgets what it was at: every row waits for a fresh example.
     fn forget(&mut self);
 
-    /// What its next step depends on beside the core, by name.
+    /// What its next step depends on beside the core, by name. All processes are asked at once; rank 0 gets that of all.
+    ///
+    /// # Errors
+    /// If the device is lost.
     #[doc(hidden)]
-    fn store(&self) -> Vec<(String, Stored)>;
+    fn store(&self) -> Result<Vec<(String, Stored)>, Error>;
 
     /// Takes back what [`Learner::store`] gave.
     #[doc(hidden)]
     fn restore(&mut self, reader: &Reader<'_>) -> Result<(), String>;
 
-    /// Measures a network.
+    /// Measures a network; the processes of a team share the puzzles, and all get the result.
     ///
     /// # Errors
     /// If the data do not fit it, or [`Error::Stopped`].
@@ -67,7 +76,7 @@ pub trait Learner: Sized {
         network: &Arc<Self::Network>,
         data: &Dataset,
         options: EvalOptions,
-        stop: &Stop,
+        together: (&Team, &Stop),
     ) -> Result<Evaluation, Error>;
 
     /// Most supervision steps that a puzzle is evaluated with.
@@ -120,6 +129,7 @@ pub struct Core<N> {
     /// EMA of the trained parameters; empty when switched off.
     pub(crate) average: Vec<Tensor>,
     pub(crate) step: u64,
+    pub(crate) batch: Shared,
     /// Ends a step early.
     pub stop: Stop,
 }
@@ -135,12 +145,12 @@ pub(crate) struct Update {
 }
 
 impl<N: Network> Core<N> {
-    pub(crate) fn new(model: N, config: &TrainConfig, seed: u64) -> Core<N> {
+    pub(crate) fn new(model: N, config: &TrainConfig, seed: u64, batch: Shared) -> Core<N> {
         let values = model.parameters().into_iter().map(|p| p.value().clone());
         let average = if config.ema > 0.0 { values.collect() } else { Vec::new() };
         let optimizer = Optimizer::new(&model.parameters(), config.optimizer);
         let (config, stop) = (config.clone(), Stop::default());
-        Core { optimizer, average, config, seed, model, step: 0, stop }
+        Core { optimizer, average, config, seed, model, step: 0, batch, stop }
     }
 
     /// A tape for a step of training.
@@ -149,7 +159,7 @@ impl<N: Network> Core<N> {
         tape.until(&self.stop)
     }
 
-    /// Clips the gradient and takes a step: optimiser, average. Says what is not finite, if anything.
+    /// Adds up the gradients of all processes, clips the sum and takes a step: optimiser, average. Says what is not finite, if anything.
     ///
     /// # Errors
     /// If the device is lost.
@@ -157,6 +167,7 @@ impl<N: Network> Core<N> {
         &mut self,
         gradients: &mut Gradients,
     ) -> Result<Result<Update, &'static str>, Error> {
+        self.batch.sum(gradients)?;
         let grad_norm = clip(gradients, self.config.grad_clip)?;
         if !grad_norm.is_finite() {
             return Ok(Err("gradient"));
@@ -195,6 +206,10 @@ impl<N: Network> Core<N> {
             again(&|| Tape::recording(self.model.device()).checked(&finder));
             finder.first()
         });
+        // another process may have found it, in its rows
+        let found = self.batch.team.gather(operation.unwrap_or_default().as_bytes());
+        let operation = found.iter().find(|name| !name.is_empty());
+        let operation = operation.map(|name| String::from_utf8_lossy(name).into_owned());
         Error::NotFinite { what, step: self.step + 1, operation, checkpoint: None }
     }
 
@@ -218,8 +233,9 @@ pub(crate) fn mean_of_rows(device: &Device, rows: usize, (batch, weight): (usize
 }
 
 /// The mean of the losses of some rows.
-pub(crate) fn mean(losses: &Tensor) -> Result<f32, Error> {
-    Ok(losses.to_f32_vec()?.iter().sum::<f32>() / losses.len().max(1) as f32)
+pub(crate) fn mean(losses: impl ExactSizeIterator<Item = f32>) -> f32 {
+    let rows = losses.len().max(1) as f32;
+    losses.sum::<f32>() / rows
 }
 
 /// The common norm of some tensors.

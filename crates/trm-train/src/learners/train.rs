@@ -2,11 +2,12 @@
 
 use crate::Error;
 use crate::evaluate::score::Score;
-use crate::evaluate::{EvalOptions, Evaluation, evaluate_until};
+use crate::evaluate::{EvalOptions, Evaluation, evaluate_in_team};
 use crate::learners::carry::{Carry, Halting};
 use crate::learners::memory::training_bytes;
 use crate::learners::metrics::StepMetrics;
 use crate::learners::optimizer::update_puzzle_embedding;
+use crate::learners::workers::{Shared, Workers};
 use crate::learners::{Core, Learner, first_weights, mean, mean_of_rows};
 use crate::recipe::{Recipe, TrainConfig};
 use std::ops::Range;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use trm::{Config, Model, Step};
 use trm_data::{Dataset, Example, Purpose, Reader, Stored, load_model, stream};
 use trm_ops::{DType, Device, Gradients, Stop, Tape, Tensor};
+use trm_team::Team;
 
 /// A recursive model in training with everything that the next step depends on.
 pub struct Trainer {
@@ -26,9 +28,25 @@ pub struct Trainer {
 impl Trainer {
     /// A model about to take its first step.
     pub fn new(model: Model, config: &TrainConfig, seed: u64, ignore_label: u8) -> Trainer {
+        Trainer::in_team(model, config, (seed, ignore_label), &Team::alone())
+            .expect("one process has all to do")
+    }
+
+    /// [`Trainer::new`] with other processes, which share the batch.
+    ///
+    /// # Errors
+    /// If there are more processes than portions of the batch.
+    pub fn in_team(
+        model: Model,
+        config: &TrainConfig,
+        (seed, ignore_label): (u64, u8),
+        team: &Team,
+    ) -> Result<Trainer, Error> {
         let dtype = config.precision.on(model.device());
-        let carry = Carry::new(&model, config.batch, dtype);
-        Trainer { carry, core: Core::new(model, config, seed), ignore_label }
+        let portion = model.config().portion(model.device(), true);
+        let batch = Shared::new(team, config.batch, portion)?;
+        let carry = Carry::new(&model, (config.batch, batch.rows()), dtype);
+        Ok(Trainer { carry, core: Core::new(model, config, seed, batch), ignore_label })
     }
 
     /// One optimiser step = one supervision step of the persistent batch. `fresh` gives the example
@@ -41,38 +59,62 @@ impl Trainer {
         self.carry.refill(&self.core.model, fresh);
 
         let mut pass = self.pass();
-        if self.core.stop.is_requested() {
+        let Some(rows) = self.found(&pass)? else {
             self.carry.halted = waiting; // for the same examples once more
             return Err(Error::Stopped);
-        }
-        let [lm_loss, halt_loss] = [mean(&pass.losses[0])?, mean(&pass.losses[1])?];
+        };
+        let lm_loss = mean(rows.iter().map(|row| row.lm_loss));
+        let halt_loss = mean(rows.iter().map(|row| row.halt_loss));
         let loss = lm_loss + self.core.config.halt_weight * halt_loss;
         if !loss.is_finite() {
             return Err(self.fault("loss"));
         }
         let update = self.core.update(&mut pass.gradients)?.map_err(|what| self.fault(what))?;
-        self.update_puzzles(pass.d_vectors.as_ref());
+        self.update_puzzles(pass.d_vectors.as_ref())?;
 
         let halting = Halting {
             max_steps: self.core.model.config().supervision_steps as u32,
             exploration: self.core.config.exploration,
         };
         let mut rng = stream(self.core.seed, Purpose::Exploration, self.core.step);
-        self.carry.advance(&pass.out, halting, &mut rng)?;
+        self.carry.advance(pass.out.state, rows.iter().map(|row| row.logit), halting, &mut rng);
         let (lr, grad_norm, weight_norm) = (update.lr, update.grad_norm, update.weight_norm);
-        let counts = self.count(&pass.out)?;
+        let counts = self.count(&rows);
         Ok(StepMetrics { lr, loss, lm_loss, halt_loss, grad_norm, weight_norm, ..counts })
+    }
+
+    /// What a pass has found of every row of the batch, on all processes; `None` if one of them was stopped.
+    fn found(&self, pass: &Pass) -> Result<Option<Vec<Row>>, Error> {
+        let batch = &self.core.batch;
+        let mut rows = Vec::new();
+        if !self.core.stop.is_requested() {
+            let losses =
+                pass.losses.iter().map(Tensor::to_f32_vec).collect::<Result<Vec<_>, _>>()?;
+            let (logits, answers) = (pass.out.halt_logits()?, pass.out.answers()?);
+            let count = self.carry.rows.len();
+            let score = Score::new(&answers, &self.carry.answers, count, self.ignore_label);
+            rows.extend((0..count).map(|row| Row {
+                lm_loss: losses[0][row],
+                halt_loss: losses[1][row],
+                logit: logits[row],
+                cells: score.cells[row],
+                exact: score.exact[row].into(),
+                counted: score.counted[row].into(),
+            }));
+        }
+        let rows = batch.gather(&rows);
+        Ok((rows.len() == self.core.config.batch).then_some(rows))
     }
 
     /// From the persistent batch to its losses and their gradients, in portions, each with a tape of its own.
     fn pass(&self) -> Pass {
-        let Core { model, config, .. } = &self.core;
+        let model = &self.core.model;
         let of_portion = |rows: Range<usize>| self.pass_of(rows, self.core.tape());
         let portion = model.config().portion(model.device(), true);
-        model.device().in_parts(config.batch, portion, &of_portion, &Pass::join)
+        model.device().in_parts(self.carry.rows.len(), portion, &of_portion, &Pass::join)
     }
 
-    /// [`Trainer::pass`] of some rows. The loss is the mean over the batch of cross-entropy + weighted halting loss.
+    /// [`Trainer::pass`] of some rows of this process. The loss is the mean over the batch of cross-entropy + weighted halting loss.
     fn pass_of(&self, rows: Range<usize>, tape: Tape) -> Pass {
         let Core { model, config, .. } = &self.core;
         let cells = model.config().seq_len;
@@ -96,41 +138,42 @@ impl Trainer {
 
     /// Takes the step that has just failed once more, portion after portion, looking at every result.
     fn fault(&self, what: &'static str) -> Error {
-        let Core { model, config, .. } = &self.core;
+        let (model, own) = (&self.core.model, self.carry.rows.len());
         self.core.fault(what, |tape| {
-            let portion = model.config().portion(model.device(), true).min(config.batch);
-            for first in (0..config.batch).step_by(portion) {
-                let rows = first..(first + portion).min(config.batch);
+            let portion = model.config().portion(model.device(), true).min(own);
+            for first in (0..own).step_by(portion) {
+                let rows = first..(first + portion).min(own);
                 model.device().install(|| self.pass_of(rows, tape()));
             }
         })
     }
 
     /// Sums over the rows that have just halted.
-    fn count(&self, out: &Step) -> Result<StepMetrics, Error> {
+    fn count(&self, rows: &[Row]) -> StepMetrics {
         let mut metrics = StepMetrics { step: self.core.step, ..StepMetrics::default() };
-        let (logits, batch) = (out.halt_logits()?, self.core.config.batch);
-        let score = Score::new(&out.answers()?, &self.carry.answers, batch, self.ignore_label);
-        let rows = 0..batch;
-        for row in rows.filter(|r| self.carry.halted[*r] && score.counted[*r]) {
+        let halted = rows.iter().enumerate().filter(|(place, _)| self.carry.halted[*place]);
+        for (place, row) in halted.filter(|(_, row)| row.counted != 0) {
             metrics.halted += 1;
-            metrics.accuracy += score.cells[row];
-            metrics.exact += u32::from(score.exact[row]);
-            metrics.halt_accuracy += u32::from((logits[row] >= 0.0) == score.exact[row]);
-            metrics.steps += self.carry.steps[row];
+            metrics.accuracy += row.cells;
+            metrics.exact += row.exact;
+            metrics.halt_accuracy += u32::from((row.logit >= 0.0) == (row.exact != 0));
+            metrics.steps += self.carry.steps[place];
         }
-        Ok(metrics)
+        metrics
     }
 
-    /// Updates the embeddings of the batch's puzzles, if there are any.
-    fn update_puzzles(&mut self, d_vectors: Option<&Tensor>) {
+    /// Updates the embeddings of the batch's puzzles, if there are any, by what all processes say of theirs.
+    fn update_puzzles(&mut self, d_vectors: Option<&Tensor>) -> Result<(), Error> {
         let TrainConfig { puzzle_lr, puzzle_weight_decay, .. } = self.core.config;
         let factor = self.core.factor();
         let table = self.core.model.puzzle_embedding_mut();
         if let (Some(table), Some(gradient)) = (table, d_vectors) {
             let rates = (puzzle_lr * factor, puzzle_weight_decay);
-            update_puzzle_embedding(table, &self.carry.puzzles, gradient, rates);
+            let puzzles = self.core.batch.gather(&self.carry.puzzles);
+            let gradient = self.core.batch.gather_rows(gradient)?;
+            update_puzzle_embedding(table, &puzzles, &gradient, rates);
         }
+        Ok(())
     }
 
     /// The model as it is to be used: with averaged parameters if there is an average.
@@ -152,10 +195,16 @@ impl Trainer {
 impl Learner for Trainer {
     type Network = Model;
 
-    fn start(recipe: &Recipe, data: &Dataset, device: &Device) -> Result<Trainer, Error> {
+    fn start(recipe: &Recipe, data: &Dataset, workers: &Workers) -> Result<Trainer, Error> {
         let config = recipe.model_for(data);
-        let model = first_weights(recipe, &config, device, Model::new, load_model)?;
-        Ok(Trainer::new(model, &recipe.train, recipe.seed, data.ignore_label()))
+        let model = first_weights(recipe, &config, &workers.device, Model::new, load_model)?;
+        let chosen = (recipe.seed, data.ignore_label());
+        Trainer::in_team(model, &recipe.train, chosen, &workers.team)
+    }
+
+    fn waiting(&self) -> Vec<usize> {
+        let halted = self.carry.halted.iter().enumerate();
+        halted.filter(|(_, halted)| **halted).map(|(row, _)| row).collect()
     }
 
     fn step(&mut self, fresh: &mut dyn FnMut(usize) -> Example) -> Result<StepMetrics, Error> {
@@ -174,18 +223,19 @@ impl Learner for Trainer {
         self.carry.halted.fill(true);
     }
 
-    fn store(&self) -> Vec<(String, Stored)> {
-        let carry = &self.carry;
+    fn store(&self) -> Result<Vec<(String, Stored)>, Error> {
+        let (carry, batch) = (&self.carry, &self.core.batch);
+        let cells = self.core.model.config().seq_len;
         let halted: Vec<u8> = carry.halted.iter().map(|h| u8::from(*h)).collect();
-        vec![
-            ("carry/y".into(), Stored::floats(&carry.state.y)),
-            ("carry/z".into(), Stored::floats(&carry.state.z)),
-            ("carry/questions".into(), Stored::bytes(&carry.questions)),
-            ("carry/answers".into(), Stored::bytes(&carry.answers)),
-            ("carry/puzzles".into(), Stored::integers(&carry.puzzles)),
+        Ok(vec![
+            ("carry/y".into(), Stored::floats(&batch.collect(&carry.state.y)?)),
+            ("carry/z".into(), Stored::floats(&batch.collect(&carry.state.z)?)),
+            ("carry/questions".into(), Stored::bytes(&batch.collected(&carry.questions, cells))),
+            ("carry/answers".into(), Stored::bytes(&batch.collected(&carry.answers, cells))),
+            ("carry/puzzles".into(), Stored::integers(&batch.gather(&carry.puzzles))),
             ("carry/steps".into(), Stored::integers(&carry.steps)),
             ("carry/halted".into(), Stored::bytes(&halted)),
-        ]
+        ])
     }
 
     fn restore(&mut self, reader: &Reader<'_>) -> Result<(), String> {
@@ -196,12 +246,14 @@ impl Learner for Trainer {
         for (name, value) in ["initial_y", "initial_z"].into_iter().zip(model.initial_mut()) {
             *value = reader.tensor(&format!("weight/{name}"), value)?;
         }
-        let carry = &mut self.carry;
-        carry.state.y = reader.tensor("carry/y", &carry.state.y)?;
-        carry.state.z = reader.tensor("carry/z", &carry.state.z)?;
-        carry.questions = reader.bytes("carry/questions", carry.questions.len())?;
-        carry.answers = reader.bytes("carry/answers", carry.answers.len())?;
-        carry.puzzles = reader.integers("carry/puzzles", carry.puzzles.len())?;
+        let (carry, cells) = (&mut self.carry, model.config().seq_len);
+        let batch = carry.halted.len();
+        let (rows, own) = (carry.rows.clone(), carry.rows.start * cells..carry.rows.end * cells);
+        carry.state.y = reader.rows("carry/y", &carry.state.y, (batch, rows.clone()))?;
+        carry.state.z = reader.rows("carry/z", &carry.state.z, (batch, rows.clone()))?;
+        carry.questions = reader.bytes("carry/questions", batch * cells)?[own.clone()].to_vec();
+        carry.answers = reader.bytes("carry/answers", batch * cells)?[own].to_vec();
+        carry.puzzles = reader.integers("carry/puzzles", batch)?[rows].to_vec();
         carry.steps = reader.integers("carry/steps", carry.steps.len())?;
         let halted = reader.bytes("carry/halted", carry.halted.len())?;
         carry.halted = halted.into_iter().map(|h| h != 0).collect();
@@ -212,9 +264,9 @@ impl Learner for Trainer {
         model: &Arc<Model>,
         data: &Dataset,
         options: EvalOptions,
-        stop: &Stop,
+        (team, stop): (&Team, &Stop),
     ) -> Result<Evaluation, Error> {
-        let evaluation = evaluate_until(model, data, options, stop, &mut |_| ())?;
+        let evaluation = evaluate_in_team(model, data, options, (team, stop), &mut |_| ())?;
         if stop.is_requested() { Err(Error::Stopped) } else { Ok(evaluation) }
     }
 
@@ -246,6 +298,22 @@ fn loss_scale(config: &Config, train: &TrainConfig, dtype: DType) -> f32 {
         DType::F16 => (train.batch * config.seq_len).next_power_of_two() as f32 / 16.0,
         DType::F32 | DType::Bf16 => 1.0,
     }
+}
+
+/// What a step found of a row, of whichever process.
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+struct Row {
+    lm_loss: f32,
+    halt_loss: f32,
+    /// Of the halting head.
+    logit: f32,
+    /// Share of right cells.
+    cells: f32,
+    /// Whether all are right.
+    exact: u32,
+    /// Whether any has a label.
+    counted: u32,
 }
 
 /// What some rows give.

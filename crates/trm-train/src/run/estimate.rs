@@ -24,7 +24,7 @@ impl<L: Learner> Run<L> {
         loop {
             let train = TrainConfig { batch: rows, ..self.recipe.train.clone() };
             let mut learner =
-                L::start(&Recipe { train, ..self.recipe.clone() }, &self.data, device)?;
+                L::start(&Recipe { train, ..self.recipe.clone() }, &self.data, &device.into())?;
             let groups = (&*self.data, &*self.trained_on);
             let mut sampler = Sampler::new(groups, self.augment.clone(), self.recipe.seed, 0);
             let mut took = step(&mut learner, &mut sampler)?;

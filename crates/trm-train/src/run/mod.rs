@@ -12,6 +12,7 @@ use crate::Error;
 use crate::evaluate::{EvalOptions, Evaluation};
 use crate::learners::Learner;
 use crate::learners::memory::check_memory;
+use crate::learners::workers::Workers;
 use crate::recipe::Recipe;
 use checkpoint::{Checkpoint, Progress, discard_after};
 use trm_data::files::{create_folder, lock, sweep, write_atomic};
@@ -23,9 +24,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use training::due;
 use trm::Network;
-use trm_data::{Augment, Dataset, Provenance, Purpose, stream};
-use trm_ops::Device;
+use trm_data::{Augment, Dataset, Provenance, Purpose, program, stream};
 use trm_puzzles::Domain;
+use trm_team::Team;
 
 /// What happens in a run, for whoever shows it.
 #[derive(Debug)]
@@ -79,6 +80,7 @@ pub struct Run<L = Trainer> {
     augment: Augment,
     lock: Option<File>,
     place: String, // where it computes
+    workers: Workers,
 }
 
 /// Keys that a resumed run may change: none of them changes what has been done so far.
@@ -101,26 +103,50 @@ impl<L: Learner> Run<L> {
     /// Prepares a run in `folder`, which must not hold one yet.
     ///
     /// # Errors
-    /// If recipe and data do not fit, or the folder cannot be made or holds a run.
+    /// If recipe and data do not fit, or the folder cannot be made or holds a run, or the processes of a team differ.
     pub fn create(
         folder: &Path,
         recipe: Recipe,
         data: impl Into<Arc<Dataset>>,
-        device: &Device,
+        workers: impl Into<Workers>,
     ) -> Result<Self, Error> {
-        if folder.join("recipe.toml").exists() {
+        let workers = workers.into();
+        let team = workers.team.clone();
+        let run = if team.leads() && folder.join("recipe.toml").exists() {
             let message = "holds a run already: choose another --out, or go on with --resume";
-            return Err(Error::file(folder, message));
-        }
-        let mut run = Self::prepare(folder, recipe, data.into(), device)?;
+            Err(Error::file(folder, message))
+        } else {
+            Self::prepare(folder, recipe, data.into(), workers)
+        };
+        let mut run = Error::on_all(&team, run)?;
+        run.compare()?;
+        let begun = if team.leads() { run.begin_in_folder() } else { Ok(()) };
+        Error::on_all(&team, begun).map(|()| run)
+    }
+
+    /// Compares what decides about the bits of this run with that of rank 0.
+    fn compare(&self) -> Result<(), Error> {
+        let Progress { data_digest, step, .. } = &self.progress;
+        let settings = blake3::hash(self.recipe.to_toml().as_bytes()).to_hex()[..16].to_owned();
+        let facts = [
+            ("the version of trm", program()),
+            ("the recipe (its digest)", settings),
+            ("the data set (its digest)", data_digest.clone()),
+            ("what computes", self.place.clone()),
+            ("the step to go on from", step.to_string()),
+        ];
+        Ok(self.workers.team.compare(&facts)?)
+    }
+
+    fn begin_in_folder(&mut self) -> Result<(), Error> {
+        let folder = &self.folder.clone();
         let is_new = !folder.exists();
         create_folder(folder)?;
-        let begun = run.begin().inspect_err(|_| {
+        self.begin().inspect_err(|_| {
             if is_new {
                 let _ = fs::remove_dir(folder);
             }
-        });
-        begun.map(|()| run)
+        })
     }
 
     /// Takes hold of the folder and writes the recipe there.
@@ -134,31 +160,51 @@ impl<L: Learner> Run<L> {
     ///
     /// # Errors
     /// If the checkpoint is damaged, or data or recipe have changed so that the past would have been
-    /// another, or another process is training in this folder.
+    /// another, or another process is training in this folder, or the processes of a team differ.
     pub fn resume(
         folder: &Path,
         from: Option<u64>,
         data: impl Into<Arc<Dataset>>,
         recipe: Recipe,
-        device: &Device,
+        workers: impl Into<Workers>,
+    ) -> Result<Self, Error> {
+        let workers = workers.into();
+        let team = workers.team.clone();
+        let run = Error::on_all(&team, Self::reopen(folder, from, data.into(), recipe, workers))?;
+        run.compare()?;
+        let tidied = if team.leads() { run.tidy() } else { Ok(()) };
+        Error::on_all(&team, tidied).map(|()| run)
+    }
+
+    /// The run in `folder`, where a checkpoint stands; nothing is changed there.
+    fn reopen(
+        folder: &Path,
+        from: Option<u64>,
+        data: Arc<Dataset>,
+        recipe: Recipe,
+        workers: Workers,
     ) -> Result<Self, Error> {
         if folder.join(Provenance::FILE).exists() {
             return Err(Error::file(folder, "a model, not a run: give the folder that it lies in"));
         }
-        let lock = lock(folder)?;
+        let lock = if workers.team.leads() { Some(lock(folder)?) } else { None };
         let checkpoint = Checkpoint::open(folder, from)?;
-        let mut run = Self::prepare(folder, recipe, data.into(), device)?;
-        run.lock = Some(lock);
+        let mut run = Self::prepare(folder, recipe, data, workers)?;
+        run.lock = lock;
         if let Some(checkpoint) = &checkpoint {
             run.check_unchanged(checkpoint)?;
             run.go_to(checkpoint)?;
         }
-        for folder in [folder.to_owned(), folder.join("checkpoints")] {
+        Ok(run)
+    }
+
+    /// Removes what later steps and broken writes have left in the folder, and writes the recipe there.
+    fn tidy(&self) -> Result<(), Error> {
+        for folder in [self.folder.clone(), self.folder.join("checkpoints")] {
             sweep(&folder)?;
         }
-        discard_after(folder, run.progress.step)?;
-        write_atomic(&folder.join("recipe.toml"), run.recipe.to_toml().as_bytes())?;
-        Ok(run)
+        discard_after(&self.folder, self.progress.step)?;
+        write_atomic(&self.folder.join("recipe.toml"), self.recipe.to_toml().as_bytes())
     }
 
     /// Refuses data and settings that would have led elsewhere.
@@ -198,8 +244,7 @@ impl<L: Learner> Run<L> {
 
     /// Puts the run at its beginning.
     fn begin_anew(&mut self) -> Result<(), Error> {
-        let device = self.trainer.core().model.device().clone();
-        self.trainer = L::start(&self.recipe, &self.data, &device)?;
+        self.trainer = L::start(&self.recipe, &self.data, &self.workers)?;
         self.progress = Progress::start(&self.progress.data_digest);
         Ok(())
     }
@@ -208,8 +253,9 @@ impl<L: Learner> Run<L> {
         folder: &Path,
         mut recipe: Recipe,
         data: Arc<Dataset>,
-        device: &Device,
+        workers: Workers,
     ) -> Result<Self, Error> {
+        let device = &workers.device;
         recipe.train.precision.check(device).map_err(Error::Recipe)?;
         recipe.train.precision = recipe.train.precision.chosen(device);
         recipe.check()?;
@@ -223,7 +269,7 @@ impl<L: Learner> Run<L> {
         let writer = recipe.autoregressive_for(&data);
         check_memory(&recipe.model_for(&data), writer.as_ref(), &recipe.train, device)?;
         let (trained_on, validation) = split(&data, recipe.train.validation, recipe.seed)?;
-        let trainer = L::start(&recipe, &data, device)?;
+        let trainer = L::start(&recipe, &data, &workers)?;
         let progress = Progress::start(&data.digest());
         let folder = folder.to_owned();
         Ok(Run {
@@ -237,6 +283,7 @@ impl<L: Learner> Run<L> {
             augment,
             lock: None,
             place: device.kernels().place(),
+            workers,
         })
     }
 
@@ -288,6 +335,11 @@ impl<L: Learner> Run<L> {
     /// Where it computes ([`Kernels::place`](trm_ops::Kernels::place)).
     pub fn place(&self) -> &str {
         &self.place
+    }
+
+    /// The processes that take part.
+    pub fn team(&self) -> &Team {
+        &self.workers.team
     }
 
     /// The model in training.

@@ -1,11 +1,15 @@
 //! All that training depends on, as a list of named arrays.
 
+use crate::Error;
 use crate::learners::{Core, Learner};
 use trm::Network;
 use trm_data::{Arrays, Reader, Stored};
 
 /// All that the next step of a learner depends on, but for the data: weights, moments, average and carry.
-pub(crate) fn state_of<L: Learner>(learner: &L) -> Arrays {
+///
+/// # Errors
+/// If the device is lost.
+pub(crate) fn state_of<L: Learner>(learner: &L) -> Result<Arrays, Error> {
     let Core { model, optimizer, average, .. } = learner.core();
     let mut stored = Vec::new();
     for (name, tensor) in model.tensors() {
@@ -19,8 +23,8 @@ pub(crate) fn state_of<L: Learner>(learner: &L) -> Arrays {
     for (parameter, average) in model.parameters().iter().zip(average) {
         stored.push((format!("average/{}", parameter.name()), Stored::floats(average)));
     }
-    stored.extend(learner.store());
-    stored
+    stored.extend(learner.store()?);
+    Ok(stored)
 }
 
 /// Puts a learner where [`state_of`] it was taken.

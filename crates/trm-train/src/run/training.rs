@@ -18,10 +18,10 @@ use trm_data::{
 };
 use trm_ops::Stop;
 
-/// What the loop holds beside the run.
+/// What the loop holds beside the run. Of the processes of a team rank 0 alone has a log and writes files.
 struct Loop<'a, L> {
     run: &'a mut Run<L>,
-    log: Log,
+    log: Option<Log>,
     writer: Writer,
     on: &'a mut dyn FnMut(Event<'_>),
     stop: &'a Stop,
@@ -37,7 +37,7 @@ impl<L: Learner> Run<L> {
     /// If a step is not finite or the device is lost, and that may not be undone (`train.rollbacks`), or the operating system
     /// refuses to write. The last checkpoint is then there to resume from.
     pub fn train(&mut self, stop: &Stop, on: &mut dyn FnMut(Event<'_>)) -> Result<Ending, Error> {
-        let log = Log::open(&self.folder, &self.progress)?;
+        let log = self.open_log()?;
         let (before, started) = (self.progress.seconds, Instant::now());
         self.trainer.core_mut().stop = stop.clone();
         let writer = Writer::default();
@@ -48,7 +48,12 @@ impl<L: Learner> Run<L> {
         };
         work.begin_checkpoint()?;
         work.finish_checkpoint()?;
+        self.team().wait();
         Ok(ending)
+    }
+
+    fn open_log(&self) -> Result<Option<Log>, Error> {
+        self.team().leads().then(|| Log::open(&self.folder, &self.progress)).transpose()
     }
 }
 
@@ -87,7 +92,9 @@ impl<L: Learner> Loop<'_, L> {
         }
         let metrics = self.step(sampler)?;
         let Progress { step, seconds, .. } = self.run.progress;
-        self.log.step(&metrics, self.run.recipe.train.batch, seconds)?;
+        if let Some(log) = &mut self.log {
+            log.step(&metrics, self.run.recipe.train.batch, seconds)?;
+        }
         (self.on)(Event::Step(&metrics));
         self.validate_if_due()?;
         if self.run.ending().is_none() && due(step, checkpoint_every) {
@@ -103,13 +110,17 @@ impl<L: Learner> Loop<'_, L> {
         let run = &mut *self.run;
         let blank = run.recipe.train.blank_identifiers;
         let blank = blank.then_some(run.data.metadata.blank_identifier_id);
-        let step = run.trainer.step(&mut |_| {
+        let (waiting, drawn) = (run.trainer.waiting(), run.progress.drawn);
+        let mut places = waiting.iter().zip(drawn..);
+        let step = run.trainer.step(&mut |row| {
+            let place = places.find(|(waiting, _)| **waiting == row);
+            sampler.seek(place.expect("a row that waits").1);
             let example = sampler.draw();
             Example { puzzle: blank.unwrap_or(example.puzzle), ..example }
         });
         run.progress.seconds = self.before + self.started.elapsed().as_secs_f64();
         if !matches!(step, Err(Error::Stopped)) {
-            run.progress.drawn = sampler.drawn();
+            run.progress.drawn = drawn + waiting.len() as u64;
         }
         if let Ok(metrics) = &step {
             run.progress.step = metrics.step;
@@ -128,7 +139,8 @@ impl<L: Learner> Loop<'_, L> {
     fn validate(&mut self) -> Result<(), Error> {
         let run = &mut *self.run;
         let model = Arc::new(run.trainer.core().averaged());
-        let evaluation = L::evaluate(&model, &run.validation, run.eval_options(), self.stop)?;
+        let workers = (&run.workers.team, self.stop);
+        let evaluation = L::evaluate(&model, &run.validation, run.eval_options(), workers)?;
         let (step, exact) = (run.progress.step, evaluation.exact());
         let cells = evaluation.steps.last().map_or(0.0, |last| last.cells);
         let loss = evaluation.loss.unwrap_or(0.0);
@@ -146,10 +158,14 @@ impl<L: Learner> Loop<'_, L> {
                 best_loss: loss,
                 ..run.progress.clone()
             };
-            let files = model_files(&*model, &run.recipe.to_toml(), &run.provenance(&*model)?);
-            save_files(&run.folder.join("best"), files)?;
+            if run.team().leads() {
+                let files = model_files(&*model, &run.recipe.to_toml(), &run.provenance(&*model)?);
+                save_files(&run.folder.join("best"), files)?;
+            }
         }
-        self.log.validation(step, &evaluation, run.progress.seconds)?;
+        if let Some(log) = &mut self.log {
+            log.validation(step, &evaluation, run.progress.seconds)?;
+        }
         (self.on)(Event::Validation { step, evaluation: &evaluation, best });
         Ok(())
     }
@@ -158,8 +174,10 @@ impl<L: Learner> Loop<'_, L> {
     /// The log is on disk before it, so that a resumed run has no gap in it.
     fn begin_checkpoint(&mut self) -> Result<(), Error> {
         self.finish_checkpoint()?;
-        self.log.sync()?;
+        self.run.team().wait();
         let (snapshot, folder) = (self.run.snapshot()?, self.run.folder.clone());
+        let Some(log) = &mut self.log else { return Ok(()) };
+        log.sync()?;
         self.writer.begin(move || snapshot.write(&folder));
         if checkpoint_bytes(&self.run.trainer) == 0 { self.finish_checkpoint() } else { Ok(()) }
     }
@@ -185,6 +203,7 @@ impl<L: Learner> Loop<'_, L> {
             finished => finished?,
         }
         let run = &mut *self.run;
+        run.team().wait(); // until it is written
         let checkpoint = Checkpoint::open(&run.folder, None)?;
         if run.progress.rollbacks >= run.recipe.train.rollbacks {
             return Err(fault.with_checkpoint(checkpoint.map(|c| c.folder)));
@@ -205,8 +224,10 @@ impl<L: Learner> Loop<'_, L> {
             Progress { drawn, seconds, rollbacks: rollbacks + 1, ..run.progress.clone() };
         run.trainer.forget();
         let step = run.progress.step;
-        self.log = Log::open(&run.folder, &run.progress)?;
-        self.log.rollback(step, &fault.to_string(), seconds)?;
+        self.log = run.open_log()?;
+        if let Some(log) = &mut self.log {
+            log.rollback(step, &fault.to_string(), seconds)?;
+        }
         (self.on)(Event::RolledBack { step, fault: &fault });
         Ok(())
     }
@@ -216,7 +237,7 @@ impl<L: Learner> Run<L> {
     fn snapshot(&self) -> Result<Snapshot<L::Network>, Error> {
         let model = self.trainer.core().averaged();
         Ok(Snapshot {
-            state: state_of(&self.trainer),
+            state: state_of(&self.trainer)?,
             progress: self.progress.clone(),
             recipe: self.recipe.clone(),
             provenance: self.provenance(&model)?,
