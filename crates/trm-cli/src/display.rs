@@ -1,6 +1,6 @@
 //! What people see: errors, puzzles in colour, progress bars, durations.
 
-use crate::output::{note, out};
+use crate::output::{note, out, print_always};
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, RgbColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -21,6 +21,16 @@ pub(crate) fn error(error: &anyhow::Error) {
     note!("{BAD}error:{BAD:#} {}", one_line(&error.to_string()));
 }
 
+/// Prints the error of this process alone among several, whatever its rank.
+pub(crate) fn error_of_one(message: &str) {
+    let team = crate::team::team();
+    let who = match team.rank() {
+        0 => String::new(),
+        rank => format!("rank {rank} on {}: ", team.host()),
+    };
+    print_always(format_args!("{BAD}error:{BAD:#} {who}{}", one_line(message)));
+}
+
 pub(crate) fn heading(text: &str) {
     note!("{BOLD}{text}{BOLD:#}");
 }
@@ -28,6 +38,9 @@ pub(crate) fn heading(text: &str) {
 /// A bar on standard error, or nothing where that is not a terminal.
 pub(crate) fn progress_bar(length: u64, template: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(template).expect("templates are constants");
+    if !crate::team::leads() {
+        return ProgressBar::hidden();
+    }
     let bar = ProgressBar::new(length).with_style(style.progress_chars("━╸─"));
     bar.enable_steady_tick(Duration::from_millis(200));
     bar

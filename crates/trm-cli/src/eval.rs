@@ -11,6 +11,7 @@ use crate::output::{note, out};
 use crate::progress::Progress;
 use crate::referee::{RefereeArguments, print_validity, with_validity};
 use crate::search::{SearchArguments, print_report, warn_without_rules};
+use crate::team::{on_all, team};
 use crate::writing::WritingArguments;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -26,8 +27,8 @@ use trm_data::{
 };
 use trm_study::pages::compute;
 use trm_study::report::{Chart, render_chart};
-use trm_study::{SearchOptions, chain_steps, wilson};
-use trm_train::{EvalOptions, Evaluation, Outputs, Precision, evaluate_until, fit};
+use trm_study::{SearchOptions, VoteOptions, chain_steps, wilson};
+use trm_train::{EvalOptions, Evaluation, Outputs, Precision, evaluate_in_team, fit};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -106,6 +107,17 @@ fn probability(text: &str) -> Result<f32, &'static str> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
+    let (model, data) = on_all(prepare(arguments))?;
+    match model {
+        AnyModel::Recursive(model) => {
+            recursive(arguments, &fit(model, &data.metadata.domain), data)
+        }
+        AnyModel::Autoregressive(model) => written::run(arguments, &model, &data),
+    }
+}
+
+/// What is measured, and on what.
+fn prepare(arguments: &Arguments) -> Result<(AnyModel, Dataset)> {
     let Arguments { figure, save_outputs, submission, .. } = arguments;
     for path in [figure, save_outputs, submission].into_iter().flatten() {
         check_writable(path)?;
@@ -124,15 +136,32 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         bail!("tasks of ARC are voted on: --referee is for other puzzles");
     }
     arguments.refereeing.judge(&mut data, &[], device.threads())?;
-    match model {
-        AnyModel::Recursive(model) => {
-            recursive(arguments, &fit(model, &data.metadata.domain), data)
-        }
-        AnyModel::Autoregressive(model) => written::run(arguments, &model, &data),
-    }
+    Ok((model, data))
+}
+
+/// What to do with a recursive model.
+enum Plan {
+    Measure(EvalOptions),
+    Search(SearchOptions),
+    Vote(VoteOptions),
 }
 
 fn recursive(arguments: &Arguments, model: &Arc<Model>, mut data: Dataset) -> Result<Outcome> {
+    if arguments.blank_identifiers && data.augmented.is_none() {
+        data.puzzle_identifiers.fill(data.metadata.blank_identifier_id);
+    }
+    match on_all(plan(arguments, model, &data))? {
+        Plan::Measure(options) => measure(arguments, model, &data, options),
+        Plan::Vote(options) => votes::run(arguments, model, &data, options),
+        Plan::Search(options) => {
+            let dtype = arguments.precision.on(model.device())?;
+            let solver = Solver::new(model.clone(), dtype).batch(arguments.batch);
+            search(arguments, &solver, &data, &options)
+        }
+    }
+}
+
+fn plan(arguments: &Arguments, model: &Model, data: &Dataset) -> Result<Plan> {
     arguments.writing.refuse()?;
     let usual = match arguments.search {
         true => chain_steps(model.config()),
@@ -147,31 +176,29 @@ fn recursive(arguments: &Arguments, model: &Arc<Model>, mut data: Dataset) -> Re
     }
     let dtype = arguments.precision.on(model.device())?;
     if data.augmented.is_some() {
-        return votes::run(arguments, model, &data, steps);
+        return votes::options(arguments, model, steps).map(Plan::Vote);
     }
     if arguments.votes.is_some() || arguments.submission.is_some() {
         bail!("--votes and --submission are for data sets of ARC");
     }
-    if arguments.blank_identifiers {
-        data.puzzle_identifiers.fill(data.metadata.blank_identifier_id);
-    }
     if arguments.search {
+        if team().size() > 1 {
+            bail!("a search runs in one process: start one, or leave --search out");
+        }
         let options = arguments.searching.options(steps)?;
         if arguments.halt.is_some() || arguments.save_outputs.is_some() {
             bail!("--search goes without --halt and --save-outputs: the rules end a search");
         }
         warn_without_rules(data.judged_by_or(&model.config().domain).ok().as_ref(), &options);
-        let solver = Solver::new(model.clone(), dtype).batch(arguments.batch);
-        return search(arguments, &solver, &data, &options);
+        return Ok(Plan::Search(options));
     }
-    let options = EvalOptions {
+    Ok(Plan::Measure(EvalOptions {
         steps,
         batch: arguments.batch,
         halt: arguments.halt,
         dtype,
         keep_outputs: arguments.save_outputs.is_some(),
-    };
-    measure(arguments, model, &data, options)
+    }))
 }
 
 /// One pass over all puzzles, and what comes of it.
@@ -182,12 +209,14 @@ fn measure(
     options: EvalOptions,
 ) -> Result<Outcome> {
     let mut bar = Progress::new("evaluating", data.len() as u64);
+    let team = team();
+    let mut progress = |done: usize| bar.set_position((done * team.size()) as u64);
     let evaluation = stoppable(STOPPING, |stop| {
-        evaluate_until(model, data, options, stop, &mut |done| bar.set_position(done as u64))
+        evaluate_in_team(model, data, options, (&team, stop), &mut progress)
     })??;
     bar.finish();
     let outcome = ended(evaluation.puzzles, data.len(), "puzzles");
-    if evaluation.puzzles == 0 {
+    if evaluation.puzzles == 0 || !team.leads() {
         return Ok(outcome);
     }
     if arguments.json {

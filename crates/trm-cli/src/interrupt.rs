@@ -1,6 +1,7 @@
 //! Ctrl-C, hang-up and termination: the first ends the work in good order, the next one the process.
 
 use crate::output::note;
+use crate::team::team;
 use anyhow::Result;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -53,7 +54,7 @@ pub(crate) fn stop_at_signals() -> Result<Stop> {
     }
     let stop = STOP.get_or_init(Stop::default).clone();
     let (asked, mut first) = (stop.clone(), None);
-    ctrlc::set_handler(move || {
+    let ended = move || {
         let since = first.get_or_insert_with(Instant::now).elapsed();
         let again = asked.is_requested() && since > ONE_SIGNAL;
         if again || !WORKING.load(Ordering::Relaxed) {
@@ -61,8 +62,22 @@ pub(crate) fn stop_at_signals() -> Result<Stop> {
         }
         if !asked.is_requested() {
             asked.request();
+            if team().size() > 1 {
+                return; // what a process was sent is not what all of them do
+            }
             note!("\n{}", SAID.lock().unwrap_or_else(PoisonError::into_inner));
         }
-    })?;
+    };
+    #[cfg(unix)]
+    before_the_limit(ended.clone())?;
+    ctrlc::set_handler(ended)?;
     Ok(stop)
+}
+
+/// Does the same at the signal that Slurm sends some time before a job's limit (`--signal=USR1@60`).
+#[cfg(unix)]
+fn before_the_limit(mut ended: impl FnMut() + Send + 'static) -> Result<()> {
+    let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGUSR1])?;
+    std::thread::spawn(move || signals.forever().for_each(|_| ended()));
+    Ok(())
 }

@@ -18,6 +18,7 @@ mod referee;
 mod search;
 mod serve;
 mod solve;
+mod team;
 #[cfg(test)]
 mod toy;
 mod train;
@@ -95,6 +96,13 @@ fn main() -> ExitCode {
     #[cfg(unix)]
     outlive_file_limits();
     force_colour();
+    let _launched = match team::join() {
+        Ok(launched) => launched,
+        Err(error) => {
+            display::error(&error);
+            return ExitCode::from(2);
+        }
+    };
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(usage) => return explain(&usage),
@@ -109,14 +117,25 @@ fn main() -> ExitCode {
         Ok(Outcome::Interrupted) => ExitCode::from(130),
         Err(error) => {
             interrupt::unless_ending();
-            display::error(&error);
-            ExitCode::from(exit_code(&error))
+            let code = exit_code(&error);
+            if team::is_everybodys(&error) {
+                display::error(&error);
+            } else {
+                display::error_of_one(&error.to_string());
+                team::team().end(code.into());
+            }
+            ExitCode::from(code)
         }
     }
 }
 
 /// Does what was asked.
 fn run(verb: Verb) -> anyhow::Result<Outcome> {
+    if team::team().size() > 1 && !matches!(verb, Verb::Train(_) | Verb::Eval(_)) {
+        let message =
+            "several processes were started, and only trm train and trm eval share work: start one";
+        return team::on_all(Err(anyhow::anyhow!(message)));
+    }
     match verb {
         Verb::Quickstart(arguments) => quickstart::run(&arguments),
         Verb::Data(verb) => data::run(&verb),
@@ -143,7 +162,7 @@ fn outlive_file_limits() {
 
 /// Prints what clap has to say: help and version are data, the rest is for a person.
 fn explain(usage: &clap::Error) -> ExitCode {
-    let printed = usage.print();
+    let printed = if team::leads() { usage.print() } else { Ok(()) };
     if usage.use_stderr() {
         return ExitCode::from(2);
     }

@@ -23,14 +23,23 @@ pub(crate) fn print_out(line: Arguments<'_>) {
     if cfg!(test) {
         return println!("{line}"); // which the tests' harness keeps to itself
     }
-    written(writeln!(anstream::stdout(), "{line}"));
+    if crate::team::leads() {
+        written(writeln!(anstream::stdout(), "{line}"));
+    }
 }
 
-/// Prints a line to standard error, if that is possible.
+/// Prints a line to standard error, if that is possible. Of several processes the first one speaks for all.
 pub(crate) fn print_note(line: Arguments<'_>) {
     if cfg!(test) {
         return eprintln!("{line}");
     }
+    if crate::team::leads() {
+        print_always(line);
+    }
+}
+
+/// Prints a line to standard error, if that is possible, whichever of several processes this is.
+pub(crate) fn print_always(line: Arguments<'_>) {
     let _ = writeln!(anstream::stderr(), "{line}");
 }
 

@@ -6,6 +6,7 @@ use crate::interrupt::stoppable;
 use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::output::note;
 use crate::referee::RefereeArguments;
+use crate::team::{leads, on_all, team};
 use anyhow::Result;
 use clap::Args;
 use indicatif::ProgressBar;
@@ -16,11 +17,11 @@ use std::time::Instant;
 use terminal_size::terminal_size_of;
 use trm::Network;
 use trm_data::text::{duration, percent};
-use trm_data::weight_digest;
+use trm_data::{Dataset, weight_digest};
 use trm_study::pages::Reported;
 use trm_train::{
     AutoregressiveTrainer, Changes, Ending, Error, Event, Learner, Precision, Recipe, Run, Said,
-    StepMetrics, Trainer, Validity, available_bytes, checkpoint_bytes, free_folder,
+    StepMetrics, Trainer, Validity, Workers, available_bytes, checkpoint_bytes, free_folder,
 };
 
 #[derive(Args)]
@@ -57,6 +58,15 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
+    let recipe = on_all(recipe(arguments))?;
+    match recipe.autoregressive {
+        None => train::<Trainer>(arguments, recipe),
+        Some(_) => train::<AutoregressiveTrainer>(arguments, recipe),
+    }
+}
+
+/// The recipe that was asked for, or one that suits the data.
+fn recipe(arguments: &Arguments) -> Result<Recipe> {
     let changes = Changes {
         settings: arguments.set.clone(),
         data: arguments.data.clone(),
@@ -78,23 +88,27 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     if let Some(words) = arguments.refereeing.words()? {
         recipe.referee = words;
     }
-    match recipe.autoregressive {
-        None => train::<Trainer>(arguments, recipe),
-        Some(_) => train::<AutoregressiveTrainer>(arguments, recipe),
-    }
+    Ok(recipe)
+}
+
+/// Where to compute, and on what.
+fn prepare(arguments: &Arguments, recipe: &Recipe) -> Result<(Workers, Dataset)> {
+    let device = arguments.machine.device()?;
+    let mut data = recipe.load_data()?;
+    arguments.refereeing.judge(&mut data, &recipe.referee, device.threads())?;
+    Ok((Workers { device, team: team() }, data))
 }
 
 fn train<L: Reported>(arguments: &Arguments, recipe: Recipe) -> Result<Outcome> {
     let started = Instant::now();
-    let device = arguments.machine.device()?;
-    let mut data = recipe.load_data()?;
-    arguments.refereeing.judge(&mut data, &recipe.referee, device.threads())?;
+    let (workers, data) = on_all(prepare(arguments, &recipe))?;
     let mut run: Run<L> = match (&arguments.resume, &arguments.recipe) {
-        (Some(folder), _) => Run::resume(folder, arguments.from, data, recipe, &device)?,
+        (Some(folder), _) => Run::resume(folder, arguments.from, data, recipe, workers)?,
         (None, path) => {
             let name = path.as_deref().unwrap_or(&recipe.data);
             let folder = arguments.out.clone().unwrap_or_else(|| free_folder(name));
-            Run::create(&folder, recipe, data, &device)?
+            on_all(Ok(()))?; // the name is free for all of them: none has made it yet
+            Run::create(&folder, recipe, data, workers)?
         }
     };
     if let Some(ending) = run.ending() {
@@ -104,12 +118,18 @@ fn train<L: Reported>(arguments: &Arguments, recipe: Recipe) -> Result<Outcome> 
         }
     } else {
         describe(&run);
-        estimate(&run);
+        if leads() {
+            estimate(&run);
+        }
+        run.team().wait();
         let ending = supervise(&mut run)?;
         conclude(&run, ending, started.elapsed().as_secs_f64())?;
         if ending == Ending::Interrupted {
             return Ok(Outcome::Interrupted);
         }
+    }
+    if !leads() {
+        return Ok(Outcome::Done);
     }
     let command = format!("trm train {}/recipe.toml --out NEW-FOLDER", run.folder.display());
     let path = L::report(&run, &command)?;
@@ -122,12 +142,16 @@ fn describe<L: Learner>(run: &Run<L>) {
     let model = learner.core().network();
     heading(&format!("training {} in {}", run.validation().metadata.domain, run.folder.display()));
     note!(
-        "{}, {} steps of batch {} in {}, {:?}",
+        "{}, {} steps of batch {} in {}, {:?}{}",
         learner.describe(),
         settings.steps,
         settings.batch,
         settings.precision,
-        model.device()
+        model.device(),
+        match run.team().size() {
+            1 => String::new(),
+            processes => format!(" in each of {processes} processes"),
+        }
     );
     let (needed, written) = (learner.training_bytes(), checkpoint_bytes(learner));
     match written {
@@ -158,6 +182,7 @@ fn describe<L: Learner>(run: &Run<L>) {
 /// Says how long the training is going to take where that is more than a minute.
 fn estimate<L: Learner>(run: &Run<L>) {
     let Ok(step) = run.seconds_per_step() else { return }; // the training meets the fault too
+    let step = step / run.team().size() as f64;
     let left = run.recipe.train.steps.saturating_sub(run.progress().step) as f64 * step;
     if left > 60.0 {
         note!(

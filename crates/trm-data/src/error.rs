@@ -125,6 +125,7 @@ impl Error {
         if team.size() == 1 {
             return result;
         }
+        team.wait();
         let said = result.as_ref().err().map(|error| (error.to_string(), error.is_misuse()));
         team.agree(said.as_ref().map(|(message, misuse)| (&message[..], *misuse)))?;
         result

@@ -37,7 +37,7 @@ pub use trm_train::{
     Bin, EvalOptions, Evaluation, Outputs, Score, StepScore, Validity, check_fit, evaluate,
     evaluate_autoregressive, evaluate_until, fit,
 };
-pub use votes::{VoteOptions, VoteReport, vote};
+pub use votes::{VoteOptions, VoteReport, vote, vote_in_team};
 pub use writing::choosing::{BestOf, Choice, Chosen, SampleOptions, best_of, write_best};
 pub use writing::first_errors::{FirstErrors, first_errors};
 

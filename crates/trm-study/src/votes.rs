@@ -2,7 +2,7 @@
 //! one evaluation to the next.
 
 use crate::Error;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -12,6 +12,7 @@ use trm::{Limits, Model, Question, Solver};
 use trm_data::{Augmented, Dataset};
 use trm_ops::{DType, Stop};
 use trm_puzzles::arc::{Grid, decode, encode, write_submission};
+use trm_team::Team;
 use trm_train::check_fit;
 
 /// Numbers of attempts that are scored; two are the official ones.
@@ -65,6 +66,20 @@ pub fn vote(
     stop: &Stop,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<VoteReport, Error> {
+    vote_in_team(model, data, options, (&Team::alone(), stop), progress)
+}
+
+/// [`vote`], the tasks shared by a team: all its processes get the report. `progress` hears of those of this process.
+///
+/// # Errors
+/// As [`vote`].
+pub fn vote_in_team(
+    model: &Arc<Model>,
+    data: &Dataset,
+    options: VoteOptions,
+    (team, stop): (&Team, &Stop),
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<VoteReport, Error> {
     check_fit(model, data)?;
     let Some(augmented) = &data.augmented else {
         return Err(Error::Mismatch("the data set has no augmentations that could vote".into()));
@@ -72,29 +87,35 @@ pub fn vote(
     let started = Instant::now();
     let tasks = asked(data, augmented)?;
     let all = tasks.iter().map(|task| task.examples.len()).sum();
-    let mut report = VoteReport { asked: tasks.len(), ..VoteReport::default() };
-    let (mut known, mut votes) = (Vec::new(), 0);
-    let mut submission = Vec::new();
+    let (mut ballots, mut inputs) = (Vec::new(), 0);
     let solver = Solver::new(model.clone(), options.dtype).batch(options.batch).until(stop);
     let voters = Voters { solver, data, augmented, options };
-    for task in tasks {
-        let Some(ballot) = voters.ask(&task, &mut |n| progress(report.inputs.0 + n, all))? else {
-            break;
-        };
-        report.tasks += 1;
-        report.inputs.0 += ballot.attempts.len();
-        report.inputs.1 += ballot.places.len();
-        votes += ballot.votes;
-        if !ballot.places.is_empty() {
-            known.push(ballot.places);
-        }
-        submission.push((augmented.name(task.id).unwrap_or_default(), ballot.attempts));
+    for task in &tasks[team.part(tasks.len())] {
+        let Some(ballot) = voters.ask(task, &mut |n| progress(inputs + n, all))? else { break };
+        inputs += ballot.attempts.len();
+        ballots.push(ballot);
     }
-    report.votes = votes as f64 / report.inputs.0.max(1) as f64;
-    report.pass = ATTEMPTS.map(|most| (most, solved(&known, most))).to_vec();
-    report.submission = write_submission(submission);
-    report.seconds = started.elapsed().as_secs_f64();
-    Ok(report)
+    let own = serde_json::to_vec(&ballots).expect("ballots are JSON");
+    let ballots = team.gather(&own).into_iter().flat_map(|part| {
+        serde_json::from_slice::<Vec<Ballot>>(&part).expect("ballots of another process")
+    });
+    let report = count(&ballots.collect::<Vec<_>>(), augmented);
+    Ok(VoteReport { asked: tasks.len(), seconds: started.elapsed().as_secs_f64(), ..report })
+}
+
+/// What ballots say together.
+fn count(ballots: &[Ballot], augmented: &Augmented) -> VoteReport {
+    let sum = |of: fn(&Ballot) -> usize| ballots.iter().map(of).sum();
+    let inputs: (usize, usize) = (sum(|b| b.attempts.len()), sum(|b| b.places.len()));
+    let votes: usize = sum(|b| b.votes);
+    let votes = votes as f64 / f64::max(1.0, inputs.0 as f64);
+    let known: Vec<_> =
+        ballots.iter().map(|b| b.places.clone()).filter(|p| !p.is_empty()).collect();
+    let pass = ATTEMPTS.map(|most| (most, solved(&known, most))).to_vec();
+    let tasks = ballots.len();
+    let name = |id| augmented.name(id).unwrap_or_default();
+    let submission = write_submission(ballots.iter().map(|b| (name(b.id), b.attempts.clone())));
+    VoteReport { tasks, inputs, votes, pass, submission, ..VoteReport::default() }
 }
 
 /// The share of known outputs among the first predictions, at most `most`: averaged over the inputs of a task,
@@ -116,8 +137,10 @@ struct Voters<'a> {
 }
 
 /// What was predicted for the test inputs of a task.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 struct Ballot {
+    /// Identifier of the task.
+    id: u32,
     attempts: Vec<[Grid; 2]>,
     /// Of every known output, its place among the predictions.
     places: Vec<Option<usize>>,
@@ -132,7 +155,7 @@ impl Voters<'_> {
         let voting = augmented.of_task(task.id);
         let voting = &voting[..voting.len().min(options.votes.max(1))];
         let undo = augmented.augmentation(task.id).inverse();
-        let mut ballot = Ballot::default();
+        let mut ballot = Ballot { id: task.id, ..Ballot::default() };
         for example in task.examples.clone() {
             let input = decode(data.input(example))
                 .ok_or_else(|| Error::Mismatch(format!("input {example} holds no grid")))?;

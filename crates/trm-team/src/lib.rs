@@ -44,8 +44,12 @@ pub trait Link: Send + Sync {
     fn gather(&self, mine: &[u8]) -> Vec<Vec<u8>>;
     /// Sends to some and receives from some, all at once; the lengths of what comes are known.
     fn exchange(&self, sent: &[(usize, &[u8])], received: &mut [(usize, &mut [u8])]);
-    /// Waits until all are here, where one may be long: files are read or written.
+    /// Waits until all are here, where some may take long: they read data.
     fn wait(&self);
+    /// Tells the others, who wait, that this process is at work.
+    fn busy(&self);
+    /// Ends all processes at once.
+    fn end(&self, code: i32) -> !;
 }
 
 /// This process and those that it works with. Cloning is cheap.
@@ -131,10 +135,30 @@ impl Team {
         all
     }
 
-    /// Waits until all are here, where one may be long: files are read or written.
+    /// Waits until all are here.
+    pub fn meet(&self) {
+        self.gather(&[]);
+    }
+
+    /// [`Team::meet`] where some may take long: they read data.
     pub fn wait(&self) {
         if let Some(link) = &self.0 {
             link.wait();
+        }
+    }
+
+    /// Tells the others, who wait, that this process is at work on its own: to be called every few seconds.
+    pub fn busy(&self) {
+        if let Some(link) = &self.0 {
+            link.busy();
+        }
+    }
+
+    /// Ends all processes at once, where this one cannot go on and the others wait for it.
+    pub fn end(&self, code: i32) -> ! {
+        match &self.0 {
+            None => std::process::exit(code),
+            Some(link) => link.end(code),
         }
     }
 

@@ -5,30 +5,31 @@ use crate::Outcome;
 use crate::interrupt::stoppable;
 use crate::output::out;
 use crate::progress::Progress;
+use crate::team::team;
 use anyhow::{Result, bail};
 use std::sync::Arc;
 use trm::{Limits, Model};
 use trm_data::text::{duration, percent};
 use trm_data::{Dataset, files::write_atomic};
-use trm_study::{VoteOptions, VoteReport, vote};
+use trm_study::{VoteOptions, VoteReport, vote_in_team};
 
 pub(super) fn run(
     arguments: &Arguments,
     model: &Arc<Model>,
     data: &Dataset,
-    steps: usize,
+    options: VoteOptions,
 ) -> Result<Outcome> {
-    let options = options(arguments, model, steps)?;
+    let team = team();
     let mut bar = Progress::new("voting", data.len() as u64);
     let report = stoppable(STOPPING, |stop| {
-        vote(model, data, options, stop, &mut |done, all| {
+        vote_in_team(model, data, options, (&team, stop), &mut |done, all| {
             bar.set_length(all as u64);
-            bar.set_position(done as u64);
+            bar.set_position((done * team.size()) as u64);
         })
     })??;
     bar.finish();
     let outcome = ended(report.tasks, report.asked, "tasks");
-    if report.tasks == 0 {
+    if report.tasks == 0 || !team.leads() {
         return Ok(outcome);
     }
     if let (Some(path), Outcome::Done) = (&arguments.submission, outcome) {
@@ -42,12 +43,12 @@ pub(super) fn run(
         return Ok(outcome);
     }
     print_heading(arguments, data);
-    print(&report, steps);
+    print(&report, options.limits.steps);
     print_digests(data, &**model)?;
     Ok(outcome)
 }
 
-fn options(arguments: &Arguments, model: &Model, steps: usize) -> Result<VoteOptions> {
+pub(super) fn options(arguments: &Arguments, model: &Model, steps: usize) -> Result<VoteOptions> {
     if arguments.search || arguments.save_outputs.is_some() || arguments.figure.is_some() {
         bail!(
             "tasks of ARC are voted on: --search, --save-outputs and --figure are for other puzzles"

@@ -7,6 +7,7 @@ use crate::interrupt::stoppable;
 use crate::output::out;
 use crate::progress::Progress;
 use crate::referee::{print_validity, with_validity};
+use crate::team::{on_all, team};
 use anyhow::{Result, bail};
 use serde_json::json;
 use std::time::Instant;
@@ -15,13 +16,21 @@ use trm_data::Dataset;
 use trm_data::text::{duration, percent};
 use trm_ops::DType;
 use trm_study::{BestOf, SampleOptions, best_of, wilson};
-use trm_train::{EvalOptions, Precision, evaluate_autoregressive};
+use trm_train::{EvalOptions, Precision, evaluate_autoregressive_in_team};
 
 pub(super) fn run(
     arguments: &Arguments,
     model: &Autoregressive,
     data: &Dataset,
 ) -> Result<Outcome> {
+    let options = on_all(options(arguments, data))?;
+    match options.samples {
+        1 => greedy(arguments, model, data, options),
+        _ => best(arguments, model, data, options),
+    }
+}
+
+fn options(arguments: &Arguments, data: &Dataset) -> Result<SampleOptions> {
     let options = arguments.writing.options(
         &arguments.model,
         arguments.batch,
@@ -43,10 +52,10 @@ pub(super) fn run(
             arguments.data.display()
         );
     }
-    match options.samples {
-        1 => greedy(arguments, model, data, options),
-        _ => best(arguments, model, data, options),
+    if options.samples > 1 && team().size() > 1 {
+        bail!("the best of several answers are written in one process: start one");
     }
+    Ok(options)
 }
 
 fn greedy(
@@ -57,14 +66,15 @@ fn greedy(
 ) -> Result<Outcome> {
     let options =
         EvalOptions { steps: 1, batch, halt: None, dtype: DType::F32, keep_outputs: false };
+    let team = team();
     let mut bar = Progress::new("writing", data.len() as u64);
     let evaluation = stoppable(STOPPING, |stop| {
-        let mut progress = |done| bar.set_position(done as u64);
-        evaluate_autoregressive(model, data, options, stop, &mut progress)
+        let mut progress = |done: usize| bar.set_position((done * team.size()) as u64);
+        evaluate_autoregressive_in_team(model, data, options, (&team, stop), &mut progress)
     })??;
     bar.finish();
     let outcome = ended(evaluation.puzzles, data.len(), "puzzles");
-    if evaluation.puzzles == 0 {
+    if evaluation.puzzles == 0 || !team.leads() {
         return Ok(outcome);
     }
     let score = &evaluation.steps[0];

@@ -1,13 +1,29 @@
 //! Grids of colours, and the tasks made of them.
 
 use super::canvas::SIDE;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A rectangle of colours 0 to 9, at most 30 × 30.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A rectangle of colours 0 to 9, at most 30 × 30. In files it is its rows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Vec<i64>>", into = "Vec<Vec<i64>>")]
 pub struct Grid {
     width: usize,
     cells: Vec<u8>,
+}
+
+impl TryFrom<Vec<Vec<i64>>> for Grid {
+    type Error = GridError;
+
+    fn try_from(rows: Vec<Vec<i64>>) -> Result<Grid, GridError> {
+        Grid::from_rows(&rows)
+    }
+}
+
+impl From<Grid> for Vec<Vec<i64>> {
+    fn from(grid: Grid) -> Vec<Vec<i64>> {
+        grid.rows().map(|row| row.iter().map(|colour| i64::from(*colour)).collect()).collect()
+    }
 }
 
 /// Why rows of numbers are not a grid.

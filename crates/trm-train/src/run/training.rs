@@ -48,7 +48,7 @@ impl<L: Learner> Run<L> {
         };
         work.begin_checkpoint()?;
         work.finish_checkpoint()?;
-        self.team().wait();
+        self.team().meet();
         Ok(ending)
     }
 
@@ -100,7 +100,7 @@ impl<L: Learner> Loop<'_, L> {
         if self.run.ending().is_none() && due(step, checkpoint_every) {
             self.begin_checkpoint()?;
         }
-        let written = self.writer.poll()?;
+        let written = self.writer.poll(self.run.team())?;
         self.written(written)?;
         Ok(None)
     }
@@ -174,7 +174,6 @@ impl<L: Learner> Loop<'_, L> {
     /// The log is on disk before it, so that a resumed run has no gap in it.
     fn begin_checkpoint(&mut self) -> Result<(), Error> {
         self.finish_checkpoint()?;
-        self.run.team().wait();
         let (snapshot, folder) = (self.run.snapshot()?, self.run.folder.clone());
         let Some(log) = &mut self.log else { return Ok(()) };
         log.sync()?;
@@ -183,7 +182,7 @@ impl<L: Learner> Loop<'_, L> {
     }
 
     fn finish_checkpoint(&mut self) -> Result<(), Error> {
-        let written = self.writer.finish()?;
+        let written = self.writer.finish(self.run.team())?;
         self.written(written)
     }
 
@@ -203,7 +202,7 @@ impl<L: Learner> Loop<'_, L> {
             finished => finished?,
         }
         let run = &mut *self.run;
-        run.team().wait(); // until it is written
+        run.team().meet(); // when it is written
         let checkpoint = Checkpoint::open(&run.folder, None)?;
         if run.progress.rollbacks >= run.recipe.train.rollbacks {
             return Err(fault.with_checkpoint(checkpoint.map(|c| c.folder)));

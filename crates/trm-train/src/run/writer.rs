@@ -1,6 +1,8 @@
 use crate::Error;
 use std::path::PathBuf;
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, sleep};
+use std::time::{Duration, Instant};
+use trm_team::Team;
 
 /// Writes one checkpoint at a time on a thread of its own, while training goes on.
 #[derive(Default)]
@@ -20,16 +22,25 @@ impl Writer {
     ///
     /// # Errors
     /// If it could not be written.
-    pub(crate) fn poll(&mut self) -> Result<Option<PathBuf>, Error> {
-        if self.0.as_ref().is_some_and(JoinHandle::is_finished) { self.finish() } else { Ok(None) }
+    pub(crate) fn poll(&mut self, team: &Team) -> Result<Option<PathBuf>, Error> {
+        let is_finished = self.0.as_ref().is_some_and(JoinHandle::is_finished);
+        if is_finished { self.finish(team) } else { Ok(None) }
     }
 
-    /// Waits until nothing is being written; says what was.
+    /// Waits until nothing is being written; says what was. The others of the team hear why they wait.
     ///
     /// # Errors
     /// If it could not be written.
-    pub(crate) fn finish(&mut self) -> Result<Option<PathBuf>, Error> {
+    pub(crate) fn finish(&mut self, team: &Team) -> Result<Option<PathBuf>, Error> {
         let Some(thread) = self.0.take() else { return Ok(None) };
+        let mut told = Instant::now();
+        while team.size() > 1 && !thread.is_finished() {
+            sleep(Duration::from_millis(5));
+            if told.elapsed() > Duration::from_secs(5) {
+                team.busy();
+                told = Instant::now();
+            }
+        }
         match thread.join() {
             Ok(written) => written.map(Some),
             Err(panic) => std::panic::resume_unwind(panic),
