@@ -8,12 +8,13 @@ mod maze;
 use crate::display::heading;
 use crate::output::{note, out};
 use crate::progress::Progress;
+use crate::team::{leads, on_all, team};
 use crate::{Failed, Outcome};
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use trm_data::{Dataset, Generated, Kind, Splits, generate_sudoku, sudoku_from_csv};
+use trm_data::{Dataset, Generated, Kind, Splits, generate_sudoku_in_team, sudoku_from_csv};
 use trm_puzzles::Domain;
 use trm_puzzles::sudoku::{Givens, Shape};
 use trm_train::domain_of;
@@ -108,8 +109,8 @@ pub(crate) struct SudokuArguments {
 
 pub(crate) fn run(verb: &Verb) -> Result<Outcome> {
     match verb {
-        Verb::Sudoku(arguments) => save(&sudoku(arguments)?, &arguments.out)?,
-        Verb::Maze(arguments) => save(&maze::splits(arguments)?, arguments.out())?,
+        Verb::Sudoku(arguments) => save(&on_all(sudoku(arguments))?, &arguments.out)?,
+        Verb::Maze(arguments) => save(&on_all(maze::splits(arguments))?, arguments.out())?,
         Verb::Arc(arguments) => save(&arc::splits(arguments)?, arguments.out())?,
         Verb::Grid(arguments) => grid::run(arguments)?,
         Verb::Download(arguments) => download::run(arguments)?,
@@ -118,6 +119,11 @@ pub(crate) fn run(verb: &Verb) -> Result<Outcome> {
         Verb::Check { folder } => check(folder)?,
     }
     Ok(Outcome::Done)
+}
+
+/// Whether processes share this work.
+pub(crate) fn is_shared(verb: &Verb) -> bool {
+    matches!(verb, Verb::Sudoku(_) | Verb::Maze(_))
 }
 
 /// `trm data WORDS --out OUT`.
@@ -146,6 +152,9 @@ fn sudoku(arguments: &SudokuArguments) -> Result<Splits> {
 }
 
 fn save(splits: &Splits, out: &Path) -> Result<()> {
+    if !leads() {
+        return Ok(());
+    }
     splits.save(out)?;
     note!(
         "{}: {} puzzles to train on, {} to test on ({} left out as duplicates)",
@@ -184,7 +193,8 @@ fn generate(arguments: &SudokuArguments) -> Result<Splits> {
         );
     }
     let mut bar = Progress::new("puzzles", total);
-    let splits = generate_sudoku(&wanted, test_file, &mut |done| bar.set_position(done as u64))?;
+    let mut progress = |done| bar.set_position(done as u64);
+    let splits = generate_sudoku_in_team(&team(), &wanted, test_file, &mut progress)?;
     bar.finish();
     Ok(splits)
 }

@@ -131,9 +131,14 @@ fn main() -> ExitCode {
 
 /// Does what was asked.
 fn run(verb: Verb) -> anyhow::Result<Outcome> {
-    if team::team().size() > 1 && !matches!(verb, Verb::Train(_) | Verb::Eval(_)) {
-        let message =
-            "several processes were started, and only trm train and trm eval share work: start one";
+    let shared = match &verb {
+        Verb::Train(_) | Verb::Eval(_) => true,
+        Verb::Data(verb) => data::is_shared(verb),
+        _ => false,
+    };
+    if !shared && team::team().size() > 1 {
+        let message = "several processes were started, and only trm train, trm eval, trm data sudoku and trm data maze \
+                       share work: start one";
         return team::on_all(Err(anyhow::anyhow!(message)));
     }
     match verb {

@@ -15,13 +15,15 @@ use std::time::{Duration, Instant};
 pub struct Launched(#[allow(dead_code, reason = "dropping it ends MPI")] Universe);
 
 /// How long others are waited for in a step, at least; twice the longest wait so far comes to it.
-const STEP: Duration = Duration::from_secs(40);
+const STEP: Duration = Duration::from_secs(30);
 /// And before the first step, where every process reads its data.
 const DATA_READ: Duration = Duration::from_secs(600);
 /// How long answers of others that wait too are waited for.
 const ANSWER: Duration = Duration::from_secs(6);
 /// Time between two messages that say the same.
 const AGAIN: Duration = Duration::from_secs(2);
+/// A pause between two looks that this process did not make itself.
+const AWAY: Duration = Duration::from_secs(5);
 /// No message is longer: MPI counts with 31 bits.
 const LONGEST: usize = 1 << 30;
 
@@ -89,7 +91,8 @@ impl Mpi {
         const AT_ONCE: Duration = Duration::from_millis(2);
         const PAUSE: Duration = Duration::from_micros(50);
         let started = Instant::now();
-        let mut wait = Wait { since: started, said: None, others: BTreeSet::new() };
+        let mut wait =
+            Wait { since: started, looked: started, said: None, others: BTreeSet::new() };
         while !done() {
             if started.elapsed() < AT_ONCE {
                 yield_now();
@@ -111,6 +114,10 @@ impl Mpi {
 
     /// Whoever has waited for too long says so to all, again and again; who waits too answers. Those that do not are why.
     fn look(&self, limit: Duration, wait: &mut Wait) {
+        if wait.looked.elapsed() > AWAY {
+            wait.since = Instant::now(); // this process itself was stopped
+        }
+        wait.looked = Instant::now();
         let world = world();
         for tag in [WAITING, BUSY] {
             while let Some(status) = world.any_process().immediate_probe_with_tag(tag) {
@@ -167,6 +174,8 @@ impl Mpi {
 struct Wait {
     /// Since when; from its last sign of life on, where another process is busy.
     since: Instant,
+    /// When this process last looked.
+    looked: Instant,
     /// When this process last said that it waits, or began to hear.
     said: Option<Instant>,
     /// Who waits too.

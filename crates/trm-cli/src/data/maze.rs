@@ -1,10 +1,11 @@
 //! `trm data maze`.
 
 use crate::progress::Progress;
+use crate::team::team;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::{Path, PathBuf};
-use trm_data::{Mazes, Splits, generate_mazes, mazes_from_csv};
+use trm_data::{Mazes, Splits, generate_mazes_in_team, mazes_from_csv};
 use trm_puzzles::maze::{Law, Size};
 
 #[derive(Args)]
@@ -72,7 +73,8 @@ pub(super) fn splits(arguments: &Arguments) -> Result<Splits> {
     let law = Law { width, height, walls, path };
     let wanted = Mazes { law, train: arguments.train, test: arguments.test, seed: arguments.seed };
     let mut bar = Progress::new("mazes", (wanted.train + wanted.test) as u64);
-    let splits = generate_mazes(&wanted, &mut |done| bar.set_position(done as u64))?;
+    let mut progress = |done| bar.set_position(done as u64);
+    let splits = generate_mazes_in_team(&team(), &wanted, &mut progress)?;
     bar.finish();
     Ok(splits)
 }

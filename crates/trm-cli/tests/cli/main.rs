@@ -10,6 +10,7 @@ mod gpu;
 mod grids;
 mod halting;
 mod hub;
+mod mpi;
 mod onnx;
 mod outputs;
 mod places;

@@ -1,6 +1,6 @@
 //! Maze data sets: generated or from CSV, with no maze, turned or not, in both splits.
 
-use super::parallel::{cores, in_parallel};
+use super::parallel::in_team;
 use crate::Error;
 use crate::dataset::metadata::Origin;
 use crate::dataset::splits::{Splits, dataset};
@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use trm_puzzles::maze::{Law, Maze, Size, class_hash, generate, label, read_pairs};
 use trm_puzzles::{Domain, Pair};
+use trm_team::Team;
 
 /// Mazes drawn at a time, at most.
 const BATCH: u64 = 256;
@@ -34,6 +35,18 @@ pub struct Mazes {
 /// # Errors
 /// If no maze, or not so many, keep the law.
 pub fn generate_mazes(wanted: &Mazes, progress: &mut dyn FnMut(usize)) -> Result<Splits, Error> {
+    generate_mazes_in_team(&Team::alone(), wanted, progress)
+}
+
+/// [`generate_mazes`], the draws shared by a team: all its processes get the same.
+///
+/// # Errors
+/// As [`generate_mazes`], on all of them.
+pub fn generate_mazes_in_team(
+    team: &Team,
+    wanted: &Mazes,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Splits, Error> {
     let Mazes { law, train, test, seed } = wanted;
     let total = train.saturating_add(*test);
     let domain = Domain::new(Size { width: law.width, height: law.height });
@@ -48,8 +61,10 @@ pub fn generate_mazes(wanted: &Mazes, progress: &mut dyn FnMut(usize)) -> Result
             return Err(too_rare(law)); // before a batch of them is tried
         }
         let batch = BATCH.min((total - pairs.len()) as u64);
-        for maze in in_parallel(drawn..drawn + batch, cores(), draw, &mut || ()) {
-            let maze = maze.ok_or_else(|| too_rare(law))?;
+        let tokens = |number| draw(number).map(|maze| maze.to_tokens());
+        for tokens in in_team(team, drawn..drawn + batch, tokens, &mut || ()) {
+            let tokens = tokens.ok_or_else(|| too_rare(law))?;
+            let maze = Maze::from_tokens(law.width, &tokens).expect("a maze that was drawn");
             if classes.insert(class_hash(&maze)) {
                 let answer = label(&maze).expect("a maze with a path");
                 pairs.push((maze, answer));

@@ -1,10 +1,13 @@
-//! Work on several threads whose result does not depend on their number.
+//! Work on several threads, and processes, whose result does not depend on their number.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use trm_team::Team;
 
 /// Threads that the machine runs at the same time.
 pub(crate) fn cores() -> usize {
@@ -14,8 +17,35 @@ pub(crate) fn cores() -> usize {
 /// The longest time between two calls of `watch`; the first ones are shorter, for short work.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// `make(number)` for every number, in their order, on all processes of a team; `watch` is called now and then while
+/// they are made.
+pub(crate) fn in_team<T: Send + Serialize + DeserializeOwned>(
+    team: &Team,
+    numbers: Range<u64>,
+    make: impl Fn(u64) -> T + Sync,
+    watch: &mut dyn FnMut(),
+) -> Vec<T> {
+    let part = team.part((numbers.end - numbers.start) as usize);
+    let own = numbers.start + part.start as u64..numbers.start + part.end as u64;
+    let mut told = Instant::now();
+    let made = in_parallel(own, cores(), make, &mut || {
+        watch();
+        if told.elapsed() > Duration::from_secs(5) {
+            team.busy(); // others may have less to do
+            told = Instant::now();
+        }
+    });
+    if team.size() == 1 {
+        return made;
+    }
+    let made = serde_json::to_vec(&made).expect("what is made is JSON");
+    let all = team.gather(&made);
+    let parts = all.iter().map(|part| serde_json::from_slice::<Vec<T>>(part));
+    parts.flat_map(|part| part.expect("what another process made")).collect()
+}
+
 /// `make(number)` for every number, in their order; `watch` is called now and then while they are made.
-pub(crate) fn in_parallel<T: Send>(
+fn in_parallel<T: Send>(
     numbers: Range<u64>,
     threads: usize,
     make: impl Fn(u64) -> T + Sync,

@@ -1,6 +1,6 @@
 //! Sudoku data sets: generated or from CSV, with no class of puzzles in both splits.
 
-use super::parallel::in_parallel;
+use super::parallel::in_team;
 use crate::Error;
 use crate::dataset::metadata::Origin;
 use crate::dataset::splits::{Splits, dataset, origin_of};
@@ -13,6 +13,10 @@ use trm_puzzles::sudoku::{
     Breeder, CsvError, Givens, Grid, Puzzle, Shape, class_hash, generate, read_csv_file,
 };
 use trm_puzzles::{Domain, Pair};
+use trm_team::Team;
+
+/// Questions and answers.
+type Pairs = Vec<(Grid, Grid)>;
 
 /// Offsets in the files are 32-bit.
 const MAX_PUZZLES: usize = 20_000_000;
@@ -71,15 +75,24 @@ pub fn generate_sudoku(
     test_file: Option<&Path>,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Splits, Error> {
-    wanted.check()?;
+    generate_sudoku_in_team(&Team::alone(), wanted, test_file, progress)
+}
+
+/// [`generate_sudoku`], the breeding of hard puzzles shared by a team: all its processes get the same.
+///
+/// # Errors
+/// As [`generate_sudoku`], on all of them.
+pub fn generate_sudoku_in_team(
+    team: &Team,
+    wanted: &Generated,
+    test_file: Option<&Path>,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Splits, Error> {
+    let (mut read, parents) = Error::on_all(team, wanted.read(test_file))?;
     let mut classes = HashSet::new();
-    let mut read = test_file.map(read_pairs).transpose()?.unwrap_or_default();
-    if let Some(file) = test_file {
-        check_shape(&read, wanted.shape, file)?;
-    }
     read.retain(|(question, _)| classes.insert(class_hash(question)));
 
-    let (pairs, duplicates) = draw_all(wanted, &mut classes, progress)?;
+    let (pairs, duplicates) = draw_all(team, (wanted, parents), &mut classes, progress)?;
     let origin = Origin { source: wanted.source(), seed: wanted.seed, digest: String::new() };
     let (train, test) = pairs.split_at(wanted.train);
     let split = |pairs: &[(Grid, Grid)], origin: Origin| {
@@ -94,11 +107,12 @@ pub fn generate_sudoku(
 
 /// Pairs of classes that are not known yet, which become known, and how many draws were repeats.
 fn draw_all(
-    wanted: &Generated,
+    team: &Team,
+    (wanted, parents): (&Generated, Option<Breeder>),
     classes: &mut HashSet<u128>,
     progress: &mut dyn FnMut(usize),
-) -> Result<(Vec<(Grid, Grid)>, usize), Error> {
-    let breeder = wanted.breeder(progress)?;
+) -> Result<(Pairs, usize), Error> {
+    let breeder = parents.map(|breeder| wanted.ready(breeder, progress));
     let total = wanted.train + wanted.test;
     let (mut pairs, mut drawn, mut duplicates, mut round) = (Vec::new(), 0, 0, 0);
     while pairs.len() < total {
@@ -110,14 +124,14 @@ fn draw_all(
         }
         let (known, lacking) = (pairs.len(), total - pairs.len());
         let mut heard = |bred: usize| progress((known + bred).min(total));
-        for puzzle in draw(wanted, breeder.as_ref(), (round, lacking), &mut heard) {
+        for puzzle in draw(team, (wanted, breeder.as_ref()), (round, lacking), &mut heard) {
             drawn += 1;
             if pairs.len() == total {
                 break;
             }
-            match puzzle.filter(|puzzle| classes.insert(class_hash(&puzzle.question))) {
-                Some(puzzle) => {
-                    pairs.push((puzzle.question, puzzle.answer));
+            match puzzle.filter(|(question, _)| classes.insert(class_hash(question))) {
+                Some(pair) => {
+                    pairs.push(pair);
                     progress(pairs.len());
                 }
                 None => duplicates += 1,
@@ -131,37 +145,37 @@ fn draw_all(
 /// Some puzzles, which depend on the seed and the number of the round alone; none for those that are known to
 /// be repeats.
 fn draw(
-    wanted: &Generated,
-    breeder: Option<&Breeder>,
+    team: &Team,
+    (wanted, breeder): (&Generated, Option<&Breeder>),
     (round, lacking): (u64, usize),
     progress: &mut dyn FnMut(usize),
-) -> Vec<Option<Puzzle>> {
+) -> Vec<Option<(Grid, Grid)>> {
     match (&wanted.kind, breeder) {
         (Kind::Random(givens), _) => {
             let mut rng = stream(wanted.seed, Purpose::Data, round);
-            vec![Some(generate(wanted.shape, &mut rng, givens))]
+            let Puzzle { question, answer, .. } = generate(wanted.shape, &mut rng, givens);
+            vec![Some((question, answer))]
         }
         (Kind::Hard { .. }, breeder) => {
-            let threads = super::parallel::cores();
             let first = round * BREEDERS;
             let copies = (lacking / BRED.start).clamp(1, 4).max(lacking.div_ceil(BRED.end));
             let copies = (copies as u64).min(BREEDERS);
             let each = lacking.div_ceil(copies as usize).min(BRED.end);
             let breeder = breeder.expect("a breeder for hard puzzles");
-            breed(breeder, wanted.seed, (first..first + copies, each), threads, progress)
+            breed(team, breeder, wanted.seed, (first..first + copies, each), progress)
         }
     }
 }
 
-/// `each` draws of some copies of a breeder, one copy after the other, made on several threads; `progress` hears
-/// how many there are.
+/// `each` draws of some copies of a breeder, one copy after the other, made on several threads and processes;
+/// `progress` hears how many there are here.
 fn breed(
+    team: &Team,
     breeder: &Breeder,
     seed: u64,
     (copies, each): (Range<u64>, usize),
-    threads: usize,
     progress: &mut dyn FnMut(usize),
-) -> Vec<Option<Puzzle>> {
+) -> Vec<Option<(Grid, Grid)>> {
     let bred = AtomicUsize::new(0);
     let copy = |number| {
         let mut rng = stream(seed, Purpose::Data, number);
@@ -169,13 +183,16 @@ fn breed(
         let mut draw = || {
             let puzzle = breeder.breed(&mut rng);
             bred.fetch_add(1, Ordering::Relaxed);
-            puzzle
+            puzzle.map(|Puzzle { question, answer, .. }| tokens(&(question, answer)))
         };
-        (0..each).map(|_| draw()).collect()
+        (0..each).map(|_| draw()).collect::<Vec<_>>()
     };
     let mut watch = || progress(bred.load(Ordering::Relaxed));
-    let copies = in_parallel(copies, threads, copy, &mut watch);
-    copies.into_iter().flat_map(|puzzles: Vec<_>| puzzles).collect()
+    let bred = in_team(team, copies, copy, &mut watch).into_iter().flatten();
+    let grid =
+        |tokens: Vec<u8>| Grid::from_tokens(Shape::Nine, &tokens).expect("a puzzle that was bred");
+    bred.map(|pair: Option<Pair>| pair.map(|[question, answer]| (grid(question), grid(answer))))
+        .collect()
 }
 
 impl Generated {
@@ -192,8 +209,17 @@ impl Generated {
         Ok(())
     }
 
-    /// A breeder of hard puzzles that is ready; `progress` hears now and then that there are none yet.
-    fn breeder(&self, progress: &mut dyn FnMut(usize)) -> Result<Option<Breeder>, Error> {
+    /// The puzzles of a test file, and a breeder of hard puzzles, if they are wanted.
+    fn read(&self, test_file: Option<&Path>) -> Result<(Pairs, Option<Breeder>), Error> {
+        self.check()?;
+        let read = test_file.map(read_pairs).transpose()?.unwrap_or_default();
+        if let Some(file) = test_file {
+            check_shape(&read, self.shape, file)?;
+        }
+        Ok((read, self.breeder()?))
+    }
+
+    fn breeder(&self) -> Result<Option<Breeder>, Error> {
         let Kind::Hard { parents } = &self.kind else { return Ok(None) };
         let mut breeder = Breeder::new(self.shape, &EXTREME, LINES).most_givens(MOST_GIVENS);
         if let Some(file) = parents {
@@ -201,11 +227,16 @@ impl Generated {
             check_shape(&pairs, self.shape, file)?;
             breeder = breeder.parents(pairs.iter());
         }
+        Ok(Some(breeder))
+    }
+
+    /// A breeder that is ready; `progress` hears now and then that there are no puzzles yet.
+    fn ready(&self, mut breeder: Breeder, progress: &mut dyn FnMut(usize)) -> Breeder {
         if self.train + self.test > BRED.start {
             let mut rng = stream(self.seed, Purpose::Data, u64::MAX);
             breeder.make_ready(&mut rng, &mut || progress(0)); // once for all copies
         }
-        Ok(Some(breeder))
+        breeder
     }
 
     fn source(&self) -> String {
@@ -256,7 +287,7 @@ fn check_shape(pairs: &[(Grid, Grid)], shape: Shape, file: &Path) -> Result<(), 
     Err(Error::file(file, format!("a puzzle of size {found} among those of size {size}")))
 }
 
-fn read_pairs(file: &Path) -> Result<Vec<(Grid, Grid)>, Error> {
+fn read_pairs(file: &Path) -> Result<Pairs, Error> {
     // the same words for a missing file as everywhere
     std::fs::File::open(file).map_err(Error::io("read", file))?;
     let records = read_csv_file(file).map_err(|error| match error {

@@ -201,7 +201,11 @@ impl Maze {
     }
 
     /// A maze from tokens; anything that is no cell is taken for a free one.
-    pub(super) fn from_tokens(width: usize, tokens: &[u8]) -> Result<Maze, MazeError> {
+    /// The maze of such tokens, in rows of `width`.
+    ///
+    /// # Errors
+    /// If it has not one beginning and one end.
+    pub fn from_tokens(width: usize, tokens: &[u8]) -> Result<Maze, MazeError> {
         let cell = |token: &u8| match token {
             1 => Cell::Wall,
             3 => Cell::Start,
