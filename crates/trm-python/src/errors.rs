@@ -27,7 +27,8 @@ pub(crate) fn raised(error: impl Into<Error>) -> PyErr {
         Error::Referee(_)
         | Error::Model(trm::Error::Referee(_) | trm::Error::Device(_))
         | Error::Device(_)
-        | Error::Failed(_) => PyRuntimeError::new_err(said),
+        | Error::Failed(_)
+        | Error::Team(_) => PyRuntimeError::new_err(said),
         Error::File { .. } | Error::Recipe(_) | Error::Mismatch(_) | Error::Model(_) => {
             PyValueError::new_err(said)
         }

@@ -114,10 +114,11 @@ impl Mpi {
 
     /// Whoever has waited for too long says so to all, again and again; who waits too answers. Those that do not are why.
     fn look(&self, limit: Duration, wait: &mut Wait) {
-        if wait.looked.elapsed() > AWAY {
-            wait.since = Instant::now(); // this process itself was stopped
+        let now = Instant::now(); // one time for all of it: the process may be stopped anywhere
+        if now.duration_since(wait.looked) > AWAY {
+            wait.since = now; // it was
         }
-        wait.looked = Instant::now();
+        wait.looked = now;
         let world = world();
         for tag in [WAITING, BUSY] {
             while let Some(status) = world.any_process().immediate_probe_with_tag(tag) {
@@ -125,15 +126,15 @@ impl Mpi {
                 let _ = world.process_at_rank(from).receive_vec_with_tag::<u8>(tag);
                 match wait.said {
                     None => {} // left over from an earlier wait
-                    Some(_) if tag == BUSY => wait.since = Instant::now(),
+                    Some(_) if tag == BUSY => wait.since = now,
                     Some(_) => drop(wait.others.insert(rank(from))),
                 }
             }
         }
-        let (waited, said) = (wait.since.elapsed(), *wait.said.get_or_insert(wait.since));
+        let (waited, said) = (now.duration_since(wait.since), *wait.said.get_or_insert(wait.since));
         let late = waited > limit;
-        if (late || !wait.others.is_empty()) && said.elapsed() > AGAIN {
-            wait.said = Some(Instant::now());
+        if (late || !wait.others.is_empty()) && now.duration_since(said) > AGAIN {
+            wait.said = Some(now);
             self.tell(WAITING);
         }
         if waited > limit + ANSWER {

@@ -86,12 +86,17 @@ mod launched {
         let mut command =
             mpirun(session, processes, &["train", "recipe.toml", "--out", "run", "--set", ENDLESS]);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        wait_for(session, "run/checkpoints");
+        child
+    }
+
+    /// Waits until there is something in a folder.
+    fn wait_for(session: &Session, folder: &str) {
         let began = Instant::now();
-        while fs::read_dir(session.path("run/checkpoints")).map_or(0, Iterator::count) == 0 {
-            assert!(began.elapsed() < Duration::from_secs(60), "no checkpoint");
+        while fs::read_dir(session.path(folder)).map_or(0, Iterator::count) == 0 {
+            assert!(began.elapsed() < Duration::from_secs(60), "nothing in {folder}");
             sleep(Duration::from_millis(20));
         }
-        child
     }
 
     /// The process of a rank of what was started in a session's folder.
@@ -180,6 +185,46 @@ mod launched {
         }
     }
 
+    /// A command of Slurm, as its script calls it.
+    fn pretend(session: &Session, name: &str, text: &str) {
+        fs::create_dir_all(session.path("bin")).unwrap();
+        session.write(&format!("bin/{name}"), &format!("#!/bin/bash\n{text}\n"));
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(session.path("bin").join(name), mode).unwrap();
+    }
+
+    /// The job script, with `mpirun` in the place of `srun`.
+    fn job(session: &Session) -> Command {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/slurm.sbatch");
+        assert!(Command::new("bash").arg("-n").arg(&script).status().unwrap().success());
+        let path = format!("{}:{}", session.path("bin").display(), std::env::var("PATH").unwrap());
+        let mut command = Command::new("bash");
+        command.arg(script).args(["recipe.toml", "run"]).current_dir(session.path(""));
+        command.env("PATH", path).env("SLURM_JOB_ID", "77").env("SLURM_CPUS_PER_TASK", "1");
+        command.env("OMPI_ALLOW_RUN_AS_ROOT", "1").env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
+        command
+    }
+
+    #[test]
+    fn a_job_of_slurm_is_queued_again_until_the_run_is_done() {
+        let session = session();
+        session.write("recipe.toml", &RECIPE.replace("steps = 6", "steps = 1000000"));
+        pretend(&session, "trm", &format!("exec {} \"$@\"", env!("CARGO_BIN_EXE_trm")));
+        pretend(&session, "scontrol", "echo $@ >> queued");
+        let launch = "exec mpirun --oversubscribe --bind-to none -n 2 \"$@\"";
+        pretend(&session, "srun", &format!("while [[ $1 == --* ]]; do shift; done\n{launch}"));
+        let first = job(&session).stderr(Stdio::piped()).spawn().unwrap();
+        let queued = || fs::read_to_string(session.path("queued")).unwrap_or_default();
+        wait_for(&session, "run/checkpoints");
+        signal("USR1", &pid_of(&session, 1));
+        let [_, error] = said(first.wait_with_output().unwrap(), Some(130));
+        assert!(error.contains("interrupted at step") && queued() == "requeue 77\n", "{error}");
+        let text = fs::read_to_string(session.path("run/recipe.toml")).unwrap();
+        session.write("run/recipe.toml", &text.replace("steps = 1000000", "steps = 6"));
+        let [_, error] = said(job(&session).output().unwrap(), Some(0));
+        assert!(error.contains("all steps taken") && queued() == "requeue 77\n", "{error}");
+    }
+
     #[test]
     fn a_process_with_another_recipe_ends_all_with_one_line() {
         let session = session();
@@ -193,6 +238,11 @@ mod launched {
             error.contains("rank 1 on ") && error.contains("the recipe (its digest)"),
             "{error}"
         );
+        let portable = ["-x", "TRM_CPU=portable", trm, "train", "recipe.toml", "--out", "run"];
+        let mut command = mpirun(&session, 1, &["train", "recipe.toml", "--out", "run"]);
+        command.args([":", "-n", "1"]).args(portable);
+        let [_, error] = said(command.output().unwrap(), Some(2));
+        assert!(line(&error, "error: ").contains("rank 1 on ") && error.contains("what computes"));
         assert!(!session.path("run").exists());
         let output = mpirun(&session, 2, &["train", "nothing.toml"]).output().unwrap();
         assert!(line(&said(output, Some(1))[1], "error: ").contains("cannot read nothing.toml"));

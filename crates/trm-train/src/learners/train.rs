@@ -285,7 +285,8 @@ impl Learner for Trainer {
     }
 
     fn training_bytes(&self) -> u64 {
-        training_bytes(self.model(), &self.core.config)
+        let batch = self.carry.rows.len();
+        training_bytes(self.model(), &TrainConfig { batch, ..self.core.config.clone() })
     }
 }
 

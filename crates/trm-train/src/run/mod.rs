@@ -13,7 +13,7 @@ use crate::evaluate::{EvalOptions, Evaluation};
 use crate::learners::Learner;
 use crate::learners::memory::check_memory;
 use crate::learners::workers::Workers;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, TrainConfig};
 use checkpoint::{Checkpoint, Progress, discard_after};
 use trm_data::files::{create_folder, lock, sweep, write_atomic};
 
@@ -25,6 +25,7 @@ use std::sync::Arc;
 use training::due;
 use trm::Network;
 use trm_data::{Augment, Dataset, Provenance, Purpose, program, stream};
+use trm_ops::level;
 use trm_puzzles::Domain;
 use trm_team::Team;
 
@@ -128,11 +129,12 @@ impl<L: Learner> Run<L> {
     fn compare(&self) -> Result<(), Error> {
         let Progress { data_digest, step, .. } = &self.progress;
         let settings = blake3::hash(self.recipe.to_toml().as_bytes()).to_hex()[..16].to_owned();
+        let computes = format!("{} with {}", self.place, level().features().join(", "));
         let facts = [
             ("the version of trm", program()),
+            ("what computes (TRM_CPU caps it)", computes),
             ("the recipe (its digest)", settings),
             ("the data set (its digest)", data_digest.clone()),
-            ("what computes", self.place.clone()),
             ("the step to go on from", step.to_string()),
         ];
         Ok(self.workers.team.compare(&facts)?)
@@ -267,7 +269,9 @@ impl<L: Learner> Run<L> {
             false => Augment::None,
         };
         let writer = recipe.autoregressive_for(&data);
-        check_memory(&recipe.model_for(&data), writer.as_ref(), &recipe.train, device)?;
+        let rows = recipe.train.batch.div_ceil(workers.team.size());
+        let share = TrainConfig { batch: rows, ..recipe.train.clone() };
+        check_memory(&recipe.model_for(&data), writer.as_ref(), &share, device)?;
         let (trained_on, validation) = split(&data, recipe.train.validation, recipe.seed)?;
         let trainer = L::start(&recipe, &data, &workers)?;
         let progress = Progress::start(&data.digest());
