@@ -307,7 +307,7 @@ fn read_pairs(file: &Path) -> Result<Pairs, Error> {
 mod tests {
     use super::*;
     use crate::Dataset;
-    use trm_puzzles::sudoku::check_question;
+    use trm_puzzles::sudoku::{check_question, rate_fairly};
 
     #[test]
     fn splits_share_no_class_and_the_seed_repeats_them() {
@@ -329,20 +329,20 @@ mod tests {
     }
 
     #[test]
-    fn bred_puzzles_have_the_wanted_ratings_whatever_the_threads() {
+    fn bred_puzzles_have_the_wanted_ratings_whatever_the_processes() {
         let ranges = [(0, 0.25), (3, 0.25), (12, 0.5)];
         let mut breeder = Breeder::new(Shape::Nine, &ranges, LINES).most_givens(26);
         breeder.make_ready(&mut stream(7, Purpose::Data, 0), &mut || ());
-        let puzzles = breed(&breeder, 7, (0..3, 40), 2, &mut |_| ());
-        assert_eq!(puzzles, breed(&breeder, 7, (0..3, 40), 1, &mut |_| ()));
-        let puzzles: Vec<Puzzle> = puzzles.into_iter().flatten().collect();
-        let rated = |range: Range<u32>| {
-            puzzles.iter().filter(|puzzle| range.contains(&puzzle.rating)).count()
-        };
+        let puzzles = breed(&Team::alone(), &breeder, 7, (0..3, 40), &mut |_| ());
+        let shared = |team| breed(&team, &breeder, 7, (0..3, 40), &mut |_| ());
+        assert_eq!(Team::of_threads(2, shared), [puzzles.clone(), puzzles.clone()]);
+        let puzzles: Pairs = puzzles.into_iter().flatten().collect();
+        let ratings: Vec<u32> = puzzles.iter().map(|(question, _)| rate_fairly(question)).collect();
+        let rated = |range: Range<u32>| ratings.iter().filter(|r| range.contains(r)).count();
         assert_eq!([rated(0..3), rated(3..12), rated(12..u32::MAX)], [30, 30, 60]);
-        for puzzle in &puzzles {
-            assert_eq!(check_question(&puzzle.question), Ok(puzzle.answer));
-            let givens = puzzle.question.cells().iter().filter(|digit| **digit != 0).count();
+        for (question, answer) in &puzzles {
+            assert_eq!(check_question(question), Ok(*answer));
+            let givens = question.cells().iter().filter(|digit| **digit != 0).count();
             assert!(givens <= 26, "{givens} givens");
         }
     }
