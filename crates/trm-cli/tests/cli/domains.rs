@@ -203,6 +203,14 @@ fn tasks_of_arc_are_learned_voted_on_and_submitted() {
         dtype: DType::F32,
         blank_identifiers: false,
     };
+    let voted = |report: trm_study::VoteReport| (report.pass, report.inputs, report.submission);
+    let shared = trm_team::Team::of_threads(3, |team| {
+        let together = (&team, &Stop::default());
+        let report = trm_study::vote_in_team(&model, &data, options, together, &mut |_, _| ());
+        voted(report.unwrap())
+    });
+    let alone = trm_study::vote(&model, &data, options, &Stop::default(), &mut |_, _| ()).unwrap();
+    assert_eq!(shared, vec![voted(alone); 3]);
     let stop = Stop::default();
     let stopped =
         trm_study::vote(&model, &data, options, &stop, &mut |_, _| stop.request()).unwrap();

@@ -165,6 +165,11 @@ mod tests {
         let (train, test) = (classes(&splits.train), classes(&splits.test));
         assert_eq!((train.len(), test.len()), (60, 20));
         assert!(train.is_disjoint(&test));
+        let shared = Team::of_threads(3, |team| {
+            let splits = generate_mazes_in_team(&team, &wanted, &mut |_| ()).unwrap();
+            [splits.train.digest(), splits.test.digest()]
+        });
+        assert_eq!(shared, vec![[splits.train.digest(), splits.test.digest()]; 3]);
         assert_eq!(generate_mazes(&wanted, &mut |_| ()).unwrap().train, splits.train);
         let few =
             Mazes { law: Law { width: 2, height: 2, walls: 0..=1, path: 2 }, ..wanted.clone() };
