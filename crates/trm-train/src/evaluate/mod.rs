@@ -239,6 +239,6 @@ pub fn evaluate_in_team(
             progress(done);
         }
     }
-    let evaluation = tally.finish(team, stop)?;
+    let evaluation = tally.finish(team)?;
     Ok(Evaluation { seconds: started.elapsed().as_secs_f64(), ..evaluation })
 }

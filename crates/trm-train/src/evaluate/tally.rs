@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use trm::Thought;
 use trm_data::Dataset;
-use trm_ops::Stop;
 use trm_team::Team;
 
 /// Sums over the puzzles that are done. They end in an order that depends on the batch; what is kept by puzzle is
@@ -109,18 +108,14 @@ impl<'d> Tally<'d> {
         outputs.halt_logits[puzzle] = thought.halt_logit;
     }
 
-    /// Adds what the other processes of a team have, and they what this one has; a stop of one is one of all.
-    fn join(&mut self, team: &Team, stop: &Stop) {
+    /// Adds what the other processes of a team have, and they what this one has.
+    fn join(&mut self, team: &Team) {
         let done = self.done.iter_mut().enumerate();
         let done = done.filter_map(|(puzzle, done)| Some((puzzle, done.take()?))).collect();
         let steps = std::mem::take(&mut self.evaluation.steps);
-        let own = Part { stopped: stop.is_requested(), steps, done };
-        let own = serde_json::to_vec(&own).expect("sums are JSON");
+        let own = serde_json::to_vec(&Part { steps, done }).expect("sums are JSON");
         for part in team.gather(&own) {
             let part: Part = serde_json::from_slice(&part).expect("sums of another process");
-            if part.stopped {
-                stop.request();
-            }
             let sums = &mut self.evaluation.steps;
             sums.resize_with(part.steps.len(), StepScore::default);
             for (sum, of_part) in sums.iter_mut().zip(part.steps) {
@@ -143,9 +138,9 @@ impl<'d> Tally<'d> {
     ///
     /// # Errors
     /// If it does not.
-    pub(crate) fn finish(mut self, team: &Team, stop: &Stop) -> Result<Evaluation, Error> {
+    pub(crate) fn finish(mut self, team: &Team) -> Result<Evaluation, Error> {
         if team.size() > 1 {
-            self.join(team, stop);
+            self.join(team);
         }
         let Tally { data, mut evaluation, mut done, .. } = self;
         let answers = done.iter_mut().enumerate();
@@ -180,7 +175,6 @@ impl<'d> Tally<'d> {
 /// What a process has of an evaluation.
 #[derive(Serialize, Deserialize)]
 struct Part {
-    stopped: bool,
     /// Sums by steps.
     steps: Vec<StepScore>,
     done: Vec<(usize, Done)>,

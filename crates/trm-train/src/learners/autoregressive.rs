@@ -6,7 +6,7 @@ use crate::evaluate::{EvalOptions, Evaluation, check_sizes};
 use crate::learners::memory::autoregressive_bytes;
 use crate::learners::metrics::StepMetrics;
 use crate::learners::workers::{Shared, Workers};
-use crate::learners::{Core, Learner, first_weights, mean, mean_of_rows};
+use crate::learners::{Core, Learner, first_weights, mean, mean_of_rows, whole};
 use crate::recipe::{Recipe, TrainConfig};
 use std::ops::Range;
 use std::path::Path;
@@ -218,7 +218,7 @@ impl Learner for AutoregressiveTrainer {
     ) -> Result<Evaluation, Error> {
         let evaluation =
             evaluate_autoregressive_in_team(model, data, options, (team, stop), &mut |_| ())?;
-        if stop.is_requested() { Err(Error::Stopped) } else { Ok(evaluation) }
+        whole(evaluation, data)
     }
 
     fn supervision_steps(&self) -> usize {
@@ -279,7 +279,7 @@ pub fn evaluate_autoregressive_in_team(
         done += 1;
         progress(done);
     })?;
-    let evaluation = tally.finish(team, stop)?;
+    let evaluation = tally.finish(team)?;
     Ok(Evaluation { seconds: started.elapsed().as_secs_f64(), ..evaluation })
 }
 

@@ -227,6 +227,11 @@ impl<N: Network> Core<N> {
     }
 }
 
+/// An evaluation, if no process was stopped before the end of its part: all decide alike.
+pub(crate) fn whole(evaluation: Evaluation, data: &Dataset) -> Result<Evaluation, Error> {
+    if evaluation.puzzles < data.len() { Err(Error::Stopped) } else { Ok(evaluation) }
+}
+
 /// Gradient of the mean over a batch, times `weight`: what the losses of some of its rows are weighted with.
 pub(crate) fn mean_of_rows(device: &Device, rows: usize, (batch, weight): (usize, f32)) -> Tensor {
     Tensor::from_f32(device, &[rows], &vec![weight / batch as f32; rows])

@@ -8,7 +8,7 @@ use crate::learners::memory::training_bytes;
 use crate::learners::metrics::StepMetrics;
 use crate::learners::optimizer::update_puzzle_embedding;
 use crate::learners::workers::{Shared, Workers};
-use crate::learners::{Core, Learner, first_weights, mean, mean_of_rows};
+use crate::learners::{Core, Learner, first_weights, mean, mean_of_rows, whole};
 use crate::recipe::{Recipe, TrainConfig};
 use std::ops::Range;
 use std::path::Path;
@@ -267,7 +267,7 @@ impl Learner for Trainer {
         (team, stop): (&Team, &Stop),
     ) -> Result<Evaluation, Error> {
         let evaluation = evaluate_in_team(model, data, options, (team, stop), &mut |_| ())?;
-        if stop.is_requested() { Err(Error::Stopped) } else { Ok(evaluation) }
+        whole(evaluation, data)
     }
 
     fn supervision_steps(&self) -> usize {

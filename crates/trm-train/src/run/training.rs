@@ -70,8 +70,10 @@ impl<L: Learner> Loop<'_, L> {
         let checkpoint_every = self.run.recipe.train.checkpoint_every;
         loop {
             match self.round(&mut sampler, checkpoint_every) {
-                Err(fault @ (Error::NotFinite { .. } | Error::Device(_))) => {
-                    self.roll_back(fault)?
+                Err(fault @ Error::NotFinite { .. }) => self.roll_back(fault)?,
+                // the others of a team do not know of a device that one of them lost
+                Err(fault @ Error::Device(_)) if self.run.team().size() == 1 => {
+                    self.roll_back(fault)?;
                 }
                 Ok(Some(ending)) => return Ok(ending),
                 Ok(None) => {}
