@@ -11,7 +11,7 @@ use crate::output::{note, out};
 use crate::progress::Progress;
 use crate::referee::{RefereeArguments, print_validity, with_validity};
 use crate::search::{SearchArguments, print_report, warn_without_rules};
-use crate::team::{on_all, team};
+use crate::team::{compare, leads, on_all, team};
 use crate::writing::WritingArguments;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -25,6 +25,7 @@ use trm_data::{
     AnyModel, Dataset, Machine, files::check_writable, files::write_atomic, load_any, program,
     weight_digest,
 };
+use trm_ops::level;
 use trm_study::pages::compute;
 use trm_study::report::{Chart, render_chart};
 use trm_study::{SearchOptions, VoteOptions, chain_steps, wilson};
@@ -108,6 +109,14 @@ fn probability(text: &str) -> Result<f32, &'static str> {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let (model, data) = on_all(prepare(arguments))?;
+    if team().size() > 1 {
+        compare(&[
+            ("the version of trm", program()),
+            ("what computes (TRM_CPU caps it)", level().features().join(", ")),
+            ("the data set (its digest)", data.digest()),
+            ("the model (the digest of its weights)", model.digest()?),
+        ])?;
+    }
     match model {
         AnyModel::Recursive(model) => {
             recursive(arguments, &fit(model, &data.metadata.domain), data)
@@ -119,7 +128,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
 /// What is measured, and on what.
 fn prepare(arguments: &Arguments) -> Result<(AnyModel, Dataset)> {
     let Arguments { figure, save_outputs, submission, .. } = arguments;
-    for path in [figure, save_outputs, submission].into_iter().flatten() {
+    for path in [figure, save_outputs, submission].into_iter().flatten().filter(|_| leads()) {
         check_writable(path)?;
     }
     let device = arguments.machine.device()?;

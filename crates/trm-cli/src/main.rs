@@ -107,8 +107,8 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(usage) => return explain(&usage),
     };
-    if let Err(cap) = trm_ops::checked_level() {
-        display::error(&cap.into());
+    if let Err(cap) = team::on_all(trm_ops::checked_level().map_err(anyhow::Error::from)) {
+        display::error(&cap);
         return ExitCode::from(2);
     }
     match run(arguments.verb) {

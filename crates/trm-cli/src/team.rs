@@ -3,7 +3,7 @@
 use anyhow::Result;
 use std::sync::OnceLock;
 use trm_data::Error;
-use trm_team::Team;
+use trm_team::{Fault, Team};
 
 static TEAM: OnceLock<Team> = OnceLock::new();
 
@@ -19,15 +19,22 @@ pub(crate) fn leads() -> bool {
 
 /// A result once all processes have theirs; else the error of the first one that has none.
 pub(crate) fn on_all<T>(result: Result<T>) -> Result<T> {
-    let team = team();
-    if team.size() == 1 {
-        return result;
+    let said = |Said(error): &Said| (error.to_string(), crate::exit_code(error) == 2);
+    team().on_all(result.map_err(Said), said).map_err(|Said(error)| error)
+}
+
+/// An error of this process, or that of another.
+struct Said(anyhow::Error);
+
+impl From<Fault> for Said {
+    fn from(fault: Fault) -> Said {
+        Said(Error::Team(fault).into())
     }
-    team.wait();
-    let said = result.as_ref().err().map(|e| (e.to_string(), crate::exit_code(e) == 2));
-    let agreed = team.agree(said.as_ref().map(|(message, misuse)| (&message[..], *misuse)));
-    agreed.map_err(Error::Team)?;
-    result
+}
+
+/// Refuses to share work with processes that differ in such facts.
+pub(crate) fn compare(facts: &[(&str, String)]) -> Result<()> {
+    Ok(team().compare(facts).map_err(Error::Team)?)
 }
 
 /// Whether all processes have this error and none waits for another.
@@ -37,11 +44,20 @@ pub(crate) fn is_everybodys(error: &anyhow::Error) -> bool {
     team().size() == 1 || error.downcast_ref().is_some_and(shared)
 }
 
-/// How many processes the launcher says that it has started.
+/// How many processes `mpirun`, or `srun` with MPI, says that it has started.
 fn started() -> usize {
     let of = |name: &str| std::env::var(name).ok()?.parse().ok();
-    let names = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"];
-    names.iter().filter_map(|name| of(name)).max().unwrap_or(1)
+    ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"].iter().find_map(|name| of(name)).unwrap_or(1)
+}
+
+/// The first of some processes that do not know of each other says why, the others just end.
+fn refuse(why: String) -> anyhow::Error {
+    let number =
+        ["OMPI_COMM_WORLD_RANK", "PMI_RANK"].iter().find_map(|name| std::env::var(name).ok());
+    if number.is_some_and(|number| number != "0") {
+        std::process::exit(2);
+    }
+    anyhow::Error::msg(why)
 }
 
 /// What must live until the command is done.
@@ -62,11 +78,17 @@ pub(crate) fn join() -> Result<Option<Launched>> {
     let found = team.size();
     TEAM.get_or_init(|| team);
     if found != started {
-        anyhow::bail!(
+        return Err(refuse(format!(
             "{started} processes were started, but MPI knows of {found}: start them with the mpirun of the MPI that \
              trm was built with, or srun --mpi=pmix"
-        );
+        )));
     }
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        crate::display::error_of_one("a fault of trm itself, please report it:");
+        usual(panic);
+        self::team().end(1); // the others wait for this one
+    }));
     Ok(Some(launched))
 }
 
@@ -75,9 +97,9 @@ pub(crate) fn join() -> Result<Option<Launched>> {
 pub(crate) fn join() -> Result<Option<Launched>> {
     match started() {
         1 => Ok(None),
-        started => anyhow::bail!(
+        started => Err(refuse(format!(
             "{started} processes were started, but this trm was built without MPI: cargo install --path \
              crates/trm-cli --features mpi"
-        ),
+        ))),
     }
 }

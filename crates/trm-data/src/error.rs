@@ -122,13 +122,7 @@ impl Error {
     /// # Errors
     /// That of the first process that has none, on all of them.
     pub fn on_all<T>(team: &Team, result: Result<T, Error>) -> Result<T, Error> {
-        if team.size() == 1 {
-            return result;
-        }
-        team.wait();
-        let said = result.as_ref().err().map(|error| (error.to_string(), error.is_misuse()));
-        team.agree(said.as_ref().map(|(message, misuse)| (&message[..], *misuse)))?;
-        result
+        team.on_all(result, |error| (error.to_string(), error.is_misuse()))
     }
 
     /// Whether the user asked for something that cannot be (exit code 2) rather than something

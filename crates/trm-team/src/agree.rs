@@ -28,6 +28,25 @@ impl std::fmt::Display for Fault {
 }
 
 impl Team {
+    /// A result once all processes have theirs, which may take long: they read data. `said` is what an error says, and
+    /// whether that is a misuse.
+    ///
+    /// # Errors
+    /// The fault of the first process that has none.
+    pub fn on_all<T, E: From<Fault>>(
+        &self,
+        result: Result<T, E>,
+        said: impl Fn(&E) -> (String, bool),
+    ) -> Result<T, E> {
+        if self.size() == 1 {
+            return result;
+        }
+        self.wait();
+        let fault = result.as_ref().err().map(said);
+        self.agree(fault.as_ref().map(|(message, misuse)| (&message[..], *misuse)))?;
+        result
+    }
+
     /// Tells all whether this process can go on: its message and whether that was a misuse, if not.
     ///
     /// # Errors

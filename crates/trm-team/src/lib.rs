@@ -25,6 +25,8 @@ mod threads;
 pub use agree::Fault;
 pub use shares::Shares;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use shares::Half;
 use std::ops::Range;
 use std::panic::resume_unwind;
@@ -46,8 +48,10 @@ pub trait Link: Send + Sync {
     fn exchange(&self, sent: &[(usize, &[u8])], received: &mut [(usize, &mut [u8])]);
     /// Waits until all are here, where some may take long: they read data.
     fn wait(&self);
-    /// Tells the others, who wait, that this process is at work.
-    fn busy(&self);
+    /// Whether this process does something on its own that may use no processor, so that others wait on.
+    fn set_busy(&self, busy: bool);
+    /// How many processes of the team share this machine.
+    fn beside(&self) -> usize;
     /// Ends all processes at once.
     fn end(&self, code: i32) -> !;
 }
@@ -94,8 +98,26 @@ impl Team {
 
     /// The part of some things in order that this process takes; all take as many, or one more.
     pub fn part(&self, things: usize) -> Range<usize> {
-        let [rank, size] = [self.rank(), self.size()];
-        rank * things / size..(rank + 1) * things / size
+        self.part_of(self.rank(), things)
+    }
+
+    /// The part that another process takes ([`Team::part`]).
+    pub fn part_of(&self, rank: usize, things: usize) -> Range<usize> {
+        rank * things / self.size()..(rank + 1) * things / self.size()
+    }
+
+    /// What all have of something, in the order of the ranks, as JSON between them.
+    ///
+    /// # Panics
+    /// If it is none, or another version of the program takes part.
+    pub fn share<T: Serialize + DeserializeOwned>(&self, own: Vec<T>) -> Vec<T> {
+        if self.size() == 1 {
+            return own;
+        }
+        let own = serde_json::to_vec(&own).expect("what is shared is JSON");
+        let parts = self.gather(&own).into_iter();
+        let parts = parts.map(|part| serde_json::from_slice::<Vec<T>>(&part));
+        parts.flat_map(|part| part.expect("what another process shares")).collect()
     }
 
     /// Whether this is rank 0, which writes files and speaks.
@@ -147,11 +169,23 @@ impl Team {
         }
     }
 
-    /// Tells the others, who wait, that this process is at work on its own: to be called every few seconds.
-    pub fn busy(&self) {
+    /// Does something that others wait for and that may use no processor: files are written, a judge is asked.
+    pub fn busy<R>(&self, work: impl FnOnce() -> R) -> R {
+        self.set_busy(true);
+        let result = work();
+        self.set_busy(false);
+        result
+    }
+
+    fn set_busy(&self, busy: bool) {
         if let Some(link) = &self.0 {
-            link.busy();
+            link.set_busy(busy);
         }
+    }
+
+    /// How many processes of the team share this machine.
+    pub fn beside(&self) -> usize {
+        self.0.as_ref().map_or(1, |link| link.beside())
     }
 
     /// Ends all processes at once, where this one cannot go on and the others wait for it.
@@ -208,7 +242,7 @@ fn split<'v>(mut values: &'v mut [f32], meeting: &[Half]) -> Vec<(&'v mut [f32],
     };
     let mut halves = Vec::new();
     for half in meeting {
-        let keeps_low = half.kept.start < half.given.start || half.given.is_empty();
+        let keeps_low = half.kept.end <= half.given.start; // one of them may be empty
         let (low, high) =
             if keeps_low { (&half.kept, &half.given) } else { (&half.given, &half.kept) };
         take(low.start);

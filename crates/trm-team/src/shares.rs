@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// How a batch is shared between processes: each takes a subtree of the tree in which one process alone would join
-/// its parts ([`Device::in_parts`](https://docs.rs) of `trm-ops`), so that the order of every sum stays.
+/// its parts (`Device::in_parts` of `trm-ops`), so that the order of every sum stays.
 #[derive(Clone, Debug)]
 pub struct Shares {
     rows: Vec<Range<usize>>,
@@ -155,6 +155,20 @@ mod tests {
             for sum in sums {
                 prop_assert!(sum.iter().map(|x| x.to_bits()).eq(whole.iter().map(|x| x.to_bits())));
             }
+        }
+    }
+
+    #[test]
+    fn few_values_are_summed_by_many_processes() {
+        for (processes, values) in (2..=9).flat_map(|p| (0..40).map(move |values| (p, values))) {
+            let shares = Shares::new(9, 1, processes).unwrap();
+            let sums = crate::Team::of_threads(processes, |team| {
+                let mut sums = vec![team.rank() as f32; values];
+                team.sum(&shares, &mut sums);
+                sums
+            });
+            let whole = (processes * (processes - 1) / 2) as f32;
+            assert_eq!(sums, vec![vec![whole; values]; processes]);
         }
     }
 

@@ -72,7 +72,11 @@ impl Link for Threads {
         self.gather(&[]);
     }
 
-    fn busy(&self) {}
+    fn set_busy(&self, _: bool) {}
+
+    fn beside(&self) -> usize {
+        self.size()
+    }
 
     fn end(&self, code: i32) -> ! {
         panic!("ended with code {code}")

@@ -5,7 +5,7 @@ use crate::session::Session;
 #[test]
 fn processes_that_do_not_know_of_each_other_are_refused() {
     let session = Session::new();
-    let output = session.command(&["devices"]).env("SLURM_STEP_NUM_TASKS", "2").output().unwrap();
+    let output = session.command(&["devices"]).env("OMPI_COMM_WORLD_SIZE", "2").output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     let why = if cfg!(feature = "mpi") { "but MPI knows of 1" } else { "--features mpi" };
     assert!(error.contains("2 processes were started") && error.contains(why), "{error}");

@@ -154,6 +154,17 @@ impl AnyModel {
             AnyModel::Autoregressive(model) => &model.config().domain,
         }
     }
+
+    /// [`weight_digest`].
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn digest(&self) -> Result<String, Error> {
+        match self {
+            AnyModel::Recursive(model) => weight_digest(&**model),
+            AnyModel::Autoregressive(model) => weight_digest(&**model),
+        }
+    }
 }
 
 /// [`load_model`] of whichever kind the folder holds.

@@ -4,6 +4,7 @@ use super::parallel::in_team;
 use crate::Error;
 use crate::dataset::metadata::Origin;
 use crate::dataset::splits::{Splits, dataset};
+use crate::program;
 use crate::random::{Purpose, stream};
 use std::collections::HashSet;
 use std::path::Path;
@@ -47,6 +48,7 @@ pub fn generate_mazes_in_team(
     wanted: &Mazes,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Splits, Error> {
+    team.compare(&[("the version of trm", program())])?;
     let Mazes { law, train, test, seed } = wanted;
     let total = train.saturating_add(*test);
     let domain = Domain::new(Size { width: law.width, height: law.height });

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use trm_team::Team;
 
 /// Threads that the machine runs at the same time.
@@ -27,21 +27,7 @@ pub(crate) fn in_team<T: Send + Serialize + DeserializeOwned>(
 ) -> Vec<T> {
     let part = team.part((numbers.end - numbers.start) as usize);
     let own = numbers.start + part.start as u64..numbers.start + part.end as u64;
-    let mut told = Instant::now();
-    let made = in_parallel(own, cores(), make, &mut || {
-        watch();
-        if told.elapsed() > Duration::from_secs(5) {
-            team.busy(); // others may have less to do
-            told = Instant::now();
-        }
-    });
-    if team.size() == 1 {
-        return made;
-    }
-    let made = serde_json::to_vec(&made).expect("what is made is JSON");
-    let all = team.gather(&made);
-    let parts = all.iter().map(|part| serde_json::from_slice::<Vec<T>>(part));
-    parts.flat_map(|part| part.expect("what another process made")).collect()
+    team.share(in_parallel(own, cores(), make, watch))
 }
 
 /// `make(number)` for every number, in their order; `watch` is called now and then while they are made.

@@ -4,6 +4,7 @@ use super::parallel::in_team;
 use crate::Error;
 use crate::dataset::metadata::Origin;
 use crate::dataset::splits::{Splits, dataset, origin_of};
+use crate::program;
 use crate::random::{Purpose, stream};
 use std::collections::HashSet;
 use std::ops::Range;
@@ -89,6 +90,8 @@ pub fn generate_sudoku_in_team(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Splits, Error> {
     let (mut read, parents) = Error::on_all(team, wanted.read(test_file))?;
+    let digest = Error::on_all(team, wanted.digest(test_file))?;
+    team.compare(&[("the version of trm", program()), ("what is read (its digest)", digest)])?;
     let mut classes = HashSet::new();
     read.retain(|(question, _)| classes.insert(class_hash(question)));
 
@@ -217,6 +220,19 @@ impl Generated {
             check_shape(&read, self.shape, file)?;
         }
         Ok((read, self.breeder()?))
+    }
+
+    /// Digest of the files that puzzles are read from.
+    fn digest(&self, test_file: Option<&Path>) -> Result<String, Error> {
+        let parents = match &self.kind {
+            Kind::Hard { parents } => parents.as_deref(),
+            Kind::Random(_) => None,
+        };
+        let mut hasher = blake3::Hasher::new();
+        for file in [test_file, parents].into_iter().flatten() {
+            hasher.update(&crate::files::read(file)?);
+        }
+        Ok(hasher.finalize().to_hex()[..16].to_owned())
     }
 
     fn breeder(&self) -> Result<Option<Breeder>, Error> {

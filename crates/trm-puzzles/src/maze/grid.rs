@@ -200,8 +200,7 @@ impl Maze {
         Maze { width: self.width, cells: self.cells.iter().map(unmarked).collect() }
     }
 
-    /// A maze from tokens; anything that is no cell is taken for a free one.
-    /// The maze of such tokens, in rows of `width`.
+    /// A maze from tokens, in rows of `width`; anything that is no cell is taken for a free one.
     ///
     /// # Errors
     /// If it has not one beginning and one end.

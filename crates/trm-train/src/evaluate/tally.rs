@@ -113,9 +113,7 @@ impl<'d> Tally<'d> {
         let done = self.done.iter_mut().enumerate();
         let done = done.filter_map(|(puzzle, done)| Some((puzzle, done.take()?))).collect();
         let steps = std::mem::take(&mut self.evaluation.steps);
-        let own = serde_json::to_vec(&Part { steps, done }).expect("sums are JSON");
-        for part in team.gather(&own) {
-            let part: Part = serde_json::from_slice(&part).expect("sums of another process");
+        for part in team.share(vec![Part { steps, done }]) {
             let sums = &mut self.evaluation.steps;
             sums.resize_with(part.steps.len(), StepScore::default);
             for (sum, of_part) in sums.iter_mut().zip(part.steps) {
@@ -128,13 +126,17 @@ impl<'d> Tally<'d> {
         }
         if let Some(Outputs { logits, answers, halt_logits }) = &mut self.evaluation.outputs {
             let puzzles = halt_logits.len();
-            share(team, logits, puzzles);
-            share(team, answers, puzzles);
-            share(team, halt_logits, puzzles);
+            collect(team, logits, puzzles);
+            collect(team, answers, puzzles);
+            collect(team, halt_logits, puzzles);
+        }
+        if !team.leads() {
+            self.evaluation.outputs = None;
         }
     }
 
-    /// From sums to means over the puzzles that are done, of all processes of a team, and what the judge says of them.
+    /// From sums to means over the puzzles that are done, of all processes of a team, and on rank 0 what the judge says of
+    /// them.
     ///
     /// # Errors
     /// If it does not.
@@ -146,7 +148,9 @@ impl<'d> Tally<'d> {
         let answers = done.iter_mut().enumerate();
         let answers: Vec<(usize, Vec<u8>)> =
             answers.filter_map(|(i, done)| Some((i, done.as_mut()?.answer.take()?))).collect();
-        evaluation.validity = Validity::of(data, &answers)?;
+        if team.leads() {
+            evaluation.validity = team.busy(|| Validity::of(data, &answers))?;
+        }
         let done: Vec<Done> = done.into_iter().flatten().collect();
         for puzzle in &done {
             let place = (puzzle.halt_probability * 10.0) as usize;
@@ -180,12 +184,13 @@ struct Part {
     done: Vec<(usize, Done)>,
 }
 
-/// Values by puzzles, of which every process has those of its part, with those of all.
-fn share<T: bytemuck::Pod>(team: &Team, values: &mut Vec<T>, puzzles: usize) {
+/// Values by puzzles, of which every process has those of its part, with those of all on rank 0.
+fn collect<T: bytemuck::Pod>(team: &Team, values: &mut Vec<T>, puzzles: usize) {
     let (of_puzzle, part) = (values.len() / puzzles.max(1), team.part(puzzles));
     let own = &values[part.start * of_puzzle..part.end * of_puzzle];
-    let all = team.gather(bytemuck::cast_slice(own)).concat();
-    *values = bytemuck::pod_collect_to_vec(&all);
+    let bytes = |rank| team.part_of(rank, puzzles).len() * of_puzzle * size_of::<T>();
+    let lengths: Vec<usize> = (0..team.size()).map(bytes).collect();
+    *values = bytemuck::pod_collect_to_vec(&team.collect(bytemuck::cast_slice(own), &lengths));
 }
 
 /// Mean cross-entropy of the labelled cells of a puzzle; `None` without logits.

@@ -57,7 +57,7 @@ pub(crate) fn autoregressive_bytes(
     (parameters + f(train.batch) * f(network.sequence()) * (saved + widest) * size) as u64
 }
 
-/// Refuses training that this machine's memory could never hold, before any of it is taken.
+/// Refuses training that this machine's memory could never hold, before any of it is taken; `beside` processes share it.
 ///
 /// # Errors
 /// What is needed, what there is, and what would need less.
@@ -65,7 +65,7 @@ pub(crate) fn check_memory(
     network: &Config,
     writer: Option<&AutoregressiveConfig>,
     train: &TrainConfig,
-    device: &Device,
+    (device, beside): (&Device, u64),
 ) -> Result<(), Error> {
     let needed = match writer {
         Some(writer) => autoregressive_bytes(writer, train, device),
@@ -79,10 +79,11 @@ pub(crate) fn check_memory(
         return Ok(()); // GPUs do not say how much memory they have
     }
     match memory_bytes() {
-        Some(all) if needed > all => Err(Error::Recipe(format!(
-            "training needs about {:.1} GiB, and this machine has {:.1} GiB: set a smaller train.batch{}, or a \
+        Some(all) if needed.saturating_mul(beside) > all => Err(Error::Recipe(format!(
+            "training needs about {:.1} GiB{}, and this machine has {:.1} GiB: set a smaller train.batch{}, or a \
              smaller network",
             gibibytes(needed),
+            if beside > 1 { format!(" in each of {beside} processes here") } else { String::new() },
             gibibytes(all),
             if train.recompute { "" } else { ", train.recompute=true" }
         ))),
@@ -147,13 +148,13 @@ mod tests {
         let train = TrainConfig { batch: 1 << 20, ..TrainConfig::default() };
         let deep = Config { recursions: 16_383, seq_len: 1 << 20, ..config.clone() };
         for network in [&config, &deep] {
-            match check_memory(network, None, &train, &Device::cpu(2)) {
+            match check_memory(network, None, &train, (&Device::cpu(2), 1)) {
                 Err(error) => assert!(error.to_string().contains("train.batch"), "{error}"),
                 Ok(()) => assert!(memory_bytes().is_none()),
             }
         }
         let small = TrainConfig { batch: 1, ..train };
         let network = Config { hidden: 32, ..config };
-        assert!(check_memory(&network, None, &small, &Device::cpu(2)).is_ok());
+        assert!(check_memory(&network, None, &small, (&Device::cpu(2), 1)).is_ok());
     }
 }

@@ -135,6 +135,7 @@ impl<L: Learner> Run<L> {
             ("what computes (TRM_CPU caps it)", computes),
             ("the recipe (its digest)", settings),
             ("the data set (its digest)", data_digest.clone()),
+            ("the folder", self.folder.display().to_string()),
             ("the step to go on from", step.to_string()),
         ];
         Ok(self.workers.team.compare(&facts)?)
@@ -269,9 +270,12 @@ impl<L: Learner> Run<L> {
             false => Augment::None,
         };
         let writer = recipe.autoregressive_for(&data);
-        let rows = recipe.train.batch.div_ceil(workers.team.size());
-        let share = TrainConfig { batch: rows, ..recipe.train.clone() };
-        check_memory(&recipe.model_for(&data), writer.as_ref(), &share, device)?;
+        let share = TrainConfig {
+            batch: recipe.train.batch.div_ceil(workers.team.size()),
+            ..recipe.train.clone()
+        };
+        let beside = workers.team.beside() as u64;
+        check_memory(&recipe.model_for(&data), writer.as_ref(), &share, (device, beside))?;
         let (trained_on, validation) = split(&data, recipe.train.validation, recipe.seed)?;
         let trainer = L::start(&recipe, &data, &workers)?;
         let progress = Progress::start(&data.digest());

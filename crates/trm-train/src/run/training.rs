@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::time::Instant;
 use trm::Network;
 use trm_data::{
-    Example, Machine, Provenance, Sampler, model_files, program, save_files, weight_digest,
+    Example, Machine, Provenance, Sampler, checkpoints, model_files, program, save_files,
+    weight_digest,
 };
 use trm_ops::Stop;
 
@@ -162,7 +163,7 @@ impl<L: Learner> Loop<'_, L> {
             };
             if run.team().leads() {
                 let files = model_files(&*model, &run.recipe.to_toml(), &run.provenance(&*model)?);
-                save_files(&run.folder.join("best"), files)?;
+                run.team().busy(|| save_files(&run.folder.join("best"), files))?;
             }
         }
         if let Some(log) = &mut self.log {
@@ -176,9 +177,9 @@ impl<L: Learner> Loop<'_, L> {
     /// The log is on disk before it, so that a resumed run has no gap in it.
     fn begin_checkpoint(&mut self) -> Result<(), Error> {
         self.finish_checkpoint()?;
-        let (snapshot, folder) = (self.run.snapshot()?, self.run.folder.clone());
-        let Some(log) = &mut self.log else { return Ok(()) };
+        let Some(log) = &mut self.log else { return self.run.trainer.store().map(drop) };
         log.sync()?;
+        let (snapshot, folder) = (self.run.snapshot()?, self.run.folder.clone());
         self.writer.begin(move || snapshot.write(&folder));
         if checkpoint_bytes(&self.run.trainer) == 0 { self.finish_checkpoint() } else { Ok(()) }
     }
@@ -204,8 +205,7 @@ impl<L: Learner> Loop<'_, L> {
             finished => finished?,
         }
         let run = &mut *self.run;
-        run.team().meet(); // when it is written
-        let checkpoint = Checkpoint::open(&run.folder, None)?;
+        let checkpoint = run.newest_checkpoint()?;
         if run.progress.rollbacks >= run.recipe.train.rollbacks {
             return Err(fault.with_checkpoint(checkpoint.map(|c| c.folder)));
         }
@@ -235,6 +235,16 @@ impl<L: Learner> Loop<'_, L> {
 }
 
 impl<L: Learner> Run<L> {
+    /// The checkpoint that rank 0 finds to be the newest.
+    fn newest_checkpoint(&self) -> Result<Option<Checkpoint>, Error> {
+        let team = self.team();
+        let newest = checkpoints(&self.folder).last().map(|(step, _)| *step);
+        let told = team.gather(&newest.map_or(Vec::new(), |step| step.to_le_bytes().to_vec()));
+        let newest = told[0][..].try_into().ok().map(u64::from_le_bytes);
+        let opened = newest.map(|step| Checkpoint::open(&self.folder, Some(step)));
+        Ok(Error::on_all(team, opened.transpose())?.flatten())
+    }
+
     fn snapshot(&self) -> Result<Snapshot<L::Network>, Error> {
         let model = self.trainer.core().averaged();
         Ok(Snapshot {

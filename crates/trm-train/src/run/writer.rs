@@ -1,7 +1,6 @@
 use crate::Error;
 use std::path::PathBuf;
-use std::thread::{JoinHandle, sleep};
-use std::time::{Duration, Instant};
+use std::thread::JoinHandle;
 use trm_team::Team;
 
 /// Writes one checkpoint at a time on a thread of its own, while training goes on.
@@ -27,21 +26,13 @@ impl Writer {
         if is_finished { self.finish(team) } else { Ok(None) }
     }
 
-    /// Waits until nothing is being written; says what was. The others of the team hear why they wait.
+    /// Waits until nothing is being written; says what was.
     ///
     /// # Errors
     /// If it could not be written.
     pub(crate) fn finish(&mut self, team: &Team) -> Result<Option<PathBuf>, Error> {
         let Some(thread) = self.0.take() else { return Ok(None) };
-        let mut told = Instant::now();
-        while team.size() > 1 && !thread.is_finished() {
-            sleep(Duration::from_millis(5));
-            if told.elapsed() > Duration::from_secs(5) {
-                team.busy();
-                told = Instant::now();
-            }
-        }
-        match thread.join() {
+        match team.busy(|| thread.join()) {
             Ok(written) => written.map(Some),
             Err(panic) => std::panic::resume_unwind(panic),
         }
