@@ -44,6 +44,15 @@ mod launched {
         checkpoint_every = 2
     "#;
 
+    /// Runs as root in a container too, which may forbid to read another process's memory; time for a checkpoint before
+    /// processes are killed.
+    const OPEN_MPI: [(&str, &str); 4] = [
+        ("OMPI_ALLOW_RUN_AS_ROOT", "1"),
+        ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"),
+        ("OMPI_MCA_btl_vader_single_copy_mechanism", "none"),
+        ("OMPI_MCA_odls_base_sigkill_timeout", "5"),
+    ];
+
     fn session() -> Session {
         let session = Session::new();
         let made = ["--train", "100", "--test", "20", "--givens", "6-10", "--out", "data"];
@@ -58,8 +67,7 @@ mod launched {
         let mut command = Command::new("mpirun");
         command.args(["--oversubscribe", "--bind-to", "none", "-n", &processes.to_string(), trm]);
         command.args(arguments).args(["--threads", "1"]).current_dir(session.path(""));
-        command.env("OMPI_ALLOW_RUN_AS_ROOT", "1").env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
-        command.env("OMPI_MCA_odls_base_sigkill_timeout", "5").stdin(Stdio::null());
+        command.envs(OPEN_MPI).stdin(Stdio::null());
         command
     }
 
@@ -201,7 +209,7 @@ mod launched {
         let mut command = Command::new("bash");
         command.arg(script).args(["recipe.toml", "run"]).current_dir(session.path(""));
         command.env("PATH", path).env("SLURM_JOB_ID", "77").env("SLURM_CPUS_PER_TASK", "1");
-        command.env("OMPI_ALLOW_RUN_AS_ROOT", "1").env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
+        command.envs(OPEN_MPI);
         command
     }
 
