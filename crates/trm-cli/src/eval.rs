@@ -1,5 +1,6 @@
 //! `trm eval`: accuracy by supervision step, or of written answers.
 
+mod json;
 mod votes;
 mod written;
 
@@ -15,21 +16,21 @@ use crate::team::{compare, leads, on_all, team};
 use crate::writing::WritingArguments;
 use anyhow::{Result, bail};
 use clap::Args;
+use json::{as_json, identity};
 use safetensors::tensor::{Dtype, TensorView};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use trm::{Model, Network, Solver};
 use trm_data::text::{duration, percent};
 use trm_data::{
-    AnyModel, Dataset, Machine, files::check_writable, files::write_atomic, load_any, program,
-    weight_digest,
+    AnyModel, Dataset, files::check_writable, files::write_atomic, load_any, program, weight_digest,
 };
 use trm_ops::level;
 use trm_study::pages::compute;
 use trm_study::report::{Chart, render_chart};
 use trm_study::{SearchOptions, VoteOptions, chain_steps, wilson};
-use trm_train::{EvalOptions, Evaluation, Outputs, Precision, evaluate_in_team, fit};
+use trm_train::{EvalOptions, Evaluation, Outputs, evaluate_in_team, fit};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -373,47 +374,6 @@ pub(crate) fn print_steps(evaluation: &Evaluation) {
             percent(evaluation.share(step.halted)),
         );
     }
-}
-
-fn as_json(
-    arguments: &Arguments,
-    evaluation: &Evaluation,
-    data: &Dataset,
-    model: &Model,
-) -> Result<Value> {
-    let last = evaluation.steps.last().map_or(0, |s| s.exact);
-    let (low, high) = wilson(last, evaluation.puzzles);
-    let mut json = identity(arguments, (data, model), arguments.precision.chosen(model.device()))?;
-    json["puzzles"] = evaluation.puzzles.into();
-    json["supervision_steps"] = evaluation.steps.len().into();
-    json["rollouts"] = 1.into();
-    json["exact_accuracy"] = evaluation.exact().into();
-    json["interval_95"] = json!([low, high]);
-    json["calibration_error"] = evaluation.calibration_error().into();
-    let seconds = evaluation.seconds.max(1e-9);
-    json["puzzles_per_second"] = (evaluation.puzzles as f64 / seconds).into();
-    json["evaluation"] = json!(evaluation);
-    Ok(with_validity(json, evaluation.validity.as_ref()))
-}
-
-/// What was measured, on what, by what.
-fn identity(
-    arguments: &Arguments,
-    (data, model): (&Dataset, &impl Network),
-    precision: Precision,
-) -> Result<Value> {
-    Ok(json!({
-        "model": arguments.model,
-        "data": arguments.data,
-        "split": arguments.split,
-        "puzzles": data.len(),
-        "data_digest": data.digest(),
-        "weight_digest": weight_digest(model)?,
-        "precision": precision,
-        "program": program(),
-        "machine": Machine::this(),
-        "device": model.device().kernels().place(),
-    }))
 }
 
 fn save_outputs(path: &Path, outputs: &Outputs, data: &Dataset) -> Result<()> {

@@ -2,8 +2,10 @@
 
 pub(crate) mod checkpoint;
 mod estimate;
+mod held_out;
 pub(crate) mod log;
 mod state;
+pub use held_out::domain_of;
 pub mod tensorboard;
 mod training;
 mod writer;
@@ -18,15 +20,14 @@ use checkpoint::{Checkpoint, Progress, discard_after};
 use trm_data::files::{create_folder, lock, sweep, write_atomic};
 
 use crate::learners::{metrics::StepMetrics, train::Trainer};
-use rand::seq::SliceRandom;
+use held_out::{check_blank_identifier, split};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use training::due;
 use trm::Network;
-use trm_data::{Augment, Dataset, Provenance, Purpose, program, stream};
+use trm_data::{Augment, Dataset, Provenance, program};
 use trm_ops::level;
-use trm_puzzles::Domain;
 use trm_team::Team;
 
 /// What happens in a run, for whoever shows it.
@@ -359,63 +360,4 @@ impl<L: Learner> Run<L> {
     pub fn validation(&self) -> &Dataset {
         &self.validation
     }
-}
-
-/// The domain that a data set names.
-///
-/// # Errors
-/// If it names none or an unknown one, so that its symmetries are not known either.
-pub fn domain_of(data: &Dataset) -> Result<Domain, Error> {
-    if data.metadata.domain.is_empty() {
-        let message = "the data set names no domain: add one to both dataset.json, such as \"domain\": \"sudoku9\", \
-                       or set train.symmetries = false";
-        return Err(Error::Mismatch(message.into()));
-    }
-    let domain: Domain = data.metadata.domain.parse().map_err(|error| {
-        Error::Mismatch(format!(
-            "the data set names no domain whose symmetries are known ({error}): \
-             set train.symmetries = false"
-        ))
-    })?;
-    let (cells, tokens) = (data.metadata.seq_len, data.metadata.vocab_size);
-    if (cells, tokens) != (domain.seq_len(), domain.vocab_size()) {
-        return Err(Error::Mismatch(format!(
-            "the data set has {cells} cells and {tokens} tokens, but names the domain {domain}, \
-             which has {} and {}: correct dataset.json",
-            domain.seq_len(),
-            domain.vocab_size()
-        )));
-    }
-    Ok(domain)
-}
-
-/// Refuses to give every puzzle an identifier that there is not.
-fn check_blank_identifier(recipe: &Recipe, data: &Dataset) -> Result<(), Error> {
-    let (blank, count) = (data.metadata.blank_identifier_id, data.metadata.num_puzzle_identifiers);
-    if !recipe.train.blank_identifiers || (blank as usize) < count {
-        return Ok(());
-    }
-    Err(Error::Mismatch(format!(
-        "train.blank_identifiers: dataset.json has blank_identifier_id = {blank}, but there are \
-         {count} puzzle identifiers: correct it there"
-    )))
-}
-
-/// The groups to train on, and the others, to validate on, chosen by the seed.
-fn split(data: &Dataset, held_out: usize, seed: u64) -> Result<(Arc<[usize]>, Dataset), Error> {
-    if held_out >= data.groups() {
-        return Err(Error::Mismatch(format!(
-            "train.validation = {held_out} groups of a training set that has {}: hold out fewer",
-            data.groups()
-        )));
-    }
-    let mut order: Vec<usize> = (0..data.groups()).collect();
-    order.shuffle(&mut stream(seed, Purpose::Validation, 0));
-    let (validation, train) = order.split_at(held_out);
-    let held_out = data.select_groups(validation);
-    let domain: Option<Domain> = data.metadata.domain.parse().ok();
-    Ok(match domain {
-        Some(domain) if !domain.has_tasks() => (train.into(), held_out.originals()),
-        _ => (train.into(), held_out),
-    })
 }
