@@ -162,8 +162,8 @@ fn describe<L: Learner>(run: &Run<L>) {
             bytes(more)
         ),
     }
-    if let Some(free) =
-        available_bytes().filter(|free| model.device().is_cpu() && *free < needed + written)
+    let together = needed * run.team().beside() as u64 + written;
+    if let Some(free) = available_bytes().filter(|free| model.device().is_cpu() && *free < together)
     {
         note!(
             "warning: only {} are free: set a smaller train.batch{}",

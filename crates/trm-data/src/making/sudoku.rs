@@ -90,8 +90,10 @@ pub fn generate_sudoku_in_team(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Splits, Error> {
     let (mut read, parents) = Error::on_all(team, wanted.read(test_file))?;
-    let digest = Error::on_all(team, wanted.digest(test_file))?;
-    team.compare(&[("the version of trm", program()), ("what is read (its digest)", digest)])?;
+    if team.size() > 1 {
+        let digest = Error::on_all(team, wanted.digest(test_file))?;
+        team.compare(&[("the version of trm", program()), ("what is read (its digest)", digest)])?;
+    }
     let mut classes = HashSet::new();
     read.retain(|(question, _)| classes.insert(class_hash(question)));
 

@@ -159,7 +159,8 @@ impl<N: Network> Core<N> {
         tape.until(&self.stop)
     }
 
-    /// Adds up the gradients of all processes, clips the sum and takes a step: optimiser, average. Says what is not finite, if anything.
+    /// Adds up the gradients of all processes, clips the sum and takes a step: optimiser, average. Says what is not
+    /// finite, if anything.
     ///
     /// # Errors
     /// If the device is lost.

@@ -114,7 +114,8 @@ impl Trainer {
         model.device().in_parts(self.carry.rows.len(), portion, &of_portion, &Pass::join)
     }
 
-    /// [`Trainer::pass`] of some rows of this process. The loss is the mean over the batch of cross-entropy + weighted halting loss.
+    /// [`Trainer::pass`] of some rows of this process. The loss is the mean over the batch of cross-entropy + weighted
+    /// halting loss.
     fn pass_of(&self, rows: Range<usize>, tape: Tape) -> Pass {
         let Core { model, config, .. } = &self.core;
         let cells = model.config().seq_len;

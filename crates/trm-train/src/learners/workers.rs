@@ -20,12 +20,6 @@ impl From<&Device> for Workers {
     }
 }
 
-impl From<&Workers> for Workers {
-    fn from(workers: &Workers) -> Workers {
-        workers.clone()
-    }
-}
-
 /// A batch shared by the processes of a team.
 pub(crate) struct Shared {
     pub(crate) team: Team,
