@@ -1,0 +1,73 @@
+"""Doubles the features of a trained model without changing what it computes: a beginning for a wider one.
+
+usage: scripts/widen_model.py MODEL OUT        (python3 with numpy; OUT is a folder for `init = "OUT"`)
+
+Every feature stands twice, side by side. What reads a feature reads both copies with random shares that sum to the old
+weight, so copies have different gradients and part (Net2Net, arXiv 1511.05641). RMS norm of the doubled vector is the
+old one. For all mixings whose weights are [features, features]: units, neighbours, axes, attention without rotation is not.
+"""
+import json
+import os
+import sys
+
+import numpy as np
+
+
+def read(path):
+    raw = open(path, "rb").read()
+    size = int.from_bytes(raw[:8], "little")
+    tensors = {}
+    for name, about in json.loads(raw[8 : 8 + size]).items():
+        if name == "__metadata__":
+            continue
+        start, end = (8 + size + at for at in about["data_offsets"])
+        if about["dtype"] == "BF16":
+            values = (np.frombuffer(raw[start:end], "<u2").astype("<u4") << 16).view("<f4")
+        else:
+            values = np.frombuffer(raw[start:end], "<f4")
+        tensors[name] = values.reshape(about["shape"])
+    return tensors
+
+
+def write(path, tensors):
+    header, body = {}, b""
+    for name, values in tensors.items():
+        data = values.astype("<f4").tobytes()
+        header[name] = {"dtype": "F32", "shape": list(values.shape), "data_offsets": [len(body), len(body) + len(data)]}
+        body += data
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    open(path, "wb").write(len(text).to_bytes(8, "little") + text + body)
+
+
+def rows_twice(values):
+    return np.repeat(values, 2, axis=0)
+
+
+def columns_shared(values, rng):
+    share = 0.5 + 0.3 * rng.standard_normal(values.shape)
+    return np.stack([values * share, values * (1 - share)], axis=-1).reshape(values.shape[0], -1)
+
+
+def widened(name, values, rng):
+    if name in ("initial_y", "initial_z"):
+        return rows_twice(values)
+    if name == "q_head.bias":
+        return values
+    if name in ("token_embedding", "puzzle_embedding"):
+        return np.repeat(values, 2, axis=1) / np.sqrt(2)  # they are multiplied by the root of the features
+    values = columns_shared(values, rng)
+    return values if name in ("lm_head", "q_head.weight") else rows_twice(values)
+
+
+def main(model, out):
+    rng = np.random.default_rng(0)
+    config = json.load(open(f"{model}/config.json"))
+    config["hidden"] *= 2
+    tensors = {name: widened(name, values, rng) for name, values in read(f"{model}/model.safetensors").items()}
+    os.makedirs(out)
+    json.dump(config, open(f"{out}/config.json", "w"), indent=2)
+    write(f"{out}/model.safetensors", tensors)
+
+
+main(*sys.argv[1:])
