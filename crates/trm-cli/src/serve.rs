@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use trm_data::{AnyModel, HubName, RefereeCommand, SHIPPED, load_any, shipped_model};
+use trm_data::{AnyModel, HubName, RefereeCommand, SHIPPED, Shipped, load_any};
 use trm_ops::Device;
 use trm_puzzles::Domain;
 use trm_serve::{Log, Named, Server, Settings};
@@ -97,7 +97,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
 /// The models, the one of a referee judged by it.
 fn models(arguments: &Arguments, device: &Device) -> Result<Vec<Named>> {
     let models: Vec<(String, AnyModel)> = match arguments.models.is_empty() {
-        true => vec![(SHIPPED.to_owned(), AnyModel::Recursive(shipped_model(device)?))],
+        true => {
+            let load = |shipped: Shipped| {
+                Ok((shipped.name.to_owned(), AnyModel::Recursive(shipped.load(device)?)))
+            };
+            SHIPPED.into_iter().map(load).collect::<Result<_>>()?
+        }
         false => {
             let load = |argument: &PathBuf| {
                 let (given, folder) = given_name(argument);

@@ -16,15 +16,16 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use trm::{Model, Question, Search, Solver};
-use trm_data::{AnyModel, Dataset, HubName, load_any, shipped_model};
+use trm_data::{AnyModel, Dataset, HubName, SHIPPED, Shipped, load_any};
+use trm_ops::Device;
 use trm_puzzles::{Domain, QuestionError};
 use trm_study::{Effort, SearchOptions, Wish, think};
 use trm_train::{check_fit, fit};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// A model folder, or a run folder (its best model). Without one, the model that comes with this
-    /// program solves 9×9 Sudoku.
+    /// A model folder, or a run folder (its best model). Without one, the models that come with this
+    /// program solve 9×9 Sudoku and mazes, as the puzzle looks.
     ///
     /// Then the puzzle on one line, or `-` to read puzzles from standard input.
     #[arg(value_names = ["MODEL", "PUZZLE"], num_args = 1..=2, required_unless_present = "file")]
@@ -78,17 +79,34 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let (folder, puzzle) = model_and_puzzle(arguments)?;
     let device = arguments.machine.device()?;
     let Some(folder) = folder.map(Path::new) else {
-        let model = shipped_model(&device)?;
-        let own: Domain = model.config().domain.parse()?;
-        return recursive(arguments, puzzle, model).map_err(|error| {
-            let text = text(arguments, puzzle).map(|(_, text)| text);
-            with_sizes(error, &text.unwrap_or_default(), &own)
-        });
+        arguments.writing.refuse()?;
+        return shipped(arguments, puzzle, &device);
     };
     match load_any(folder, &device)? {
-        AnyModel::Recursive(model) => recursive(arguments, puzzle, model),
+        AnyModel::Recursive(model) => {
+            arguments.writing.refuse()?;
+            recursive(arguments, asked(arguments, puzzle, model)?)
+        }
         AnyModel::Autoregressive(model) => written::run(arguments, (folder, puzzle), &model),
     }
+}
+
+/// Solves with the shipped model for puzzles of this form.
+fn shipped(arguments: &Arguments, puzzle: Option<&str>, device: &Device) -> Result<Outcome> {
+    let asked = match &arguments.data {
+        Some(folder) => {
+            let data = Dataset::load(folder, "test")?;
+            let shipped = Shipped::of_domain(&data.metadata.domain).unwrap_or(SHIPPED[0]);
+            asked(arguments, puzzle, shipped.load(device)?)?
+        }
+        None => {
+            let (place, text) = text(arguments, puzzle)?;
+            let shipped = Shipped::of(&text);
+            let (own, model) = (shipped.domain(), shipped.load(device)?);
+            of_text(model, &place, &text).map_err(|error| with_sizes(error, &text, &own))?
+        }
+    };
+    recursive(arguments, asked)
 }
 
 /// Adds what to do about a puzzle of another size than that of the shipped model, whose domain this is.
@@ -103,21 +121,24 @@ fn with_sizes(error: anyhow::Error, text: &str, own: &Domain) -> anyhow::Error {
     )
 }
 
-fn recursive(arguments: &Arguments, puzzle: Option<&str>, model: Arc<Model>) -> Result<Outcome> {
-    arguments.writing.refuse()?;
-    let (model, asked) = match &arguments.data {
-        Some(folder) => {
-            let data = Dataset::load(folder, "test")?;
-            let model = fit(model, &data.metadata.domain);
-            check_fit(&model, &data)?;
-            let asked = Asked::of_data(&data, folder, puzzle.unwrap_or_default())?;
-            (model, asked)
-        }
-        None => {
-            let (place, text) = text(arguments, puzzle)?;
-            of_text(model, &place, &text)?
-        }
+/// The puzzles that are asked, and the model, of their size where its weights are those of any.
+fn asked(
+    arguments: &Arguments,
+    puzzle: Option<&str>,
+    model: Arc<Model>,
+) -> Result<(Arc<Model>, Asked)> {
+    let Some(folder) = &arguments.data else {
+        let (place, text) = text(arguments, puzzle)?;
+        return of_text(model, &place, &text);
     };
+    let data = Dataset::load(folder, "test")?;
+    let model = fit(model, &data.metadata.domain);
+    check_fit(&model, &data)?;
+    let asked = Asked::of_data(&data, folder, puzzle.unwrap_or_default())?;
+    Ok((model, asked))
+}
+
+fn recursive(arguments: &Arguments, (model, asked): (Arc<Model>, Asked)) -> Result<Outcome> {
     let domain = model.config().domain.parse()?;
     let domain = arguments.refereeing.judging(domain, model.device().threads())?;
     let effort = effort(arguments, &model, &domain)?;

@@ -51,7 +51,7 @@ pub use formats::provenance::{Machine, Provenance, program, weight_digest};
 pub use formats::public::{
     Known, from_state_dict, import_tensors, public_name, public_tensors, state_dict,
 };
-pub use formats::shipped::{SHIPPED, shipped_model};
+pub use formats::shipped::{SHIPPED, Shipped};
 pub use formats::{public, torch};
 #[cfg(feature = "web")]
 pub use hub::{HubName, Pulled};

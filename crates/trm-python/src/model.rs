@@ -68,7 +68,7 @@ pub(crate) fn load(
     let dtype = precision(options.get::<String>("precision")?.as_deref())?.on(&device);
     let read = shortly(py, || match path {
         Some(path) => trm_data::load_any(&path, &device),
-        None => trm_data::shipped_model(&device).map(AnyModel::Recursive),
+        None => trm_data::SHIPPED[0].load(&device).map(AnyModel::Recursive),
     })?;
     Ok(PyModel { mind: Mind::from(read.map_err(raised)?), dtype })
 }

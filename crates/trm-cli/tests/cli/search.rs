@@ -18,6 +18,21 @@ fn the_shipped_model_solves_a_hard_puzzle_without_being_named() {
     assert_eq!((&json["verified"], &json["question"]), (&true.into(), &HARD.into()));
 }
 
+#[test]
+fn the_form_of_a_puzzle_chooses_the_shipped_model() {
+    let session = Session::new();
+    let text = session.succeed(&["solve", "S.#.\n..#.\n#...\n##.G"]);
+    assert!(text.contains("a shortest path"), "{text}");
+    session.succeed(&[
+        "data", "maze", "--size", "6", "--train", "1", "--test", "2", "--path", "4", "--out",
+        "mazes",
+    ]);
+    let [found] = &solved(&session, &["1", "--data", "mazes"])[..] else { panic!() };
+    assert_eq!(found["verified"], true, "{found}");
+    let refused = session.refuse(&["solve", "S.#.\n..#.\n#...\n##.."], 2);
+    assert!(refused.contains('G'), "{refused}");
+}
+
 /// What `trm solve --json` says, a puzzle a line.
 fn solved(session: &Session, arguments: &[&str]) -> Vec<serde_json::Value> {
     let output = session.run(&[&["solve", "--json"], arguments].concat());
