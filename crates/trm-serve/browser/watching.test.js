@@ -12,7 +12,7 @@ after(() => browser?.close());
 
 test("the slider and Play go through the drafts of the shipped model", async () => {
   const server = await serve(), { page, close } = await open(browser, server.address);
-  await page.click("text=Hard");
+  await page.click("button:text-is(\"Hard\")");
   await think(page);
   const many = await drafts(page);
   assert.ok(many >= 3, `${many} drafts`);
