@@ -96,25 +96,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
 
 /// The models, the one of a referee judged by it.
 fn models(arguments: &Arguments, device: &Device) -> Result<Vec<Named>> {
-    let models: Vec<(String, AnyModel)> = match arguments.models.is_empty() {
-        true => {
-            let load = |shipped: Shipped| {
-                Ok((shipped.name.to_owned(), AnyModel::Recursive(shipped.load(device)?)))
-            };
-            let judged = arguments.refereeing.command(&[], device.threads())?.is_some(); // one model then
-            let served = SHIPPED.into_iter().take(if judged { 1 } else { SHIPPED.len() });
-            served.map(load).collect::<Result<_>>()?
-        }
-        false => {
-            let load = |argument: &PathBuf| {
-                let (given, folder) = given_name(argument);
-                let model = load_any(folder, device)?;
-                Ok((given.map_or_else(|| folder_name(folder), Ok)?, model))
-            };
-            arguments.models.iter().map(load).collect::<Result<_>>()?
-        }
-    };
     let referee = arguments.refereeing.command(&[], device.threads())?;
+    let models = match arguments.models.is_empty() {
+        true => shipped(if referee.is_some() { 1 } else { SHIPPED.len() }, device)?,
+        false => given(&arguments.models, device)?,
+    };
     if referee.is_some() && models.len() > 1 {
         bail!("--referee judges the puzzles of one model: serve one, or leave it out");
     }
@@ -128,6 +114,24 @@ fn models(arguments: &Arguments, device: &Device) -> Result<Vec<Named>> {
         Ok(Named { name, model, judged, dtype })
     };
     models.into_iter().map(named).collect()
+}
+
+/// The first so many of the models that come with this program.
+fn shipped(count: usize, device: &Device) -> Result<Vec<(String, AnyModel)>> {
+    let load = |shipped: &Shipped| {
+        Ok((shipped.name.to_owned(), AnyModel::Recursive(shipped.load(device)?)))
+    };
+    SHIPPED[..count].iter().map(load).collect()
+}
+
+/// The models of these folders, or of NAME=FOLDER.
+fn given(models: &[PathBuf], device: &Device) -> Result<Vec<(String, AnyModel)>> {
+    let load = |argument: &PathBuf| {
+        let (given, folder) = given_name(argument);
+        let model = load_any(folder, device)?;
+        Ok((given.map_or_else(|| folder_name(folder), Ok)?, model))
+    };
+    models.iter().map(load).collect()
 }
 
 /// NAME and FOLDER of `NAME=FOLDER`, unless there is a folder that is called so.

@@ -1,6 +1,7 @@
 //! `trm solve`: watch a model think.
 
 mod show;
+mod source;
 mod written;
 
 use crate::Outcome;
@@ -8,19 +9,17 @@ use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::referee::RefereeArguments;
 use crate::search::{SearchArguments, warn_without_rules};
 use crate::writing::WritingArguments;
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::Value;
 use show::Show;
-use std::io::Read;
+use source::{Asked, Source};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use trm::{Model, Question, Search, Solver};
-use trm_data::{AnyModel, Dataset, HubName, SHIPPED, Shipped, load_any};
-use trm_ops::Device;
-use trm_puzzles::{Domain, QuestionError};
+use trm::{Model, Search, Solver};
+use trm_data::{AnyModel, HubName, load_any};
+use trm_puzzles::Domain;
 use trm_study::{Effort, SearchOptions, Wish, think};
-use trm_train::{check_fit, fit};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -80,62 +79,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let device = arguments.machine.device()?;
     let Some(folder) = folder.map(Path::new) else {
         arguments.writing.refuse()?;
-        return shipped(arguments, puzzle, &device);
+        let source = Source::read(arguments, puzzle)?;
+        return recursive(arguments, source.asked_shipped(&device)?);
     };
-    match load_any(folder, &device)? {
+    let model = load_any(folder, &device)?;
+    let source = Source::read(arguments, puzzle)?;
+    match model {
         AnyModel::Recursive(model) => {
             arguments.writing.refuse()?;
-            recursive(arguments, asked(arguments, puzzle, model)?)
+            recursive(arguments, source.asked(model)?)
         }
-        AnyModel::Autoregressive(model) => written::run(arguments, (folder, puzzle), &model),
+        AnyModel::Autoregressive(model) => written::run(arguments, folder, &source, &model),
     }
-}
-
-/// Solves with the shipped model for puzzles of this form.
-fn shipped(arguments: &Arguments, puzzle: Option<&str>, device: &Device) -> Result<Outcome> {
-    let asked = match &arguments.data {
-        Some(folder) => {
-            let data = Dataset::load(folder, "test")?;
-            let shipped = Shipped::of_domain(&data.metadata.domain).unwrap_or(SHIPPED[0]);
-            asked(arguments, puzzle, shipped.load(device)?)?
-        }
-        None => {
-            let (place, text) = text(arguments, puzzle)?;
-            let shipped = Shipped::of(&text);
-            let (own, model) = (shipped.domain(), shipped.load(device)?);
-            of_text(model, &place, &text).map_err(|error| with_sizes(error, &text, &own))?
-        }
-    };
-    recursive(arguments, asked)
-}
-
-/// Adds what to do about a puzzle of another size than that of the shipped model, whose domain this is.
-fn with_sizes(error: anyhow::Error, text: &str, own: &Domain) -> anyhow::Error {
-    if own.sized_for(text).is_none_or(|sized| sized == *own) {
-        return error;
-    }
-    let columns = own.layout().columns;
-    let rows = own.seq_len() / columns;
-    anyhow!(
-        "{error}; the shipped model is for {columns}×{rows}: name another model before the puzzle"
-    )
-}
-
-/// The puzzles that are asked, and the model, of their size where its weights are those of any.
-fn asked(
-    arguments: &Arguments,
-    puzzle: Option<&str>,
-    model: Arc<Model>,
-) -> Result<(Arc<Model>, Asked)> {
-    let Some(folder) = &arguments.data else {
-        let (place, text) = text(arguments, puzzle)?;
-        return of_text(model, &place, &text);
-    };
-    let data = Dataset::load(folder, "test")?;
-    let model = fit(model, &data.metadata.domain);
-    check_fit(&model, &data)?;
-    let asked = Asked::of_data(&data, folder, puzzle.unwrap_or_default())?;
-    Ok((model, asked))
 }
 
 fn recursive(arguments: &Arguments, (model, asked): (Arc<Model>, Asked)) -> Result<Outcome> {
@@ -147,20 +102,6 @@ fn recursive(arguments: &Arguments, (model, asked): (Arc<Model>, Asked)) -> Resu
     let mut show = Show::new(&domain, &asked, effort, arguments.json);
     think(&solver, &domain, asked.question(), effort, &mut |_, told| show.hear(told))?;
     Ok(show.outcome())
-}
-
-/// The puzzles of a text for a model; if they are of another size the model with that size, where its weights are
-/// those of any.
-fn of_text(model: Arc<Model>, place: &str, text: &str) -> Result<(Arc<Model>, Asked)> {
-    let own: Domain = model.config().domain.parse()?;
-    let refused = match questions(&own, place, text) {
-        Ok(questions) => return Ok((model, Asked::of_text(questions))),
-        Err(refused) => refused,
-    };
-    let sized = own.sized_for(text).ok_or(refused)?;
-    let model = fit(model, &sized.name());
-    let questions = questions(&model.config().domain.parse()?, place, text)?;
-    Ok((model, Asked::of_text(questions)))
 }
 
 /// How to think: judged by the rules where there are any, unless the model alone was asked for.
@@ -187,59 +128,6 @@ fn effort(arguments: &Arguments, model: &Model, domain: &Domain) -> Result<Effor
     Ok(wish.effort(model.config(), domain))
 }
 
-/// Puzzles, who they are, and their answers where a data set has them.
-struct Asked {
-    tokens: Vec<u8>,
-    puzzles: Vec<u32>,
-    answers: Vec<Vec<u8>>,
-}
-
-impl Asked {
-    fn of_text(questions: Vec<Vec<u8>>) -> Asked {
-        Asked { tokens: questions.concat(), puzzles: vec![0; questions.len()], answers: Vec::new() }
-    }
-
-    /// The test examples with this name or number of a data set.
-    fn of_data(data: &Dataset, folder: &Path, wanted: &str) -> Result<Asked> {
-        let ids = data.example_identifiers();
-        let examples: Vec<usize> = match &data.augmented {
-            Some(tasks) => {
-                let is_wanted = |id: u32| tasks.name(id) == Some(wanted) && !tasks.is_image(id);
-                (0..ids.len()).filter(|i| is_wanted(ids[*i])).collect()
-            }
-            None => wanted.parse().ok().filter(|i| *i < ids.len()).into_iter().collect(),
-        };
-        if examples.is_empty() {
-            let known = match &data.augmented {
-                Some(tasks) => {
-                    format!("a test task, such as {}", tasks.name(ids[0]).unwrap_or_default())
-                }
-                None => format!("the number of a test example, 0 to {}", ids.len() - 1),
-            };
-            bail!("{}: `{wanted}` is not {known}", folder.display());
-        }
-        let answers = examples.iter().map(|i| data.label(*i).to_vec());
-        Ok(Asked {
-            tokens: examples.iter().flat_map(|i| data.input(*i)).copied().collect(),
-            puzzles: examples.iter().map(|i| ids[*i]).collect(),
-            answers: answers.collect(),
-        })
-    }
-
-    fn question(&self) -> Question<'_> {
-        Question { tokens: &self.tokens, puzzles: &self.puzzles }
-    }
-
-    /// Whether an answer is the recorded one, if there is one: what lies outside a grid does not count.
-    fn is_recorded(&self, domain: &Domain, puzzle: usize, answer: &[u8]) -> Option<bool> {
-        let recorded = self.answers.get(puzzle)?;
-        let is_known = recorded.iter().any(|token| *token != 0);
-        let is_same =
-            !answer.is_empty() && domain.format_line(answer) == domain.format_line(recorded);
-        is_known.then_some(is_same)
-    }
-}
-
 /// The folder of the model, if one is given, and the puzzle, unless it is in a file.
 fn model_and_puzzle(arguments: &Arguments) -> Result<(Option<&str>, Option<&str>)> {
     let given: Vec<&str> = arguments.model_and_puzzle.iter().map(String::as_str).collect();
@@ -253,30 +141,6 @@ fn model_and_puzzle(arguments: &Arguments) -> Result<(Option<&str>, Option<&str>
         (&[puzzle], None) => Ok((None, Some(puzzle))),
         _ => Ok((None, None)),
     }
-}
-
-/// Where the puzzles come from, and their text.
-fn text(arguments: &Arguments, puzzle: Option<&str>) -> Result<(String, String)> {
-    match (&arguments.file, puzzle) {
-        (Some(path), _) => Ok((path.display().to_string(), trm_data::files::read_text(path)?)),
-        (None, Some("-")) => {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).context("standard input: not text")?;
-            Ok(("standard input".into(), text))
-        }
-        (None, Some(name)) if Path::new(name).is_file() => {
-            bail!("the puzzle: `{name}` is a file: give it with --file")
-        }
-        (None, puzzle) => Ok(("the puzzle".into(), puzzle.unwrap_or_default().into())),
-    }
-}
-
-/// The puzzles of a text; all are checked before the first is solved.
-fn questions(domain: &Domain, place: &str, text: &str) -> Result<Vec<Vec<u8>>> {
-    trm_puzzles::questions(domain, text).map_err(|QuestionError { line, source }| match line {
-        Some(line) => anyhow!("{place}, line {line}: {source}"),
-        None => anyhow!("{place}: {source}"),
-    })
 }
 
 /// Adds whether the answer is the recorded one, if there is one.

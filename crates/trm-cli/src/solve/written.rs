@@ -1,6 +1,7 @@
 //! Puzzles answered by an autoregressive model: the order of writing, and the answer.
 
-use super::{Arguments, Asked, questions, text, with_comparison};
+use super::source::Source;
+use super::{Arguments, with_comparison};
 use crate::Outcome;
 use crate::display::{print_comparison, print_written};
 use crate::output::out;
@@ -9,14 +10,13 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use std::path::Path;
 use trm::{Autoregressive, Network};
-use trm_data::Dataset;
 use trm_puzzles::Domain;
 use trm_study::{Chosen, write_best};
-use trm_train::check_fit_autoregressive;
 
 pub(super) fn run(
     arguments: &Arguments,
-    (folder, puzzle): (&Path, Option<&str>),
+    folder: &Path,
+    source: &Source<'_>,
     model: &Autoregressive,
 ) -> Result<Outcome> {
     let options = arguments.writing.options(
@@ -33,17 +33,7 @@ pub(super) fn run(
     let config = model.config();
     let domain: Domain = config.domain.parse()?;
     let domain = arguments.refereeing.judging(domain, model.device().threads())?;
-    let asked = match &arguments.data {
-        Some(folder) => {
-            let data = Dataset::load(folder, "test")?;
-            check_fit_autoregressive(model, &data)?;
-            Asked::of_data(&data, folder, puzzle.unwrap_or_default())?
-        }
-        None => {
-            let (place, text) = text(arguments, puzzle)?;
-            Asked::of_text(questions(&domain, &place, &text)?)
-        }
-    };
+    let asked = source.written(model)?;
     let all: Vec<&[u8]> = asked.tokens.chunks_exact(config.seq_len).collect();
     let mut outcome = Outcome::Done;
     write_best(model, (&domain, &all), options, &mut |puzzle, chosen| {
