@@ -3,8 +3,8 @@
 usage: scripts/widen_model.py MODEL OUT        (python3 with numpy; OUT is a folder for `init = "OUT"`)
 
 Every feature stands twice, side by side. What reads a feature reads both copies with random shares that sum to the old
-weight, so copies have different gradients and part (Net2Net, arXiv 1511.05641). RMS norm of the doubled vector is the
-old one. For all mixings whose weights are [features, features]: units, neighbours, axes, attention without rotation is not.
+weight, so the copies have different gradients and part (Net2Net, arXiv 1511.05641). The RMS norm of the doubled vector is
+the old one. For models whose mixing is units or neighbours (both tried), without prefix and positions.
 """
 import json
 import os
@@ -54,15 +54,26 @@ def widened(name, values, rng):
         return rows_twice(values)
     if name == "q_head.bias":
         return values
-    if name in ("token_embedding", "puzzle_embedding"):
+    if name == "token_embedding":
         return np.repeat(values, 2, axis=1) / np.sqrt(2)  # they are multiplied by the root of the features
     values = columns_shared(values, rng)
     return values if name in ("lm_head", "q_head.weight") else rows_twice(values)
 
 
+def refused(config):
+    """Why a model of this configuration cannot be widened here, if so."""
+    if config["mix"] not in ("units", "neighbours"):
+        return f'mix = "{config["mix"]}": only units and neighbours can be widened'
+    if config.get("prefix_len") or config.get("puzzle_embedding") or config.get("positions", "none") != "none":
+        return "a model with prefix, puzzle embedding or positions cannot be widened"
+    return None
+
+
 def main(model, out):
     rng = np.random.default_rng(0)
     config = json.load(open(f"{model}/config.json"))
+    if reason := refused(config):
+        sys.exit(f"{model}: {reason}")
     config["hidden"] *= 2
     tensors = {name: widened(name, values, rng) for name, values in read(f"{model}/model.safetensors").items()}
     os.makedirs(out)
@@ -70,4 +81,6 @@ def main(model, out):
     write(f"{out}/model.safetensors", tensors)
 
 
+if len(sys.argv) != 3:
+    sys.exit("usage: scripts/widen_model.py MODEL OUT")
 main(*sys.argv[1:])
