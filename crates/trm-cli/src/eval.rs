@@ -1,16 +1,16 @@
 //! `trm eval`: accuracy by supervision step, or of written answers.
 
 mod json;
+pub(crate) mod table;
 mod votes;
 mod written;
 
 use crate::Outcome;
-use crate::display::{heading, rate};
 use crate::interrupt::stoppable;
 use crate::machine::{DeviceArguments, PrecisionArgument};
 use crate::output::{note, out};
 use crate::progress::Progress;
-use crate::referee::{RefereeArguments, print_validity, with_validity};
+use crate::referee::{RefereeArguments, with_validity};
 use crate::search::{SearchArguments, print_report, warn_without_rules};
 use crate::team::{compare, leads, on_all, team};
 use crate::writing::WritingArguments;
@@ -21,16 +21,14 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use trm::{Model, Network, Solver};
-use trm_data::text::{duration, percent};
-use trm_data::{
-    AnyModel, Dataset, files::check_writable, files::write_atomic, load_any, program, weight_digest,
-};
+use table::{print, print_digests, print_heading};
+use trm::{Model, Solver};
+use trm_data::{AnyModel, Dataset, files::check_writable, files::write_atomic, load_any, program};
 use trm_ops::level;
 use trm_study::pages::compute;
 use trm_study::report::{Chart, render_chart};
-use trm_study::{SearchOptions, VoteOptions, chain_steps, wilson};
-use trm_train::{EvalOptions, Evaluation, Outputs, evaluate_in_team, fit};
+use trm_study::{SearchOptions, VoteOptions, chain_steps};
+use trm_train::{EvalOptions, Outputs, evaluate_in_team, fit};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -306,74 +304,6 @@ fn draw(arguments: &Arguments, chart: impl FnOnce() -> Chart) -> Result<()> {
         write_atomic(path, render_chart(&chart()).as_bytes())?;
     }
     Ok(())
-}
-
-fn print(
-    arguments: &Arguments,
-    evaluation: &Evaluation,
-    data: &Dataset,
-    model: &Model,
-) -> Result<()> {
-    print_heading(arguments, data);
-    print_steps(evaluation);
-    print_validity(evaluation.validity.as_ref());
-    let sure = format!("sure (probability above {})", evaluation.sure_above());
-    let steps = match evaluation.halt {
-        Some(_) => format!("stopped when {sure} after {:.2} steps", evaluation.mean_steps),
-        None => format!("{sure} after {:.2} steps", evaluation.mean_halt_step),
-    };
-    out!(
-        "{} in {}: {} puzzles/s; {steps} on average, calibration error {}",
-        evaluation.puzzles,
-        duration(evaluation.seconds),
-        rate(evaluation.puzzles as f64 / evaluation.seconds.max(1e-9)),
-        percent(evaluation.calibration_error())
-    );
-    out!(
-        "split {}, {} supervision steps, one rollout per puzzle, {} activations on {}",
-        arguments.split,
-        evaluation.steps.len(),
-        arguments.precision.chosen(model.device()),
-        model.device().kernels().place()
-    );
-    print_digests(data, model)
-}
-
-fn print_heading(arguments: &Arguments, data: &Dataset) {
-    heading(&format!(
-        "{} on {} puzzles of {}/{}",
-        arguments.model.display(),
-        data.len(),
-        arguments.data.display(),
-        arguments.split
-    ));
-}
-
-fn print_digests(data: &Dataset, model: &impl Network) -> Result<()> {
-    out!("data digest   {}", data.digest());
-    out!("weight digest {}", weight_digest(model)?);
-    Ok(())
-}
-
-/// A row per number of supervision steps.
-pub(crate) fn print_steps(evaluation: &Evaluation) {
-    out!("step    exact   (95 % interval)     cells   sure of   and right");
-    for (i, step) in evaluation.steps.iter().enumerate() {
-        let (low, high) = wilson(step.exact, evaluation.puzzles);
-        let right = match step.halted {
-            0 => "–".to_owned(),
-            halted => percent(step.halted_exact as f64 / halted as f64),
-        };
-        out!(
-            "{:4}  {:>7}   ({:>5.1}–{:>5.1} %)   {:>7}   {:>7}     {right:>7}",
-            i + 1,
-            percent(evaluation.share(step.exact)),
-            100.0 * low,
-            100.0 * high,
-            percent(step.cells),
-            percent(evaluation.share(step.halted)),
-        );
-    }
 }
 
 fn save_outputs(path: &Path, outputs: &Outputs, data: &Dataset) -> Result<()> {

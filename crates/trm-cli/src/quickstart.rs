@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     heading(&format!("3. Measurement on {} puzzles it has never seen", test.len()));
     let model = Arc::new(load_model(&folder, run.trainer().model().device())?);
     let evaluation = evaluate(&model, &test, run.eval_options(), &mut |_| ())?;
-    eval::print_steps(&evaluation);
+    eval::table::print_steps(&evaluation);
     heading("4. Thinking");
     let watched = pages::most_thoughtful(&run, &test, 500)?;
     print_trail(&Domain::new(Shape::Four), &watched.trail);

@@ -13,6 +13,8 @@ pub enum Verdict {
     Judged {
         /// Whether the answer solves the question.
         right: bool,
+        /// What the answer is, in words without numbers: several answers can be of a kind.
+        kind: &'static str,
         /// What was found, in words.
         words: String,
     },
@@ -42,6 +44,15 @@ impl Verdict {
     pub fn ruling(&self) -> Option<&Ruling> {
         match self {
             Verdict::Ruled(ruling) => Some(ruling),
+            _ => None,
+        }
+    }
+
+    /// What the answer is, where the rules of the puzzle tell more apart than right and wrong, such as a maze's: "another
+    /// shortest path".
+    pub fn kind(&self) -> Option<&'static str> {
+        match self {
+            Verdict::Judged { kind, .. } => Some(kind),
             _ => None,
         }
     }

@@ -1,6 +1,7 @@
 //! `trm eval` of ARC: augmentations of a task vote.
 
-use super::{Arguments, STOPPING, ended, identity, print_digests, print_heading};
+use super::table::{print_digests, print_heading};
+use super::{Arguments, STOPPING, ended, identity};
 use crate::Outcome;
 use crate::interrupt::stoppable;
 use crate::output::out;

@@ -1,6 +1,7 @@
 //! Accuracy of an autoregressive model: of its greedy answers, or of the best of several.
 
-use super::{Arguments, STOPPING, ended, identity, print_digests, print_heading};
+use super::table::{print_digests, print_heading};
+use super::{Arguments, STOPPING, ended, identity};
 use crate::Outcome;
 use crate::display::rate;
 use crate::interrupt::stoppable;

@@ -26,6 +26,15 @@ fn mazes_are_made_learned_measured_and_solved() {
     assert!(report.contains("maze6x5") && report.contains("class=\"ink\""));
     let table = session.succeed(&["eval", "run", "--data", "data", "--limit", "4"]);
     assert!(table.contains("data digest"), "{table}");
+    assert!(table.contains("by the rules, after the last step: 100.0 % no path"), "{table}");
+    // what the rules call the path of the labelling rule is what equals the label
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/maze-hard");
+    let measured = ["eval", shipped, "--data", "data", "--steps", "4", "--json"];
+    let json: serde_json::Value = serde_json::from_str(&session.succeed(&measured)).unwrap();
+    let kinds = json["evaluation"]["kinds"].as_object().unwrap();
+    assert_eq!(kinds.values().map(|count| count.as_u64().unwrap()).sum::<u64>(), 12);
+    let exact = kinds.get("the path of the labelling rule");
+    assert_eq!(exact, Some(&json["evaluation"]["steps"][3]["exact"]), "{kinds:?}");
 
     let csv = session.succeed(&["data", "csv", "data", "--split", "test"]);
     session.write("again.csv", &csv);

@@ -23,6 +23,16 @@ impl PathVerdict {
     pub fn is_solved(&self) -> bool {
         matches!(self, PathVerdict::Exact | PathVerdict::Shortest)
     }
+
+    /// Itself in words, but for the number of cells.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            PathVerdict::Exact => "the path of the labelling rule",
+            PathVerdict::Shortest => "another shortest path",
+            PathVerdict::Longer(_) => "a longer path",
+            PathVerdict::Broken => "no path",
+        }
+    }
 }
 
 impl fmt::Display for PathVerdict {
@@ -39,7 +49,7 @@ impl fmt::Display for PathVerdict {
 
 impl From<PathVerdict> for Verdict {
     fn from(found: PathVerdict) -> Verdict {
-        Verdict::Judged { right: found.is_solved(), words: found.to_string() }
+        Verdict::Judged { right: found.is_solved(), kind: found.kind(), words: found.to_string() }
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod validity;
 
 use crate::Error;
 use serde::{Deserialize, Serialize, Serializer};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 use tally::Tally;
@@ -56,6 +57,10 @@ pub struct Evaluation {
     /// What the judge of the data set says of the last drafts, if it has one ([`Dataset::referee`]).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validity: Option<Validity>,
+    /// How many of the last drafts are of each kind ([`Verdict::kind`](trm_puzzles::Verdict::kind)), where the rules of the
+    /// puzzle judge them and know kinds.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub kinds: BTreeMap<String, usize>,
     /// Wall time of the forward passes.
     pub seconds: f64,
     /// Outputs of every puzzle's last step, if asked for.

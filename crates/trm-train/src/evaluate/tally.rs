@@ -5,15 +5,18 @@ use crate::evaluate::score::Score;
 use crate::evaluate::validity::Validity;
 use crate::evaluate::{Bin, EvalOptions, Evaluation, Outputs, StepScore};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use trm::Thought;
 use trm_data::Dataset;
+use trm_puzzles::Domain;
 use trm_team::Team;
 
 /// Sums over the puzzles that are done. They end in an order that depends on the batch; what is kept by puzzle is
 /// summed in the order of the data set, so that the result does not.
 pub(crate) struct Tally<'d> {
     data: &'d Dataset,
+    /// The rules of the puzzle, unless a referee judges in their place.
+    rules: Option<Domain>,
     evaluation: Evaluation,
     /// Drafts of the puzzles that are being thought about.
     drafts: HashMap<usize, Vec<Mark>>,
@@ -40,6 +43,8 @@ struct Done {
     loss: Option<f64>,
     /// For the judge, if there is one.
     answer: Option<Vec<u8>>,
+    /// What the rules say that it is.
+    kind: Option<String>,
 }
 
 impl<'d> Tally<'d> {
@@ -59,10 +64,12 @@ impl<'d> Tally<'d> {
             mean_steps: 0.0,
             loss: None,
             validity: None,
+            kinds: BTreeMap::new(),
             seconds: 0.0,
             outputs: options.keep_outputs.then(outputs),
         };
-        Tally { data, evaluation, drafts: HashMap::new(), done: vec![None; n] }
+        let rules = data.metadata.domain.parse().ok().filter(|_| data.referee.is_none());
+        Tally { data, rules, evaluation, drafts: HashMap::new(), done: vec![None; n] }
     }
 
     /// Takes the next draft of a puzzle.
@@ -82,9 +89,15 @@ impl<'d> Tally<'d> {
                 exact,
                 loss: cross_entropy(&thought.logits, label, ignore),
                 answer: self.data.referee.as_ref().map(|_| thought.answer.clone()),
+                kind: self.kind(thought),
             });
             self.keep_outputs(thought);
         }
+    }
+
+    fn kind(&self, thought: &Thought) -> Option<String> {
+        let question = self.data.input(thought.puzzle);
+        self.rules.as_ref()?.verify(question, &thought.answer).ok()?.kind().map(str::to_owned)
     }
 
     /// Adds the drafts of a puzzle to the sums by steps; beyond its last one a puzzle keeps it.
@@ -158,6 +171,9 @@ impl<'d> Tally<'d> {
             bin.puzzles += 1;
             bin.probability += puzzle.halt_probability;
             bin.exact += f64::from(u8::from(puzzle.exact));
+            if let Some(kind) = &puzzle.kind {
+                *evaluation.kinds.entry(kind.clone()).or_default() += 1;
+            }
         }
         evaluation.puzzles = done.len();
         let (steps, puzzles) = (evaluation.steps.len(), done.len().max(1) as f64);
