@@ -18,7 +18,7 @@ use trm_serve::{Log, Named, Server, Settings};
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Model folders, or run folders (their best models). A model is called as its folder, or as NAME where it is given as
-    /// NAME=FOLDER; the first one is asked where a request names none. Without any, the models that come with this
+    /// NAME=FOLDER; where a request names none, the first for puzzles of its form is asked. Without any, the models that come with this
     /// program are served.
     #[arg(value_name = "MODEL")]
     models: Vec<PathBuf>,

@@ -14,7 +14,7 @@ use trm_study::{Effort, SampleOptions, SearchOptions, Wish};
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct SolveRequest {
-    /// The name of a model; the first one served if there is none.
+    /// The name of a model; if there is none, the first one served whose form the puzzle has.
     pub model: Option<String>,
     /// A puzzle.
     pub puzzle: Option<Puzzle>,
@@ -149,6 +149,12 @@ pub(crate) struct Asked<'a> {
 }
 
 impl SolveRequest {
+    /// The text of the first puzzle; empty if there is none.
+    pub(crate) fn text(&self) -> String {
+        let first = self.puzzle.as_ref().or(self.puzzles.as_ref().and_then(|all| all.first()));
+        first.map_or(String::new(), Puzzle::text)
+    }
+
     /// What is asked of a model.
     ///
     /// # Errors

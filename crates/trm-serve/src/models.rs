@@ -106,6 +106,11 @@ impl Served {
         matches!(&self.mind, Mind::Recursive(thinker) if thinker.any_size)
     }
 
+    /// Whether a text has the form of the model's puzzles, whatever its size.
+    pub(crate) fn has_form(&self, text: &str) -> bool {
+        self.domain.sized_for(text).is_some()
+    }
+
     /// What there is to know of the model, and of how its puzzles look.
     pub(crate) fn json(&self) -> Value {
         let (steps, precision) = match &self.mind {
@@ -182,7 +187,7 @@ fn open(domain: &Domain) -> Option<u8> {
     }
 }
 
-/// All models that are served; requests get the first that name none.
+/// All models that are served; a request that names none gets the first whose form the puzzle has.
 #[derive(Debug)]
 pub struct Models(Vec<Served>);
 
@@ -211,9 +216,16 @@ impl Models {
         Ok(Models(all))
     }
 
-    /// The model of this name; without one the first.
-    pub(crate) fn get(&self, name: Option<&str>) -> Result<&Served, Refusal> {
-        let Some(name) = name else { return Ok(&self.0[0]) };
+    /// The model of this name; without one the first that is fit for what is asked, or else the first, which says why it
+    /// is not.
+    pub(crate) fn get(
+        &self,
+        name: Option<&str>,
+        is_fit: impl Fn(&Served) -> bool,
+    ) -> Result<&Served, Refusal> {
+        let Some(name) = name else {
+            return Ok(self.iter().find(|served| is_fit(served)).unwrap_or(&self.0[0]));
+        };
         self.0.iter().find(|served| served.name == name).ok_or_else(|| {
             let known: Vec<String> =
                 self.iter().map(|served| format!("`{}`", served.name)).collect();

@@ -81,21 +81,27 @@ pub(super) struct Chat<'a> {
 pub(super) fn read<'a>(server: &'a Server, bytes: &[u8]) -> Result<Chat<'a>, Refusal> {
     let chat: ChatRequest = body::json(bytes)?;
     let last = chat.messages.last().ok_or_else(|| Refusal::content("`messages`: there is none"))?;
-    let model = server.models.get(chat.model.as_deref())?;
-    let puzzle = puzzle(model, &last.content.text());
+    let message = last.content.text().replace('\r', "");
+    let is_fit = |served: &Served| blocks(&message).any(|block| served.has_form(block));
+    let model = server.models.get(chat.model.as_deref(), is_fit)?;
+    let puzzle = puzzle(model, &message).to_owned();
     let wanted = SolveRequest { puzzle: Some(Puzzle::Text(puzzle)), puzzles: None, ..chat.trm };
     let asked = wanted.check(model, &server.settings)?;
     Ok(Chat { model, asked, stream: chat.stream })
 }
 
-/// The part of a message that is a puzzle: a block between blank lines, or all.
-fn puzzle(model: &Served, message: &str) -> String {
+/// What stands between blank lines.
+fn blocks(message: &str) -> impl Iterator<Item = &str> {
+    message.split("\n\n")
+}
+
+/// The part of a message that is a puzzle: a block, or all.
+fn puzzle<'a>(model: &Served, message: &'a str) -> &'a str {
     let is_puzzle = |block: &&str| {
         let own = questions(&model.domain, block).is_ok();
         own || model.domain.sized_for(block).is_some_and(|sized| questions(&sized, block).is_ok())
     };
-    let unified = message.replace('\r', "");
-    unified.split("\n\n").find(is_puzzle).unwrap_or(&unified).to_owned()
+    blocks(message).find(is_puzzle).unwrap_or(message)
 }
 
 /// The answer drawn, and once more on a line that programs find.

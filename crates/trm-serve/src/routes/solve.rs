@@ -40,7 +40,8 @@ pub(super) fn read<'a>(
     bytes: &[u8],
 ) -> Result<(&'a Served, Asked<'a>), Refusal> {
     let wanted: SolveRequest = body::json(bytes)?;
-    let model = server.models.get(wanted.model.as_deref())?;
+    let puzzle = wanted.text();
+    let model = server.models.get(wanted.model.as_deref(), |served| served.has_form(&puzzle))?;
     let asked = wanted.check(model, &server.settings)?;
     Ok((model, asked))
 }
