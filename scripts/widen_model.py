@@ -23,8 +23,10 @@ def read(path):
         start, end = (8 + size + at for at in about["data_offsets"])
         if about["dtype"] == "BF16":
             values = (np.frombuffer(raw[start:end], "<u2").astype("<u4") << 16).view("<f4")
-        else:
+        elif about["dtype"] == "F32":
             values = np.frombuffer(raw[start:end], "<f4")
+        else:
+            sys.exit(f"{path}: {name} is {about['dtype']}; only F32 and BF16 are read")
         tensors[name] = values.reshape(about["shape"])
     return tensors
 
@@ -60,12 +62,21 @@ def widened(name, values, rng):
     return values if name in ("lm_head", "q_head.weight") else rows_twice(values)
 
 
+def inner(hidden, config):
+    """The inner width of SwiGLU: two thirds of expansion times features, rounded to the next multiple."""
+    wanted, multiple = round(config["expansion"] * hidden * 2 / 3), config["inner_multiple"]
+    return -(-wanted // multiple) * multiple
+
+
 def refused(config):
     """Why a model of this configuration cannot be widened here, if so."""
-    if config["mix"] not in ("units", "neighbours"):
-        return f'mix = "{config["mix"]}": only units and neighbours can be widened'
+    mix = config.get("mix", "mixer")
+    if mix not in ("units", "neighbours"):
+        return f'mix = "{mix}": only units and neighbours can be widened'
     if config.get("prefix_len") or config.get("puzzle_embedding") or config.get("positions", "none") != "none":
         return "a model with prefix, puzzle embedding or positions cannot be widened"
+    if inner(2 * config["hidden"], config) != 2 * inner(config["hidden"], config):
+        return "the inner width of twice the features is not twice the inner width: another inner_multiple is needed"
     return None
 
 
@@ -74,6 +85,8 @@ def main(model, out):
     config = json.load(open(f"{model}/config.json"))
     if reason := refused(config):
         sys.exit(f"{model}: {reason}")
+    if os.path.exists(out):
+        sys.exit(f"{out}: is there already; name a new folder")
     config["hidden"] *= 2
     tensors = {name: widened(name, values, rng) for name, values in read(f"{model}/model.safetensors").items()}
     os.makedirs(out)

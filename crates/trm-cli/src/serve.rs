@@ -17,9 +17,9 @@ use trm_serve::{Log, Named, Server, Settings};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Model folders, or run folders (their best models). A model is called as its folder, or as NAME where it is given as
-    /// NAME=FOLDER; where a request names none, the first for puzzles of its form is asked. Without any, the models that come with this
-    /// program are served.
+    /// Model folders, or run folders (their best models). A model is called as its folder, or as NAME where it is
+    /// given as NAME=FOLDER. A request that names no model gets the first for puzzles of its form. Without MODEL,
+    /// the models that come with this program are served: 9×9 Sudoku and mazes; with --referee the first alone.
     #[arg(value_name = "MODEL")]
     models: Vec<PathBuf>,
     /// The address to listen at; 0.0.0.0 for all that this machine has.

@@ -82,14 +82,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         let source = Source::read(arguments, puzzle)?;
         return recursive(arguments, source.asked_shipped(&device)?);
     };
-    let model = load_any(folder, &device)?;
-    let source = Source::read(arguments, puzzle)?;
-    match model {
+    match load_any(folder, &device)? {
         AnyModel::Recursive(model) => {
             arguments.writing.refuse()?;
-            recursive(arguments, source.asked(model)?)
+            recursive(arguments, Source::read(arguments, puzzle)?.asked(model)?)
         }
-        AnyModel::Autoregressive(model) => written::run(arguments, folder, &source, &model),
+        AnyModel::Autoregressive(model) => written::run(arguments, (folder, puzzle), &model),
     }
 }
 

@@ -48,7 +48,7 @@ impl Verdict {
         }
     }
 
-    /// What the answer is, where the rules of the puzzle tell more apart than right and wrong, such as a maze's: "another
+    /// What the answer is, where the rules of the puzzle tell more than right from wrong: of a maze, "another
     /// shortest path".
     pub fn kind(&self) -> Option<&'static str> {
         match self {

@@ -54,8 +54,8 @@ pub(crate) fn precision(name: Option<&str>) -> PyResult<Precision> {
 
 const LOADING: [&str; 2] = ["threads", "precision"];
 
-/// Reads a model folder, or the best model of a run folder. Without a path, the model that comes with the package: it
-/// solves 9×9 Sudoku.
+/// Reads a model folder, or the best model of a run folder. Without a path, the 9×9 Sudoku model that
+/// comes with the package.
 #[pyfunction]
 #[pyo3(signature = (path=None, **options), text_signature = "(path=None, *, threads=0, precision='auto')")]
 pub(crate) fn load(

@@ -14,7 +14,7 @@ use trm_study::{Effort, SampleOptions, SearchOptions, Wish};
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct SolveRequest {
-    /// The name of a model; if there is none, the first one served whose form the puzzle has.
+    /// The name of a model; if there is none, the first one served for puzzles of this form.
     pub model: Option<String>,
     /// A puzzle.
     pub puzzle: Option<Puzzle>,
@@ -105,6 +105,13 @@ impl Puzzle {
         }
     }
 
+    /// Whether a model reads it, or is for puzzles of its form and size, which it may still refuse.
+    pub(crate) fn is_for(&self, model: &Served) -> bool {
+        let own = &model.domain;
+        let has_form = |sized: Domain| sized == *own || model.any_size();
+        self.tokens(own).is_ok() || own.sized_for(&self.text()).is_some_and(has_form)
+    }
+
     /// `[S]` tokens of the question; rows are one puzzle, a text may hold several and is refused then.
     fn tokens(&self, domain: &Domain) -> Result<Vec<u8>, String> {
         let text = self.text();
@@ -149,10 +156,10 @@ pub(crate) struct Asked<'a> {
 }
 
 impl SolveRequest {
-    /// The text of the first puzzle; empty if there is none.
-    pub(crate) fn text(&self) -> String {
+    /// Whether a model is for puzzles as the first one.
+    pub(crate) fn is_for(&self, model: &Served) -> bool {
         let first = self.puzzle.as_ref().or(self.puzzles.as_ref().and_then(|all| all.first()));
-        first.map_or(String::new(), Puzzle::text)
+        first.is_some_and(|puzzle| puzzle.is_for(model))
     }
 
     /// What is asked of a model.

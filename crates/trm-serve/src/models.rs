@@ -106,11 +106,6 @@ impl Served {
         matches!(&self.mind, Mind::Recursive(thinker) if thinker.any_size)
     }
 
-    /// Whether a text has the form of the model's puzzles, whatever its size.
-    pub(crate) fn has_form(&self, text: &str) -> bool {
-        self.domain.sized_for(text).is_some()
-    }
-
     /// What there is to know of the model, and of how its puzzles look.
     pub(crate) fn json(&self) -> Value {
         let (steps, precision) = match &self.mind {
@@ -187,7 +182,7 @@ fn open(domain: &Domain) -> Option<u8> {
     }
 }
 
-/// All models that are served; a request that names none gets the first whose form the puzzle has.
+/// All models that are served; a request that names none gets the first for puzzles of its form.
 #[derive(Debug)]
 pub struct Models(Vec<Served>);
 
@@ -216,8 +211,8 @@ impl Models {
         Ok(Models(all))
     }
 
-    /// The model of this name; without one the first that is fit for what is asked, or else the first, which says why it
-    /// is not.
+    /// The model of this name; without one the first that is fit for what is asked, or else the first, which
+    /// says why it is not.
     pub(crate) fn get(
         &self,
         name: Option<&str>,

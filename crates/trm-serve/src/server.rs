@@ -28,7 +28,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the engines of models; where a request names none, the first whose form its puzzle has is asked.
+    /// Starts the engines of models; where a request names none, the first for puzzles of its form is asked.
     ///
     /// # Errors
     /// If there is no model, two have the same name, the domain of one is not known, or the origin of other pages is

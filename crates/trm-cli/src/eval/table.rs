@@ -82,7 +82,7 @@ pub(crate) fn print_steps(evaluation: &Evaluation) {
     }
 }
 
-/// What the last drafts are, the most frequent first, where the rules know more than right and wrong.
+/// What the last drafts are, the most frequent first, where the rules tell more than right from wrong.
 fn print_kinds(evaluation: &Evaluation) {
     let mut kinds: Vec<(&String, &usize)> = evaluation.kinds.iter().collect();
     kinds.sort_by_key(|(_, count)| Reverse(*count));
@@ -90,6 +90,6 @@ fn print_kinds(evaluation: &Evaluation) {
         kinds.iter().map(|(kind, count)| format!("{} {kind}", percent(evaluation.share(**count))));
     let told: Vec<String> = told.collect();
     if !told.is_empty() {
-        out!("by the rules, after the last step: {}", told.join(", "));
+        out!("by the rules, of the last drafts: {}", told.join(", "));
     }
 }

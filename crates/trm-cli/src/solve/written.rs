@@ -15,8 +15,7 @@ use trm_study::{Chosen, write_best};
 
 pub(super) fn run(
     arguments: &Arguments,
-    folder: &Path,
-    source: &Source<'_>,
+    (folder, puzzle): (&Path, Option<&str>),
     model: &Autoregressive,
 ) -> Result<Outcome> {
     let options = arguments.writing.options(
@@ -33,7 +32,7 @@ pub(super) fn run(
     let config = model.config();
     let domain: Domain = config.domain.parse()?;
     let domain = arguments.refereeing.judging(domain, model.device().threads())?;
-    let asked = source.written(model)?;
+    let asked = Source::read(arguments, puzzle)?.written(model)?;
     let all: Vec<&[u8]> = asked.tokens.chunks_exact(config.seq_len).collect();
     let mut outcome = Outcome::Done;
     write_best(model, (&domain, &all), options, &mut |puzzle, chosen| {

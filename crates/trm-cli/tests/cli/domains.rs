@@ -26,7 +26,7 @@ fn mazes_are_made_learned_measured_and_solved() {
     assert!(report.contains("maze6x5") && report.contains("class=\"ink\""));
     let table = session.succeed(&["eval", "run", "--data", "data", "--limit", "4"]);
     assert!(table.contains("data digest"), "{table}");
-    assert!(table.contains("by the rules, after the last step: 100.0 % no path"), "{table}");
+    assert!(table.contains("by the rules, of the last drafts: 100.0 % no path"), "{table}");
     // what the rules call the path of the labelling rule is what equals the label
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/maze-hard");
     let measured = ["eval", shipped, "--data", "data", "--steps", "4", "--json"];

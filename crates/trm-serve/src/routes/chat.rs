@@ -82,7 +82,9 @@ pub(super) fn read<'a>(server: &'a Server, bytes: &[u8]) -> Result<Chat<'a>, Ref
     let chat: ChatRequest = body::json(bytes)?;
     let last = chat.messages.last().ok_or_else(|| Refusal::content("`messages`: there is none"))?;
     let message = last.content.text().replace('\r', "");
-    let is_fit = |served: &Served| blocks(&message).any(|block| served.has_form(block));
+    let texts = blocks(&message).chain([&message[..]]).map(|text| Puzzle::Text(text.into()));
+    let texts: Vec<Puzzle> = texts.collect();
+    let is_fit = |served: &Served| texts.iter().any(|text| text.is_for(served));
     let model = server.models.get(chat.model.as_deref(), is_fit)?;
     let puzzle = puzzle(model, &message).to_owned();
     let wanted = SolveRequest { puzzle: Some(Puzzle::Text(puzzle)), puzzles: None, ..chat.trm };

@@ -57,8 +57,8 @@ pub struct Evaluation {
     /// What the judge of the data set says of the last drafts, if it has one ([`Dataset::referee`]).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validity: Option<Validity>,
-    /// How many of the last drafts are of each kind ([`Verdict::kind`](trm_puzzles::Verdict::kind)), where the rules of the
-    /// puzzle judge them and know kinds.
+    /// How many of the last drafts are of each kind ([`Verdict::kind`](trm_puzzles::Verdict::kind)), where the
+    /// rules of the puzzle tell more than right from wrong.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub kinds: BTreeMap<String, usize>,
     /// Wall time of the forward passes.
