@@ -105,11 +105,14 @@ impl Puzzle {
         }
     }
 
-    /// Whether a model reads it, or is for puzzles of its form and size, which it may still refuse.
-    pub(crate) fn is_for(&self, model: &Served) -> bool {
+    pub(crate) fn is_read_by(&self, model: &Served) -> bool {
+        self.tokens(&model.domain).is_ok()
+    }
+
+    /// Whether a model is for puzzles of this form and size; it may still refuse this one.
+    pub(crate) fn has_form_of(&self, model: &Served) -> bool {
         let own = &model.domain;
-        let has_form = |sized: Domain| sized == *own || model.any_size();
-        self.tokens(own).is_ok() || own.sized_for(&self.text()).is_some_and(has_form)
+        own.sized_for(&self.text()).is_some_and(|sized| sized == *own || model.any_size())
     }
 
     /// `[S]` tokens of the question; rows are one puzzle, a text may hold several and is refused then.
@@ -156,10 +159,10 @@ pub(crate) struct Asked<'a> {
 }
 
 impl SolveRequest {
-    /// Whether a model is for puzzles as the first one.
-    pub(crate) fn is_for(&self, model: &Served) -> bool {
-        let first = self.puzzle.as_ref().or(self.puzzles.as_ref().and_then(|all| all.first()));
-        first.is_some_and(|puzzle| puzzle.is_for(model))
+    /// The puzzles.
+    pub(crate) fn puzzles(&self) -> &[Puzzle] {
+        let several = self.puzzles.as_deref().unwrap_or_default();
+        self.puzzle.as_ref().map_or(several, std::slice::from_ref)
     }
 
     /// What is asked of a model.

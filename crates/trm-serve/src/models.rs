@@ -1,5 +1,6 @@
 //! The models that are served.
 
+use crate::asked::Puzzle;
 use crate::engine::Engine;
 use crate::metrics::Metrics;
 use crate::refusal::Refusal;
@@ -211,15 +212,15 @@ impl Models {
         Ok(Models(all))
     }
 
-    /// The model of this name; without one the first that is fit for what is asked, or else the first, which
-    /// says why it is not.
-    pub(crate) fn get(
-        &self,
-        name: Option<&str>,
-        is_fit: impl Fn(&Served) -> bool,
-    ) -> Result<&Served, Refusal> {
+    /// The model of this name. Without one the first, if it can read what is asked or no model is for puzzles of
+    /// this form; else the first that is. So a model that reads all, as those of ARC do, takes nothing from others.
+    pub(crate) fn get(&self, name: Option<&str>, puzzles: &[Puzzle]) -> Result<&Served, Refusal> {
         let Some(name) = name else {
-            return Ok(self.iter().find(|served| is_fit(served)).unwrap_or(&self.0[0]));
+            let is_read = puzzles.iter().any(|puzzle| puzzle.is_read_by(&self.0[0]));
+            let has_form =
+                |served: &&Served| puzzles.iter().any(|puzzle| puzzle.has_form_of(served));
+            let other = self.iter().find(has_form).filter(|_| !is_read);
+            return Ok(other.unwrap_or(&self.0[0]));
         };
         self.0.iter().find(|served| served.name == name).ok_or_else(|| {
             let known: Vec<String> =

@@ -84,8 +84,7 @@ pub(super) fn read<'a>(server: &'a Server, bytes: &[u8]) -> Result<Chat<'a>, Ref
     let message = last.content.text().replace('\r', "");
     let texts = blocks(&message).chain([&message[..]]).map(|text| Puzzle::Text(text.into()));
     let texts: Vec<Puzzle> = texts.collect();
-    let is_fit = |served: &Served| texts.iter().any(|text| text.is_for(served));
-    let model = server.models.get(chat.model.as_deref(), is_fit)?;
+    let model = server.models.get(chat.model.as_deref(), &texts)?;
     let puzzle = puzzle(model, &message).to_owned();
     let wanted = SolveRequest { puzzle: Some(Puzzle::Text(puzzle)), puzzles: None, ..chat.trm };
     let asked = wanted.check(model, &server.settings)?;

@@ -40,7 +40,7 @@ pub(super) fn read<'a>(
     bytes: &[u8],
 ) -> Result<(&'a Served, Asked<'a>), Refusal> {
     let wanted: SolveRequest = body::json(bytes)?;
-    let model = server.models.get(wanted.model.as_deref(), |served| wanted.is_for(served))?;
+    let model = server.models.get(wanted.model.as_deref(), wanted.puzzles())?;
     let asked = wanted.check(model, &server.settings)?;
     Ok((model, asked))
 }
