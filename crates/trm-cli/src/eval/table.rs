@@ -87,8 +87,8 @@ fn print_kinds(evaluation: &Evaluation) {
     let mut kinds: Vec<(&String, &usize)> = evaluation.kinds.iter().collect();
     kinds.sort_by_key(|(_, count)| Reverse(*count));
     let told =
-        kinds.iter().map(|(kind, count)| format!("{} {kind}", percent(evaluation.share(**count))));
-    let told: Vec<String> = told.collect();
+        |(kind, count): (&String, &usize)| format!("{} {kind}", percent(evaluation.share(*count)));
+    let told: Vec<String> = kinds.into_iter().map(told).collect();
     if !told.is_empty() {
         out!("by the rules, of the last drafts: {}", told.join(", "));
     }
