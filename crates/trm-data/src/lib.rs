@@ -59,6 +59,7 @@ pub use making::arc::{ArcTasks, Leaks, arc_splits, read_arc};
 pub use making::grid::{Added, GridFacts, GridFile, Grids, Lonely, Told, augment_grids};
 pub use making::leaks::arc_leaks;
 pub use making::maze::{Mazes, generate_mazes, generate_mazes_in_team, mazes_from_csv};
+pub use making::pieces::{Pieces, pieces_of_mazes};
 pub use making::sudoku::{
     Generated, Kind, generate_sudoku, generate_sudoku_in_team, sudoku_from_csv,
 };

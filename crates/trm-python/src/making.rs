@@ -10,8 +10,9 @@ use pyo3::types::PyDict;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
 use trm_data::{
-    ArcTasks, Error, Generated, Grids, Kind, Leaks, Mazes, RefereeCommand, Splits, arc_splits,
-    augment_grids, generate_mazes, generate_sudoku, mazes_from_csv, read_arc, sudoku_from_csv,
+    ArcTasks, Error, Generated, Grids, Kind, Leaks, Mazes, Pieces, RefereeCommand, Splits,
+    arc_splits, augment_grids, generate_mazes, generate_sudoku, mazes_from_csv, pieces_of_mazes,
+    read_arc, sudoku_from_csv,
 };
 use trm_ops::Stop;
 use trm_puzzles::grid::{Augmentation, Wanted};
@@ -86,11 +87,22 @@ fn givens(options: &Options<'_>) -> PyResult<Givens> {
 #[pyfunction]
 #[pyo3(
     signature = (**options),
-    text_signature = "(*, out=None, size=30, height=None, train=1000, test=1000, walls=(0.27, 0.46), path=None, csv=None, test_csv=None, seed=0)"
+    text_signature = "(*, out=None, size=30, height=None, train=1000, test=1000, walls=(0.27, 0.46), path=None, pieces_of=None, csv=None, test_csv=None, seed=0)"
 )]
 pub(crate) fn maze(py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<PyData> {
-    const KNOWN: [&str; 10] =
-        ["out", "size", "height", "train", "test", "walls", "path", "csv", "test_csv", "seed"];
+    const KNOWN: [&str; 11] = [
+        "out",
+        "size",
+        "height",
+        "train",
+        "test",
+        "walls",
+        "path",
+        "pieces_of",
+        "csv",
+        "test_csv",
+        "seed",
+    ];
     let options = Options::of("maze", options, &KNOWN)?;
     let (train, test) = counts(&options, 1000, 1000)?;
     let seed = options.get_or("seed", 0)?;
@@ -105,6 +117,11 @@ pub(crate) fn maze(py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyRes
             "{width}×{height}: mazes have room for both ends and sides of at most {}",
             Size::MAX
         )));
+    }
+    if let Some(file) = options.get::<PathBuf>("pieces_of")? {
+        let path = options.get_or("path", width.max(height) * 3 / 2)?;
+        let wanted = Pieces { size: Size { width, height }, path, train, test, seed };
+        return make(py, &options, |stop| pieces_of_mazes(&file, &wanted, &mut leaving(stop)));
     }
     let (from, to): (f64, f64) = options.get_or("walls", (0.27, 0.46))?;
     if !(0.0 <= from && from <= to && to < 1.0) {

@@ -5,7 +5,7 @@ use crate::team::team;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::{Path, PathBuf};
-use trm_data::{Mazes, Splits, generate_mazes_in_team, mazes_from_csv};
+use trm_data::{Mazes, Pieces, Splits, generate_mazes_in_team, mazes_from_csv, pieces_of_mazes};
 use trm_puzzles::maze::{Law, Size};
 
 #[derive(Args)]
@@ -31,9 +31,13 @@ pub(crate) struct Arguments {
     #[arg(long, num_args = 2, value_names = ["FROM", "TO"], default_values_t = [0.27, 0.46], conflicts_with = "csv")]
     walls: Vec<f64>,
     /// Cells of the shortest path, both ends counted, at least (default: 11/3 of the longer side, which are
-    /// the 110 of Maze-Hard for a side of 30).
+    /// the 110 of Maze-Hard for a side of 30; 3/2 of it with --pieces-of).
     #[arg(long, value_name = "CELLS", conflicts_with = "csv")]
     path: Option<usize>,
+    /// Cut the mazes out of those of this file instead of generating them: a window of --size, and the stretch of the
+    /// recorded path in it, of at least --path cells. A few large mazes give many small ones to begin with.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["csv", "walls"])]
+    pieces_of: Option<PathBuf>,
     /// Read training mazes from this file instead of generating them.
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -63,6 +67,23 @@ pub(super) fn splits(arguments: &Arguments) -> Result<Splits> {
     if arguments.train == 0 || arguments.test == 0 {
         bail!("--train and --test must be at least 1");
     }
+    let size = Size { width, height };
+    let mut bar = Progress::new("mazes", (arguments.train + arguments.test) as u64);
+    let mut progress = |done| bar.set_position(done as u64);
+    let splits = match &arguments.pieces_of {
+        Some(file) => pieces_of_mazes(file, &pieces(arguments, size), &mut progress)?,
+        None => generate_mazes_in_team(&team(), &generated(arguments, size)?, &mut progress)?,
+    };
+    bar.finish();
+    Ok(splits)
+}
+
+fn pieces(arguments: &Arguments, size: Size) -> Pieces {
+    let path = arguments.path.unwrap_or(size.width.max(size.height) * 3 / 2);
+    Pieces { size, path, train: arguments.train, test: arguments.test, seed: arguments.seed }
+}
+
+fn generated(arguments: &Arguments, Size { width, height }: Size) -> Result<Mazes> {
     let &[from, to] = &arguments.walls[..] else { bail!("--walls takes two numbers") };
     if !(0.0 <= from && from <= to && to < 1.0) {
         bail!("--walls {from} {to}: two rising shares from 0 to below 1");
@@ -71,10 +92,5 @@ pub(super) fn splits(arguments: &Arguments) -> Result<Splits> {
     let walls = (from * cells as f64).round() as usize..=(to * cells as f64).round() as usize;
     let path = arguments.path.unwrap_or(width.max(height) * 11 / 3);
     let law = Law { width, height, walls, path };
-    let wanted = Mazes { law, train: arguments.train, test: arguments.test, seed: arguments.seed };
-    let mut bar = Progress::new("mazes", (wanted.train + wanted.test) as u64);
-    let mut progress = |done| bar.set_position(done as u64);
-    let splits = generate_mazes_in_team(&team(), &wanted, &mut progress)?;
-    bar.finish();
-    Ok(splits)
+    Ok(Mazes { law, train: arguments.train, test: arguments.test, seed: arguments.seed })
 }

@@ -105,6 +105,14 @@ fn mazes_come_from_csv_and_bad_ones_are_refused() {
     session.succeed(&["data", "maze", "--csv", "m.csv", "--test", "1", "--out", "data"]);
     assert!(session.succeed(&["data", "check", "data"]).contains("0 in both"));
 
+    let cut = "data maze --pieces-of m.csv --size 2 --train 1 --test 1 --path 3 --out pieces";
+    session.succeed(&cut.split(' ').collect::<Vec<_>>());
+    let cut_out = session.succeed(&["data", "csv", "pieces"]);
+    assert_eq!(read_csv(cut_out.as_bytes()).unwrap()[0].0.width(), 2);
+    let many = cut.replace("--train 1", "--train 9").replace("--out pieces", "--out new");
+    let refused = session.refuse(&many.split(' ').collect::<Vec<_>>(), 2);
+    assert!(refused.contains("m.csv: only "), "{refused}");
+
     session.write("bad.csv", &file.replacen('S', "X", 1));
     let refused = |file: &str| session.refuse(&["data", "maze", "--csv", file, "--out", "new"], 2);
     assert!(refused("bad.csv").starts_with("bad.csv: line 2, question: 'X' at row 1 column 1"));

@@ -5,4 +5,5 @@ pub(crate) mod grid;
 pub(crate) mod leaks;
 pub(crate) mod maze;
 mod parallel;
+pub(crate) mod pieces;
 pub(crate) mod sudoku;

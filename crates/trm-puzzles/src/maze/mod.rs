@@ -4,6 +4,7 @@
 //! to 5, row by row.
 
 mod csv;
+mod cut;
 mod generate;
 mod grid;
 mod path;
@@ -11,6 +12,7 @@ mod rules;
 mod verify;
 
 pub use csv::{CsvError, read_csv, read_pairs, write_csv};
+pub use cut::cut;
 pub use generate::{Law, generate};
 pub use grid::{Cell, Maze, MazeError};
 pub use path::{label, shortest};

@@ -77,23 +77,24 @@ pub enum PathFault {
 /// # Panics
 /// If there are not as many tokens as cells.
 pub fn judge(question: &Maze, answer: &[u8]) -> PathVerdict {
-    let Ok(marks) = path(question, answer) else { return PathVerdict::Broken };
+    let Ok(path) = path(question, answer) else { return PathVerdict::Broken };
     let Some(needed) = shortest(question) else { return PathVerdict::Broken };
-    match marks + 2 - needed {
+    match path.len() - needed {
         0 if label(question).is_ok_and(|label| label.to_tokens() == answer) => PathVerdict::Exact,
         0 => PathVerdict::Shortest,
         more => PathVerdict::Longer(more),
     }
 }
 
-/// How many cells an answer marks, if they are a path and everything else is as in the question.
+/// The cells from start to goal, both ends included, if the marks of an answer are a path and everything else is as
+/// in the question.
 ///
 /// # Errors
 /// Says why they are none, and where.
 ///
 /// # Panics
 /// If there are not as many tokens as cells.
-pub(super) fn path(question: &Maze, answer: &[u8]) -> Result<usize, PathFault> {
+pub(super) fn path(question: &Maze, answer: &[u8]) -> Result<Vec<usize>, PathFault> {
     assert_eq!(answer.len(), question.cells().len(), "a token for every cell");
     let is_kept = |(cell, token): (&Cell, &u8)| {
         *token == *cell as u8 || (*cell == Cell::Free && *token == Cell::Path as u8)
@@ -104,7 +105,7 @@ pub(super) fn path(question: &Maze, answer: &[u8]) -> Result<usize, PathFault> {
         return Err(PathFault::Changed(row, column));
     }
     let marks = answer.iter().filter(|token| **token == Cell::Path as u8).count();
-    walk(question, answer, marks).map(|()| marks).map_err(|(cell, ways)| {
+    walk(question, answer, marks).map_err(|(cell, ways)| {
         let (row, column) = place(cell);
         match ways {
             0 if neighbours(question, cell).any(|n| n == question.ends().1) => PathFault::LeftOver,
@@ -116,19 +117,25 @@ pub(super) fn path(question: &Maze, answer: &[u8]) -> Result<usize, PathFault> {
 
 /// Walks from start to goal over all marks, each once: at every mark but for the last there is one other mark to go
 /// to. Fails with the cell where there is none, or are several, and their number.
-fn walk(maze: &Maze, answer: &[u8], marks: usize) -> Result<(), (usize, usize)> {
+fn walk(maze: &Maze, answer: &[u8], marks: usize) -> Result<Vec<usize>, (usize, usize)> {
     let (start, goal) = maze.ends();
-    let (mut before, mut cell) = (start, start);
+    let (mut line, mut cell) = (vec![start], start);
     for _ in 0..marks {
-        let is_next = |n: &usize| answer[*n] == Cell::Path as u8 && *n != before;
+        let before = line.iter().nth_back(1);
+        let is_next = |n: &usize| answer[*n] == Cell::Path as u8 && Some(n) != before;
         let mut next = neighbours(maze, cell).filter(is_next);
         match (next.next(), next.count()) {
-            (Some(only), 0) => (before, cell) = (cell, only),
+            (Some(only), 0) => cell = only,
             (None, _) => return Err((cell, 0)),
             (Some(_), others) => return Err((cell, 1 + others)),
         }
+        line.push(cell);
     }
-    neighbours(maze, cell).any(|n| n == goal).then_some(()).ok_or((cell, 0))
+    if !neighbours(maze, cell).any(|n| n == goal) {
+        return Err((cell, 0));
+    }
+    line.push(goal);
+    Ok(line)
 }
 
 #[cfg(test)]

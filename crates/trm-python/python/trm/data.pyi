@@ -32,11 +32,15 @@ def maze(
     test: int = 1000,
     walls: tuple[float, float] = (0.27, 0.46),
     path: int | None = None,
+    pieces_of: _Path | None = None,
     csv: _Path | None = None,
     test_csv: _Path | None = None,
     seed: int = 0,
 ) -> Data:
-    """Mazes: generated, or read from CSV files with the columns question and answer."""
+    """Mazes: generated, cut out of those of a CSV file, or read from CSV files with the columns question and answer.
+
+    pieces_of: windows of that size, with the stretch of the recorded path in them that has at least `path` cells.
+    """
 
 def arc(
     *,
