@@ -19,7 +19,9 @@ use rand::{Rng, RngExt};
 /// let question = Maze::parse("S..\n...\n..G")?;
 /// let answer = Maze::parse("S..\no..\nooG")?;
 /// let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
-/// let (question, answer) = cut(&question, &answer, Size { width: 1, height: 3 }, 3, &mut rng).unwrap();
+/// let column = Size { width: 1, height: 3 }; // two of the three hold less of the path
+/// let mut pieces = (0..100).filter_map(|_| cut(&question, &answer, column, 3, &mut rng));
+/// let (question, answer) = pieces.next().unwrap();
 /// assert_eq!([question.to_tokens(), answer.to_tokens()], [[3, 2, 4], [3, 5, 4]]);
 /// # Ok::<(), trm_puzzles::maze::MazeError>(())
 /// ```
