@@ -51,10 +51,10 @@ pub fn pieces_of_mazes(
     let tested = (mazes.len() as f64 * wanted.test as f64 / total as f64).round() as usize;
     let (tested, trained) = mazes.split_at(tested.clamp(1, mazes.len() - 1));
     let mut classes = HashSet::new();
-    let mut draw = |mazes: &[(Maze, Maze)], count, purpose| {
+    let mut draw = |mazes: &[(Maze, Maze)], count, number| {
         let done = classes.len();
         let drawn =
-            draw(mazes, count, wanted, purpose, &mut classes, &mut |more| progress(done + more));
+            draw(mazes, count, wanted, number, &mut classes, &mut |more| progress(done + more));
         drawn.map_err(refused)
     };
     let test = draw(tested, wanted.test, 1)?;
@@ -66,7 +66,7 @@ pub fn pieces_of_mazes(
     Ok(Splits::new(split(train), split(test), 0))
 }
 
-/// Draws mazes and windows until there are so many pieces of classes that are new.
+/// Draws mazes and windows, by the numbered stream of the seed, until there are so many pieces of classes that are new.
 fn draw(
     mazes: &[(Maze, Maze)],
     count: usize,
