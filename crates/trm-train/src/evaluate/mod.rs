@@ -229,7 +229,7 @@ pub fn evaluate_in_team(
     let (identifiers, part) = (data.example_identifiers(), team.part(data.len()));
     let question = Question { tokens: &data.inputs, puzzles: &identifiers }.rows(part.clone());
     let mut tally = Tally::new(options, data);
-    let mut done = 0;
+    let (mut done, mut told) = (0, 0);
     let started = Instant::now();
     let mut session = Solver::new(model.clone(), dtype).batch(batch).until(stop).session();
     session.push(question, Limits { steps, halt })?;
@@ -239,10 +239,15 @@ pub fn evaluate_in_team(
             thought => thought?,
         };
         tally.add(&Thought { puzzle: part.start + thought.puzzle, ..thought });
-        if thought.last {
-            done += 1;
+        // those that are done after the same step are told at once, or the time left would seem far too long
+        done += usize::from(thought.last);
+        if told < done && (!thought.last || told + batch <= done) {
             progress(done);
+            told = done;
         }
+    }
+    if told < done {
+        progress(done);
     }
     let evaluation = tally.finish(team)?;
     Ok(Evaluation { seconds: started.elapsed().as_secs_f64(), ..evaluation })

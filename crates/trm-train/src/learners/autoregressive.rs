@@ -273,11 +273,13 @@ pub fn evaluate_autoregressive_in_team(
     let options = EvalOptions { steps: 1, halt: None, keep_outputs: false, ..options };
     let mut tally = Tally::new(options, data);
     let (how, part) = ((Sampling::Greedy, options.batch), team.part(data.len()));
-    let mut done = 0;
+    let (mut done, wanted) = (0usize, part.len());
     write_until(model, (data, part), how, stop, &mut |puzzle, answer, written| {
         tally.add(&thought(puzzle, answer, written));
         done += 1;
-        progress(done);
+        if done.is_multiple_of(options.batch) || done == wanted {
+            progress(done);
+        }
     })?;
     let evaluation = tally.finish(team)?;
     Ok(Evaluation { seconds: started.elapsed().as_secs_f64(), ..evaluation })
