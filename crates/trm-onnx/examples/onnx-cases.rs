@@ -81,6 +81,10 @@ fn configs() -> Vec<(&'static str, Config)> {
         ("mixer-prefix", with(Mix::Mixer, Positions::Learned)),
         ("mixer", alone(Mix::Mixer)),
         ("attention-rope", Config { rope_base: 100.0, ..with(Mix::Attention, Positions::Rope) }),
+        (
+            "attention-rope2d",
+            Config { rope_base: 100.0, ..with(Mix::Attention, Positions::Rope2d) },
+        ),
         ("attention-learned", with(Mix::Attention, Positions::Learned)),
         ("attention-none", alone(Mix::Attention)),
         ("units", units),

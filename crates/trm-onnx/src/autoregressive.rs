@@ -1,12 +1,13 @@
 //! One token of an autoregressive model: what it has read before is in keys and values that go in and come out.
 
 use crate::graph::{Builder, Value};
-use crate::layers::{Net, rotation};
+use crate::layers::Net;
 use crate::proto::{FLOAT, Graph, INT64, Info};
 use crate::signature::{Axis, info};
 use crate::weights::{Tensors, Weights};
 use std::f32::consts::FRAC_1_SQRT_2;
 use trm::{Autoregressive, AutoregressiveConfig, Config, Error, Network};
+use trm_ops::Rope;
 
 pub(crate) fn graph(model: &Autoregressive, stored: Weights) -> Result<Graph, Error> {
     let (config, tensors) = (model.config(), Tensors::of(model, stored)?);
@@ -55,8 +56,9 @@ fn place(net: &mut Net<'_>) -> Value {
 /// Cosines and sines of the place, `[1, E / 2]` each.
 fn turn(net: &mut Net<'_>, config: &AutoregressiveConfig, place: &Value) -> [Value; 2] {
     let (places, width) = (config.sequence() - 1, config.hidden / config.heads);
-    let tables = rotation(places, width, Config::default().rope_base);
-    [("cos", &tables[0]), ("sin", &tables[1])].map(|(name, table)| {
+    let rope = Rope::new(places, width, Config::default().rope_base);
+    let [cos, sin] = rope.tables();
+    [("cos", cos), ("sin", sin)].map(|(name, table)| {
         let table = net.graph.floats(name, &[places, width / 2], table);
         net.graph.op("Gather", &[&table, place], &[])
     })

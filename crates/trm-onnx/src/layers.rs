@@ -10,14 +10,6 @@ pub(crate) struct Net<'a> {
     pub(crate) tensors: &'a Tensors,
 }
 
-/// Tables of a rotary embedding, `[places, E / 2]` each: cosines and sines.
-pub(crate) fn rotation(places: usize, width: usize, base: f32) -> [Vec<f32>; 2] {
-    let half = width / 2;
-    let angle = |i: usize| (i / half) as f32 * base.powf(-((2 * (i % half)) as f32) / width as f32);
-    let table = |f: fn(f32) -> f32| (0..places * half).map(|i| f(angle(i))).collect();
-    [table(f32::cos), table(f32::sin)]
-}
-
 impl Net<'_> {
     /// `x · Wᵀ`.
     pub(crate) fn linear(&mut self, x: &Value, weight: &str) -> Value {

@@ -1,8 +1,8 @@
 //! How tokens exchange information: `rms_norm(h + what they tell each other)`, h is `[B, L, D]`.
 
 use crate::graph::Value;
-use crate::layers::{Net, rotation};
-use trm::{Config, Mix, Positions};
+use crate::layers::Net;
+use trm::{Config, Mix};
 
 /// The first half of a block.
 pub(crate) fn mix(net: &mut Net<'_>, config: &Config, block: usize, h: &Value) -> Value {
@@ -33,11 +33,10 @@ fn attention(
     let Config { heads, hidden, .. } = *config;
     let (len, width, qkv) = (config.len(), hidden / heads, name("qkv"));
     let [mut q, mut k, v] = [0, 1, 2].map(|part| net.heads(h, &qkv, part, [len, heads]));
-    if config.positions == Positions::Rope {
-        let tables = || rotation(len, width, config.rope_base);
-        let shape = [len, width / 2];
-        let cos = net.graph.once("cos", |graph| graph.floats("cos", &shape, &tables()[0]));
-        let sin = net.graph.once("sin", |graph| graph.floats("sin", &shape, &tables()[1]));
+    if let Some(rope) = config.rope() {
+        let (shape, [cos, sin]) = ([len, width / 2], rope.tables());
+        let cos = net.graph.once("cos", |graph| graph.floats("cos", &shape, cos));
+        let sin = net.graph.once("sin", |graph| graph.floats("sin", &shape, sin));
         q = net.rotate(&q, [&cos, &sin]);
         k = net.rotate(&k, [&cos, &sin]);
     }

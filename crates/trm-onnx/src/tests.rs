@@ -30,6 +30,7 @@ fn configs() -> Vec<Config> {
         base.clone(),
         alone(Mix::Mixer),
         with(Mix::Attention, Positions::Rope),
+        with(Mix::Attention, Positions::Rope2d),
         with(Mix::Attention, Positions::Learned),
         Config { boxes: [2, 2], ..alone(Mix::Units) },
         with(Mix::Neighbours, Positions::None),
@@ -90,7 +91,7 @@ fn recursive_graphs_are_whole_and_have_every_weight_once() {
         check(&graph);
         // one row of the halting head is left out; tables of rotations and single numbers are added
         let rotation = match config.positions {
-            Positions::Rope => config.len() * config.hidden / config.heads,
+            Positions::Rope | Positions::Rope2d => config.len() * config.hidden / config.heads,
             _ => 0,
         };
         let weights = model.parameter_count().0 + 2 * config.hidden - (config.hidden + 1);

@@ -47,11 +47,11 @@ pub struct Config {
     pub mix: Mix,
     /// Rows and columns of a box; read only with [`Mix::Units`].
     pub boxes: [usize; 2],
-    /// Cells of a row of the grid; read only with [`Mix::Neighbours`] and [`Mix::Axes`].
+    /// Cells of a row of the grid; read only with [`Mix::Neighbours`], [`Mix::Axes`] and [`Positions::Rope2d`].
     pub columns: usize,
     /// How tokens know their place.
     pub positions: Positions,
-    /// Base of the rotary embedding; read only with [`Positions::Rope`].
+    /// Base of the rotary embedding; read only with [`Positions::Rope`] and [`Positions::Rope2d`].
     #[serde(skip_serializing_if = "is_usual_base")]
     pub rope_base: f32,
     /// T: cycles of a supervision step.
@@ -80,8 +80,17 @@ pub enum Positions {
     None,
     /// A learned vector per place, added to the embedded question.
     Learned,
-    /// Rotary embedding of queries and keys ([`Config::rope_base`]).
+    /// Rotary embedding of queries and keys by the token's place ([`Config::rope_base`]).
     Rope,
+    /// The same by the cell's row and column; tokens of the prefix have none.
+    Rope2d,
+}
+
+impl Positions {
+    /// Whether queries and keys are rotated.
+    pub fn is_rotary(self) -> bool {
+        matches!(self, Positions::Rope | Positions::Rope2d)
+    }
 }
 
 impl Default for Config {
@@ -213,8 +222,7 @@ impl Config {
 
     /// The same for a grid whose rows have so many cells, where the mixing reads that.
     pub fn with_columns(mut self, columns: usize) -> Config {
-        self.columns = 0;
-        self.mix.way().lay_out(&mut self, columns);
+        self.columns = if self.mix.way().reads_rows(&self) { columns } else { 0 };
         self
     }
 
@@ -281,7 +289,17 @@ mod tests {
             message(Config { heads: 3, ..base() }),
             "heads = 3 does not divide hidden = 512: choose a divisor of 512"
         );
-        assert!(message(Config { hidden: 24, heads: 8, ..base() }).contains("even head width"));
+        assert!(
+            message(Config { hidden: 24, heads: 8, ..base() })
+                .contains("head width that 2 divides")
+        );
+        let grid_places = || Config { positions: Positions::Rope2d, columns: 9, ..base() };
+        assert_eq!(grid_places().check(), Ok(()));
+        let odd = Config { hidden: 48, heads: 8, ..grid_places() };
+        assert!(message(odd).contains("\"rope2d\" needs a head width that 4 divides"));
+        assert!(
+            message(Config { columns: 10, ..grid_places() }).starts_with("81 cells in rows of 10")
+        );
         assert!(message(Config { mix: Mix::Mixer, ..base() }).contains("no effect"));
         let grid = |columns| Config {
             mix: Mix::Neighbours,

@@ -53,12 +53,16 @@ pub enum ConfigError {
         /// Number of features.
         hidden: usize,
     },
-    /// Rotary embedding turns pairs of features.
+    /// Rotary embedding turns pairs of features, on a grid as many by the row as by the column.
     #[error(
-        "positions = \"rope\" needs an even head width, but hidden / heads = {hidden} / {heads} = \
+        "positions = \"{positions}\" needs a head width that {multiple} divides, but hidden / heads = {hidden} / {heads} = \
          {}: change heads or hidden, or choose positions \"learned\"", hidden / heads
     )]
-    OddHead {
+    RotaryHead {
+        /// The kind of embedding.
+        positions: &'static str,
+        /// What has to divide the width of a head.
+        multiple: usize,
         /// Number of heads.
         heads: usize,
         /// Number of features.
@@ -66,7 +70,7 @@ pub enum ConfigError {
     },
     /// Rotary embedding has nothing to act on without attention.
     #[error(
-        "positions = \"rope\" has no effect with mix = \"mixer\": choose \"none\" or \"learned\""
+        "positions = \"rope\" or \"rope2d\" has no effect without mix = \"attention\": choose \"none\" or \"learned\""
     )]
     RopeWithoutAttention,
     /// A prefix and its embedding must both be there or both be absent.
@@ -118,8 +122,8 @@ pub enum ConfigError {
     AxesWithPrefix,
     /// The cells do not lie in rows.
     #[error(
-        "{seq_len} cells in rows of {columns}: mix = \"neighbours\" and \"axes\" are for grids, whose domain says how \
-         long a row is"
+        "{seq_len} cells in rows of {columns}: mix = \"neighbours\" and \"axes\" and positions = \"rope2d\" are for \
+         grids, whose domain says how long a row is"
     )]
     Columns {
         /// Cells of a row.

@@ -53,6 +53,7 @@ fn a_model_computes_the_same_on_every_device() {
     let configs = [
         Config { prefix_len: 2, puzzle_embedding: 40, puzzle_identifiers: 3, ..base.clone() },
         Config { mix: Mix::Attention, positions: Positions::Rope, ..base.clone() },
+        Config { mix: Mix::Attention, positions: Positions::Rope2d, columns: 4, ..base.clone() },
         Config { mix: Mix::Units, ..base.clone() },
         Config { mix: Mix::Neighbours, columns: 4, ..base.clone() },
         Config { mix: Mix::Axes, columns: 4, ..base },

@@ -211,7 +211,7 @@ fn bad_recipes_are_refused_by_key() {
     };
     assert!(refuse(&["model.heads=3"]).contains("heads = 3 does not divide hidden = 32"));
     let rope = refuse(&["model.positions=rope", "--set", "model.heads=32"]);
-    assert!(rope.contains("even head width"), "{rope}");
+    assert!(rope.contains("head width that 2 divides"), "{rope}");
     assert!(
         session
             .refuse(&["train", "recipe.toml", "--data", "none"], 1)

@@ -10,8 +10,8 @@ use std::path::Path;
 use trm_puzzles::maze::{Maze, Size, class_hash, cut, read_csv};
 use trm_puzzles::{Domain, Pair};
 
-/// Windows drawn for each maze that is wanted, at most.
-const TRIES: usize = 1000;
+/// Windows drawn in a row without a new piece, at most.
+const IN_VAIN: usize = 100_000;
 
 /// Which pieces of mazes are wanted.
 #[derive(Clone, Debug)]
@@ -76,11 +76,9 @@ fn draw(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<Pair>, String> {
     let mut rng = stream(wanted.seed, Purpose::Data, number);
-    let mut pairs = Vec::new();
-    for _ in 0..count.saturating_mul(TRIES) {
-        if pairs.len() == count {
-            break;
-        }
+    let (mut pairs, mut in_vain) = (Vec::new(), 0);
+    while pairs.len() < count && in_vain < IN_VAIN {
+        in_vain += 1;
         let (question, answer) = &mazes[rng.random_range(0..mazes.len())];
         let Some((question, answer)) = cut(question, answer, wanted.size, wanted.path, &mut rng)
         else {
@@ -89,6 +87,7 @@ fn draw(
         if classes.insert(class_hash(&question)) {
             pairs.push([question.to_tokens(), answer.to_tokens()]);
             progress(pairs.len());
+            in_vain = 0;
         }
     }
     if pairs.len() < count {

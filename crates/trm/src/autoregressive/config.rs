@@ -153,7 +153,7 @@ impl AutoregressiveConfig {
             return Err(ConfigError::Heads { heads, hidden });
         }
         if hidden / heads % 2 != 0 {
-            return Err(ConfigError::OddHead { heads, hidden });
+            return Err(ConfigError::RotaryHead { positions: "rope", multiple: 2, heads, hidden });
         }
         let block = 4.0 * (hidden as f64).powi(2) + 3.0 * hidden as f64 * self.inner() as f64;
         match self.blocks as f64 * block {

@@ -1,6 +1,6 @@
 //! Non-causal self-attention.
 
-use super::Mixing;
+use super::{Mixing, check_rows};
 use crate::config::{Config, Positions};
 use crate::error::{ConfigError, Error};
 use crate::network::Builder;
@@ -14,8 +14,12 @@ impl super::Way for Way {
         match config.positions {
             _ if hidden % heads != 0 => Err(ConfigError::Heads { heads, hidden }),
             Positions::Rope if hidden / heads % 2 != 0 => {
-                Err(ConfigError::OddHead { heads, hidden })
+                Err(ConfigError::RotaryHead { positions: "rope", multiple: 2, heads, hidden })
             }
+            Positions::Rope2d if hidden / heads % 4 != 0 => {
+                Err(ConfigError::RotaryHead { positions: "rope2d", multiple: 4, heads, hidden })
+            }
+            Positions::Rope2d => check_rows(config),
             _ => Ok(()),
         }
     }
@@ -26,14 +30,17 @@ impl super::Way for Way {
         block: usize,
         make: &mut Builder<'_>,
     ) -> Result<Box<dyn Mixing>, Error> {
-        let Config { heads, hidden: d, rope_base, .. } = *config;
-        let is_rotary = config.positions == Positions::Rope;
+        let Config { heads, hidden: d, .. } = *config;
         Ok(Box::new(Attention {
             qkv: make.linear(&format!("net.{block}.qkv"), 3 * d, d)?,
             out: make.linear(&format!("net.{block}.out"), d, d)?,
             heads,
-            rope: is_rotary.then(|| Rope::new(config.len(), d / heads, rope_base)),
+            rope: config.rope(),
         }))
+    }
+
+    fn reads_rows(&self, config: &Config) -> bool {
+        config.positions == Positions::Rope2d
     }
 
     fn multiplications(&self, config: &Config) -> f64 {
@@ -44,6 +51,21 @@ impl super::Way for Way {
     /// Queries, keys, values and the attended besides.
     fn kept(&self, config: &Config) -> [f64; 2] {
         [6.0 * config.len() as f64 * config.hidden as f64, 0.0]
+    }
+}
+
+impl Config {
+    /// The rotary embedding of queries and keys, of a checked configuration that has one.
+    pub fn rope(&self) -> Option<Rope> {
+        let Config { prefix_len, seq_len, columns, rope_base, .. } = *self;
+        let width = self.hidden / self.heads;
+        match self.positions {
+            Positions::Rope => Some(Rope::new(self.len(), width, rope_base)),
+            Positions::Rope2d => {
+                Some(Rope::of_grid(prefix_len, [seq_len / columns, columns], width, rope_base))
+            }
+            Positions::None | Positions::Learned => None,
+        }
     }
 }
 

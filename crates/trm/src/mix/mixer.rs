@@ -1,7 +1,7 @@
 //! A SwiGLU over the token axis (the paper's MLP variant).
 
 use super::Mixing;
-use crate::config::{Config, Positions};
+use crate::config::Config;
 use crate::error::{ConfigError, Error};
 use crate::network::Builder;
 use trm_ops::{Parameter, Tape, Tensor};
@@ -10,9 +10,9 @@ pub(super) struct Way;
 
 impl super::Way for Way {
     fn check(&self, config: &Config) -> Result<(), ConfigError> {
-        match config.positions {
-            Positions::Rope => Err(ConfigError::RopeWithoutAttention),
-            _ => Ok(()),
+        match config.positions.is_rotary() {
+            true => Err(ConfigError::RopeWithoutAttention),
+            false => Ok(()),
         }
     }
 

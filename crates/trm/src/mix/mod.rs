@@ -6,7 +6,7 @@ mod mixer;
 mod neighbours;
 mod units;
 
-use crate::config::{Config, Positions};
+use crate::config::Config;
 use crate::error::{ConfigError, Error};
 use crate::network::Builder;
 use serde::{Deserialize, Serialize};
@@ -76,16 +76,14 @@ pub(crate) trait Way: Sync {
         false
     }
 
-    /// Puts into a configuration what it reads of a grid whose rows have so many cells.
-    fn lay_out(&self, config: &mut Config, columns: usize) {
-        if self.fits_any_grid() {
-            config.columns = columns;
-        }
+    /// Whether it reads where the rows of a grid begin.
+    fn reads_rows(&self, _config: &Config) -> bool {
+        self.fits_any_grid()
     }
 
     /// Puts into a configuration sizes that data could have, to check the others before there are data.
     fn suppose_data(&self, config: &mut Config) {
-        if self.fits_any_grid() {
+        if self.reads_rows(config) {
             config.columns = config.seq_len;
         }
     }
@@ -120,15 +118,20 @@ pub(crate) trait Way: Sync {
     }
 }
 
-/// Refuses what is no grid of rows, and positions, which such a grid of any size has none of.
+/// Refuses what is no grid of rows, and rotary positions, which are attention's.
 fn check_grid(config: &Config) -> Result<(), ConfigError> {
+    match config.positions.is_rotary() {
+        true => Err(ConfigError::RopeWithoutAttention),
+        false => check_rows(config),
+    }
+}
+
+/// Refuses cells that are no whole rows.
+fn check_rows(config: &Config) -> Result<(), ConfigError> {
     let Config { columns, seq_len, .. } = *config;
-    match config.positions {
-        Positions::Rope => Err(ConfigError::RopeWithoutAttention),
-        _ if columns == 0 || !seq_len.is_multiple_of(columns) => {
-            Err(ConfigError::Columns { columns, seq_len })
-        }
-        _ => Ok(()),
+    match columns > 0 && seq_len.is_multiple_of(columns) {
+        true => Ok(()),
+        false => Err(ConfigError::Columns { columns, seq_len }),
     }
 }
 
