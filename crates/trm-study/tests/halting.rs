@@ -175,7 +175,9 @@ fn evaluation_on_a_refilled_batch_equals_that_on_a_whole_one() {
                 let mut done = Vec::new();
                 let mut found =
                     evaluate(solver.model(), &data, options, &mut |n| done.push(n)).unwrap();
-                assert_eq!(done, (1..=PUZZLES).collect::<Vec<_>>());
+                assert!(done.is_sorted_by(|one, next| one < next), "{done:?}");
+                assert_eq!(done.last(), Some(&PUZZLES));
+                assert!(!even || batch < PUZZLES || done.len() == 1, "told puzzle by puzzle");
                 assert_is(&found, &drafts, &data, halt);
                 assert!(found.steps.iter().any(|step| (1..PUZZLES).contains(&step.exact)));
                 found.seconds = 0.0;

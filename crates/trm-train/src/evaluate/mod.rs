@@ -185,7 +185,7 @@ fn differs(what: &str, of_model: String, of_data: String) -> Error {
     ))
 }
 
-/// Evaluates a model on every example. `progress` hears how many puzzles are done.
+/// Evaluates a model on every example. `progress` hears how many puzzles are done, after each step that some end with.
 ///
 /// # Errors
 /// If the data do not fit the model, or `options.halt` is no probability above 0.
