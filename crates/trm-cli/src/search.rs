@@ -25,7 +25,7 @@ pub(crate) struct SearchArguments {
     /// Let every chain look at the puzzle as it is, not at its symmetric variants.
     #[arg(long, help_heading = "Search")]
     no_symmetries: bool,
-    /// Steps after which a chain supposes a token that it is unsure of; 0 for never [default: 8].
+    /// Steps after which a chain supposes a token that it is unsure of; 0 for never [default: 4].
     #[arg(long, help_heading = "Search", value_name = "STEPS")]
     patience: Option<usize>,
     /// Seed of noise, symmetries and suppositions [default: 1].

@@ -201,7 +201,7 @@ fn what_is_exported_for_the_hub_says_what_it_is() {
     for says in [
         "---\nlibrary_name: trm\n",
         "# my-sudoku\n",
-        "90498 parameters (units, 64 features",
+        "361218 parameters (units, 128 features",
         "trm solve hf:OWNER/my-sudoku PUZZLE",
         "`recipe.toml` has all settings",
     ] {

@@ -52,7 +52,7 @@ impl Default for Search {
             noise: 0.1,
             restart: 1.0,
             symmetries: true,
-            patience: 8,
+            patience: 4,
             halt: Limits::CAREFUL_HALT,
             seed: 1,
         }
