@@ -27,7 +27,7 @@ use trm_data::{AnyModel, Dataset, files::check_writable, files::write_atomic, lo
 use trm_ops::level;
 use trm_study::pages::compute;
 use trm_study::report::{Chart, render_chart};
-use trm_study::{SearchOptions, VoteOptions, chain_steps};
+use trm_study::{SearchOptions, VoteOptions};
 use trm_train::{EvalOptions, Outputs, evaluate_in_team, fit};
 
 #[derive(Args)]
@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
     /// Which part of it.
     #[arg(long, default_value = "test")]
     split: String,
-    /// Supervision steps (default: the model's; for a chain of a search, twice as many).
+    /// Supervision steps (default: the model's), of each chain where there is a search.
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
     /// Only the first N groups.
@@ -171,11 +171,7 @@ fn recursive(arguments: &Arguments, model: &Arc<Model>, mut data: Dataset) -> Re
 
 fn plan(arguments: &Arguments, model: &Model, data: &Dataset) -> Result<Plan> {
     arguments.writing.refuse()?;
-    let usual = match arguments.search {
-        true => chain_steps(model.config()),
-        false => model.config().supervision_steps,
-    };
-    let steps = arguments.steps.unwrap_or(usual);
+    let steps = arguments.steps.unwrap_or(model.config().supervision_steps);
     if let (false, Some(name)) = (arguments.search, arguments.searching.first_given()) {
         bail!("--{name} is for a search: give --search too");
     }

@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
     /// Search although the puzzle has no rules: the answer with most votes wins.
     #[arg(long, conflicts_with = "one_pass", help_heading = "Search")]
     search: bool,
-    /// Supervision steps at most (default: the model's; for a chain of a search, twice as many).
+    /// Supervision steps at most (default: the model's), of each chain where there is a search.
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
     /// Let the model alone decide when it is done (as with --one-pass): at its first step with a halting
@@ -109,7 +109,7 @@ fn effort(arguments: &Arguments, model: &Model, domain: &Domain) -> Result<Effor
     let search = arguments.search.then_some(usual);
     let Arguments { steps, halt, one_pass, .. } = *arguments;
     let wish = Wish { steps, halt, alone: one_pass, search };
-    let steps = wish.steps(model.config(), domain);
+    let steps = wish.steps(model.config());
     if steps == 0 || arguments.batch == 0 {
         bail!("--steps and --batch must be at least 1");
     }

@@ -18,7 +18,7 @@ use trm_data::files::check_new_folder;
 use trm_data::{Dataset, Error};
 use trm_ops::{DType, Stop};
 use trm_study::compare::{Follower, News, Place, Study, candidates};
-use trm_study::{SampleOptions, SearchOptions, best_of, chain_steps, search, wilson};
+use trm_study::{SampleOptions, SearchOptions, best_of, search, wilson};
 use trm_train::{
     Ending, EvalOptions, Evaluation, Learner, Outputs, Run, domain_of, evaluate_autoregressive,
     evaluate_until, fit, free_folder,
@@ -100,7 +100,7 @@ fn recursive_on<'py>(
     let wish = wish(options)?;
     let (model, batch) = (solver.model().clone(), batch(options, 64)?);
     if let Some(SearchOptions { search: asked, time }) = wish.search {
-        let steps = wish.steps.unwrap_or(chain_steps(model.config()));
+        let steps = wish.steps.unwrap_or(model.config().supervision_steps);
         let asked = SearchOptions { search: Search { steps, ..asked }, time };
         let solver = solver.batch(batch);
         let report = quietly(py, |stop| search(&solver, data, &asked, stop, &mut |_| ()))?;

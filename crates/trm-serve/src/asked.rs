@@ -223,8 +223,8 @@ impl SolveRequest {
         }
         let search = self.search.as_ref().map(|search| search.options(settings)).transpose()?;
         let wish = Wish { steps: self.steps, halt: self.halt, alone: self.one_pass, search };
-        let usual = Wish { steps: None, ..wish }.steps(config, domain);
-        within("steps", wish.steps(config, domain), 1, settings.steps.max(usual))?;
+        let usual = config.supervision_steps;
+        within("steps", wish.steps(config), 1, settings.steps.max(usual))?;
         Ok(wish.effort(config, domain))
     }
 

@@ -30,7 +30,7 @@ mod writing;
 
 pub use intervals::wilson;
 pub use thinking::effort::Wish;
-pub use thinking::search::{DomainReferee, SearchOptions, SearchReport, chain_steps, search};
+pub use thinking::search::{DomainReferee, SearchOptions, SearchReport, search};
 pub use thinking::trail::{Effort, Origin, Told, Trail, TrailStep, probability, think};
 pub use trm_data::Error;
 pub use trm_train::{

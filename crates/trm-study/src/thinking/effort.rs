@@ -1,6 +1,6 @@
 //! How to think about puzzles where little is said of it.
 
-use super::search::{SearchOptions, chain_steps};
+use super::search::SearchOptions;
 use super::trail::Effort;
 use trm::{Config, Limits, Search};
 use trm_puzzles::Domain;
@@ -26,16 +26,14 @@ impl Wish {
         !alone && (domain.has_rules() || self.search.is_some())
     }
 
-    /// Supervision steps at most: the model's, or those of a chain of a search, where none are asked for.
-    pub fn steps(&self, config: &Config, domain: &Domain) -> usize {
-        let usual =
-            if self.searches(domain) { chain_steps(config) } else { config.supervision_steps };
-        self.steps.unwrap_or(usual)
+    /// Supervision steps at most, of each chain where there is a search: the model's, where none are asked for.
+    pub fn steps(&self, config: &Config) -> usize {
+        self.steps.unwrap_or(config.supervision_steps)
     }
 
     /// How a model of this configuration thinks about puzzles of this domain.
     pub fn effort(&self, config: &Config, domain: &Domain) -> Effort {
-        let steps = self.steps(config, domain);
+        let steps = self.steps(config);
         if !self.searches(domain) {
             let halt = Some(self.halt.unwrap_or(Limits::CAREFUL_HALT));
             return Effort::OnePass(Limits { steps, halt });
@@ -59,7 +57,7 @@ mod tests {
             Effort::OnePass(limits) => (false, limits.steps),
             Effort::Judged(options) => (true, options.search.steps),
         };
-        assert_eq!(steps(Wish::default(), &sudoku), (true, 32));
+        assert_eq!(steps(Wish::default(), &sudoku), (true, 16));
         assert_eq!(steps(Wish::default(), &own), (false, 16));
         assert_eq!(steps(Wish { alone: true, ..Wish::default() }, &sudoku), (false, 16));
         assert_eq!(steps(Wish { halt: Some(0.5), ..Wish::default() }, &sudoku), (false, 16));

@@ -4,7 +4,7 @@ use crate::Error;
 use rand::Rng;
 use serde::Serialize;
 use std::time::{Duration, Instant};
-use trm::{Config, Found, Judgement, News, Question, Referee, Search, SearchSession, Solver, Undo};
+use trm::{Found, Judgement, News, Question, Referee, Search, SearchSession, Solver, Undo};
 use trm_data::Dataset;
 use trm_ops::Stop;
 use trm_puzzles::{Domain, Verdict};
@@ -44,11 +44,6 @@ impl Referee for DomainReferee {
     fn is_open(&self, token: u8) -> bool {
         self.0.as_ref().is_some_and(|domain| domain.can_suppose(token))
     }
-}
-
-/// Supervision steps of a chain of a search, where none are asked for: twice the model's.
-pub fn chain_steps(config: &Config) -> usize {
-    2 * config.supervision_steps
 }
 
 /// How to search, and for how long.
