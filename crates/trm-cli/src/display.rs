@@ -200,7 +200,7 @@ fn origin(found: &Found, by: &str) -> String {
     let spent = format!("{} in {}", counted(*steps, "step"), counted(*rollouts, "chain"));
     match found.verified {
         true => format!("verified by the {by}: step {chain_steps} of chain {chain}, {spent}"),
-        false => format!("not verified, the answer with most votes: {spent}"),
+        false => format!("not verified, what the model believes in most: {spent}"),
     }
 }
 

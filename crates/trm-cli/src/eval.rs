@@ -27,7 +27,7 @@ use trm_data::{AnyModel, Dataset, files::check_writable, files::write_atomic, lo
 use trm_ops::level;
 use trm_study::pages::compute;
 use trm_study::report::{Chart, render_chart};
-use trm_study::{SearchOptions, VoteOptions};
+use trm_study::{SearchOptions, VoteOptions, Wish};
 use trm_train::{EvalOptions, Outputs, evaluate_in_team, fit};
 
 #[derive(Args)]
@@ -89,7 +89,7 @@ pub(crate) struct Arguments {
     precision: PrecisionArgument,
     /// Search: where the model's own answer breaks the rules, think again, several times at once, with
     /// noise, from other beginnings, on symmetric variants of the puzzle and with suppositions, until an answer
-    /// satisfies them.
+    /// satisfies them; with --halt=P, until the model is sure of one.
     #[arg(long, help_heading = "Search")]
     search: bool,
     #[command(flatten)]
@@ -189,10 +189,11 @@ fn plan(arguments: &Arguments, model: &Model, data: &Dataset) -> Result<Plan> {
         if team().size() > 1 {
             bail!("a search runs in one process: start one, or leave --search out");
         }
-        let options = arguments.searching.options(steps)?;
-        if arguments.halt.is_some() || arguments.save_outputs.is_some() {
-            bail!("--search goes without --halt and --save-outputs: the rules end a search");
+        if arguments.save_outputs.is_some() {
+            bail!("--search goes without --save-outputs");
         }
+        let wish = Wish { steps: Some(steps), halt: arguments.halt, ..Wish::default() };
+        let options = wish.searching(arguments.searching.options()?, model.config());
         warn_without_rules(data.judged_by_or(&model.config().domain).ok().as_ref(), &options);
         return Ok(Plan::Search(options));
     }
@@ -271,6 +272,7 @@ fn search(
     if arguments.json {
         let options = json!({
             "steps": options.search.steps,
+            "halt": (!options.search.judged).then_some(options.search.halt),
             "rollouts": options.search.rollouts,
             "noise": options.search.noise,
             "restart": options.search.restart,

@@ -51,11 +51,10 @@ impl SearchArguments {
         given.iter().find(|(_, given)| *given).map(|(name, _)| *name)
     }
 
-    /// The search that the options describe, of so many steps a chain.
-    pub(crate) fn options(&self, steps: usize) -> Result<SearchOptions> {
+    /// The search that the options describe, for a wish to complete.
+    pub(crate) fn options(&self) -> Result<SearchOptions> {
         let usual = Search::default();
         let search = Search {
-            steps,
             rollouts: self.rollouts.unwrap_or(usual.rollouts),
             noise: self.noise.unwrap_or(usual.noise),
             restart: self.restart.unwrap_or(usual.restart),
@@ -78,7 +77,7 @@ impl SearchArguments {
 
 /// Says beforehand what a search costs where nothing can end it early.
 pub(crate) fn warn_without_rules(domain: Option<&Domain>, options: &SearchOptions) {
-    if domain.is_some_and(Domain::has_rules) {
+    if domain.is_some_and(Domain::has_rules) || !options.search.judged {
         return;
     }
     let Search { steps, rollouts, .. } = options.search;
@@ -92,20 +91,26 @@ pub(crate) fn warn_without_rules(domain: Option<&Domain>, options: &SearchOption
 /// Prints what a search found on a data set, with `batch` chains at a time.
 pub(crate) fn print_report(report: &SearchReport, options: &SearchOptions, batch: usize) {
     let share = |count: usize| percent(count as f64 / report.puzzles.max(1) as f64);
-    let (low, high) = wilson(report.verified, report.puzzles);
-    out!("steps spent   verified");
-    for (budget, verified) in &report.curve {
-        out!("{budget:>11}   {:>8}", share(*verified));
+    let interval = |count: usize| {
+        let (low, high) = wilson(count, report.puzzles);
+        format!("{} (95 % interval {:.1}–{:.1} %)", share(count), 100.0 * low, 100.0 * high)
+    };
+    let judged = options.search.judged;
+    out!("steps spent   {}", if judged { "verified" } else { "   exact" });
+    for (budget, found) in &report.curve {
+        out!("{budget:>11}   {:>8}", share(*found));
     }
-    out!(
-        "verified {} (95 % interval {:.1}–{:.1} %), {} of them not the recorded answer; {} by the first chain",
-        share(report.verified),
-        100.0 * low,
-        100.0 * high,
-        report.verified_wrong,
-        share(report.first_chain)
-    );
-    out!("equal to the recorded answer, verified or not: {}", share(report.exact));
+    if judged {
+        out!(
+            "verified {}, {} of them not the recorded answer; {} by the first chain",
+            interval(report.verified),
+            report.verified_wrong,
+            share(report.first_chain)
+        );
+        out!("equal to the recorded answer, verified or not: {}", share(report.exact));
+    } else {
+        out!("equal to the recorded answer: {}", interval(report.exact));
+    }
     print_validity(report.validity.as_ref());
     let per_puzzle = report.seconds / report.puzzles.max(1) as f64;
     out!(
@@ -118,8 +123,12 @@ pub(crate) fn print_report(report: &SearchReport, options: &SearchOptions, batch
     );
     let Search { steps, rollouts, noise, restart, symmetries, patience, seed, .. } = options.search;
     let augmentations = if symmetries { "augmentations" } else { "no augmentations" };
+    let ends = match options.search.judged {
+        true => String::new(),
+        false => format!(", until the model is sure to {}", options.search.halt),
+    };
     out!(
-        "at most {rollouts} chains of {steps} steps, patience {patience}, noise {noise}, restart \
+        "at most {rollouts} chains of {steps} steps{ends}, patience {patience}, noise {noise}, restart \
          {restart}, {augmentations}, seed {seed}, {batch} chains at a time"
     );
 }

@@ -43,16 +43,17 @@ pub(crate) struct Arguments {
     /// approve: first its own chain of thought, then the others of a search.
     #[arg(long)]
     one_pass: bool,
-    /// Search although the puzzle has no rules: the answer with most votes wins.
+    /// Search although the puzzle has no rules: the answer with most votes wins. With --halt the first answer wins that
+    /// the model is sure of.
     #[arg(long, conflicts_with = "one_pass", help_heading = "Search")]
     search: bool,
     /// Supervision steps at most (default: the model's), of each chain where there is a search.
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
-    /// Let the model alone decide when it is done (as with --one-pass): at its first step with a halting
+    /// Let the model alone decide when it is done, in one pass or in a --search: at its first step with a halting
     /// probability above P, which is above 0 and at most 1. The higher, the longer it thinks; 1 for all steps
     /// [default: 0.95].
-    #[arg(long, value_name = "P", allow_negative_numbers = true, conflicts_with = "search")]
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
     halt: Option<f32>,
     /// Puzzles at a time. One that is done leaves its place to the next; answers do not depend on
     /// the number, and are printed in the order of the puzzles.
@@ -104,22 +105,21 @@ fn recursive(arguments: &Arguments, (model, asked): (Arc<Model>, Asked)) -> Resu
 
 /// How to think: judged by the rules where there are any, unless the model alone was asked for.
 fn effort(arguments: &Arguments, model: &Model, domain: &Domain) -> Result<Effort> {
-    let alone = arguments.one_pass || arguments.halt.is_some();
     let usual = SearchOptions { search: Search::default(), time: None };
     let search = arguments.search.then_some(usual);
     let Arguments { steps, halt, one_pass, .. } = *arguments;
     let wish = Wish { steps, halt, alone: one_pass, search };
-    let steps = wish.steps(model.config());
-    if steps == 0 || arguments.batch == 0 {
+    if wish.steps(model.config()) == 0 || arguments.batch == 0 {
         bail!("--steps and --batch must be at least 1");
     }
     if wish.searches(domain) {
-        let options = arguments.searching.options(steps)?;
+        let options = wish.searching(arguments.searching.options()?, model.config());
         warn_without_rules(Some(domain), &options);
         return Ok(Effort::Judged(options));
     }
     match arguments.searching.first_given() {
-        Some(name) if alone => bail!("--{name} is for a search: leave out --one-pass and --halt"),
+        Some(name) if one_pass => bail!("--{name} is for a search: leave out --one-pass"),
+        Some(name) if halt.is_some() => bail!("--{name} is for a search: give --search too"),
         Some(name) => bail!("--{name} is for a search, and {domain} has no rules: give --search"),
         None => {}
     }

@@ -158,11 +158,6 @@ pub(crate) fn wish(options: &Options<'_>) -> PyResult<Wish> {
     let asked = options.object("search")?;
     let alone = asked.as_ref().is_some_and(|asked| asked.extract::<bool>().is_ok_and(|on| !on));
     let search = asked.filter(|_| !alone).map(|asked| search(&asked)).transpose()?;
-    if let (Some(halt), Some(_)) = (halt, &search) {
-        return Err(refused(format!(
-            "halt = {halt}: a search ends by the rules, leave one of both out"
-        )));
-    }
     Ok(Wish { steps, halt, alone, search })
 }
 

@@ -13,12 +13,12 @@ use pyo3::types::PyDict;
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::Instant;
-use trm::{Autoregressive, Network, Search, Solver};
+use trm::{Autoregressive, Network, Solver};
 use trm_data::files::check_new_folder;
 use trm_data::{Dataset, Error};
 use trm_ops::{DType, Stop};
 use trm_study::compare::{Follower, News, Place, Study, candidates};
-use trm_study::{SampleOptions, SearchOptions, best_of, search, wilson};
+use trm_study::{SampleOptions, best_of, search, wilson};
 use trm_train::{
     Ending, EvalOptions, Evaluation, Learner, Outputs, Run, domain_of, evaluate_autoregressive,
     evaluate_until, fit, free_folder,
@@ -99,14 +99,13 @@ fn recursive_on<'py>(
     refuse_writing(options)?;
     let wish = wish(options)?;
     let (model, batch) = (solver.model().clone(), batch(options, 64)?);
-    if let Some(SearchOptions { search: asked, time }) = wish.search {
-        let steps = wish.steps.unwrap_or(model.config().supervision_steps);
-        let asked = SearchOptions { search: Search { steps, ..asked }, time };
+    if let Some(asked) = wish.search {
+        let asked = wish.searching(asked, model.config());
         let solver = solver.batch(batch);
         let report = quietly(py, |stop| search(&solver, data, &asked, stop, &mut |_| ()))?;
         return to_python(py, &report.map_err(|error| kept.or(error))?);
     }
-    let steps = wish.steps.unwrap_or(model.config().supervision_steps);
+    let steps = wish.steps(model.config());
     let keep_outputs = options.get_or("outputs", false)?;
     let asked = EvalOptions { steps, batch, halt: wish.halt, dtype, keep_outputs };
     let done = quietly(py, |stop| evaluate_until(&model, data, asked, stop, &mut |_| ()))?;

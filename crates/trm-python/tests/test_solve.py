@@ -16,7 +16,9 @@ class Solve(InFolder):
         puzzles = [HARD, HARD[::-1]]
         (self.folder / "puzzles.txt").write_text("\n".join(puzzles) + "\n")
         for words, options in [([], {}), (["--one-pass"], {"search": False}),
-                               (["--halt", "0.5"], {"halt": 0.5}), (["--steps", "3"], {"steps": 3})]:
+                               (["--halt", "0.5"], {"halt": 0.5}), (["--steps", "3"], {"steps": 3}),
+                               (["--halt", "0.9", "--search", "--rollouts", "3"],
+                                {"halt": 0.9, "search": {"rollouts": 3}})]:
             if words == ["--steps", "3"]:
                 words, options = [*words, "--rollouts", "2"], {**options, "search": {"rollouts": 2}}
             lines = command_lines("solve", "--file", "puzzles.txt", "--json", *words)
@@ -123,7 +125,7 @@ class Refused(unittest.TestCase):
             (ValueError, "puzzle 1: found 16 cells", lambda: model.solve([HARD, SMALL])),
             (ValueError, "steps and batch must be at least 1", lambda: model.solve(HARD, steps=0)),
             (ValueError, "must be a probability above 0", lambda: model.solve(HARD, halt=2)),
-            (ValueError, "leave one of both out", lambda: model.solve(HARD, halt=0.5, search=True)),
+            (ValueError, "must be a probability above 0", lambda: model.solve(HARD, halt=2, search=True)),
             (ValueError, "rollouts must be at least 1", lambda: model.solve(HARD, search={"rollouts": 0})),
             (ValueError, "samples is for autoregressive", lambda: model.solve(HARD, samples=3)),
             (ValueError, "steps = -1", lambda: model.solve(HARD, steps=-1)),

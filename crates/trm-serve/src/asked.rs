@@ -213,9 +213,8 @@ impl SolveRequest {
                 "`write` is for autoregressive models, and this is a recursive one",
             ));
         }
-        let alone = self.one_pass || self.halt.is_some();
-        if let (true, Some(_)) = (alone, &self.search) {
-            return Err(Refusal::content("`search` goes without `one_pass` and `halt`"));
+        if self.one_pass && self.search.is_some() {
+            return Err(Refusal::content("`search` goes without `one_pass`"));
         }
         if let Some(halt) = self.halt.filter(|halt| !(*halt > 0.0 && *halt <= 1.0)) {
             let message = format!("`halt`: {halt} is no probability above 0 and at most 1");

@@ -81,7 +81,10 @@ impl<'a> Show<'a> {
         let Effort::Judged(SearchOptions { search, .. }) = self.effort else { return };
         let goes_on = step.chain == 1 && step.step == search.steps && search.rollouts > 1;
         let has_cost = step.verdict.ruling().is_some_and(|ruling| ruling.cost.is_some());
+        let sure = step.halt_probability > f64::from(search.halt);
         let why = match step.verdict.is_solved() {
+            _ if !search.judged && sure => return,
+            _ if !search.judged => "not sure yet: the search goes on",
             false => "not right yet: the search goes on",
             true if has_cost => "the search goes on for cheaper answers",
             true => return,

@@ -32,7 +32,7 @@ fn what_cannot_be_done_is_said_in_one_line() {
         (json!({"puzzle": puzzle, "steps": 513}).to_string(), 422, "`steps`: 513"),
         (json!({"puzzle": puzzle, "halt": 0}).to_string(), 422, "`halt`: 0 is no probability"),
         (
-            json!({"puzzle": puzzle, "halt": 1, "search": {}}).to_string(),
+            json!({"puzzle": puzzle, "one_pass": true, "search": {}}).to_string(),
             422,
             "`search` goes without",
         ),

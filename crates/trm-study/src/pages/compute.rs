@@ -17,7 +17,7 @@ pub fn of_search(config: &Config, report: &SearchReport) -> Chart {
     let share = |(steps, verified): &(usize, usize)| {
         (*steps, *verified as f64 / report.puzzles.max(1) as f64)
     };
-    chart(config, "this model, search: verified", report.curve.iter().map(share).collect())
+    chart(config, "this model, search", report.curve.iter().map(share).collect())
 }
 
 fn chart(config: &Config, name: &str, measured: Vec<(usize, f64)>) -> Chart {

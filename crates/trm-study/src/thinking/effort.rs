@@ -11,7 +11,8 @@ use trm_puzzles::Domain;
 pub struct Wish {
     /// Supervision steps at most, of a chain where there is a search.
     pub steps: Option<usize>,
-    /// The model alone decides: it is done at its first step with a halting probability above this.
+    /// The model alone decides: it is done, in one pass or in a search that is asked for, at its first step with a halting
+    /// probability above this.
     pub halt: Option<f32>,
     /// The model alone, as the paper has it.
     pub alone: bool,
@@ -20,10 +21,18 @@ pub struct Wish {
 }
 
 impl Wish {
-    /// Whether there is a judge of drafts, and a search that goes on where the first chain ends.
+    /// Whether there is a search that goes on where the first chain ends.
     pub fn searches(&self, domain: &Domain) -> bool {
-        let alone = self.alone || self.halt.is_some();
-        !alone && (domain.has_rules() || self.search.is_some())
+        let judged = domain.has_rules() && self.halt.is_none();
+        !self.alone && (judged || self.search.is_some())
+    }
+
+    /// A search as it was asked for, of the wish's steps; judged by the rules unless the model alone decides.
+    pub fn searching(&self, search: SearchOptions, config: &Config) -> SearchOptions {
+        let SearchOptions { search, time } = search;
+        let halt = self.halt.unwrap_or(search.halt);
+        let (steps, judged) = (self.steps(config), self.halt.is_none());
+        SearchOptions { search: Search { steps, halt, judged, ..search }, time }
     }
 
     /// Supervision steps at most, of each chain where there is a search: the model's, where none are asked for.
@@ -33,14 +42,12 @@ impl Wish {
 
     /// How a model of this configuration thinks about puzzles of this domain.
     pub fn effort(&self, config: &Config, domain: &Domain) -> Effort {
-        let steps = self.steps(config);
         if !self.searches(domain) {
             let halt = Some(self.halt.unwrap_or(Limits::CAREFUL_HALT));
-            return Effort::OnePass(Limits { steps, halt });
+            return Effort::OnePass(Limits { steps: self.steps(config), halt });
         }
         let usual = SearchOptions { search: Search::default(), time: None };
-        let SearchOptions { search, time } = self.search.unwrap_or(usual);
-        Effort::Judged(SearchOptions { search: Search { steps, ..search }, time })
+        Effort::Judged(self.searching(self.search.unwrap_or(usual), config))
     }
 }
 
@@ -63,5 +70,8 @@ mod tests {
         assert_eq!(steps(Wish { halt: Some(0.5), ..Wish::default() }, &sudoku), (false, 16));
         let search = Some(SearchOptions { search: Search::default(), time: None });
         assert_eq!(steps(Wish { search, steps: Some(5), ..Wish::default() }, &own), (true, 5));
+        let alone = Wish { search, halt: Some(0.5), ..Wish::default() };
+        let Effort::Judged(options) = alone.effort(&config, &sudoku) else { panic!("a search") };
+        assert_eq!((options.search.judged, options.search.halt), (false, 0.5));
     }
 }

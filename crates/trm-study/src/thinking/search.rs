@@ -103,7 +103,8 @@ pub struct SearchReport {
     pub validity: Option<Validity>,
     /// Wall time.
     pub seconds: f64,
-    /// Verified answers by the steps spent on their puzzle: (at most so many steps, how many).
+    /// Verified answers by the steps spent on their puzzle: (at most so many steps, how many). Of a search that nobody
+    /// judges, answers equal to the known ones.
     pub curve: Vec<(usize, usize)>,
 }
 
@@ -142,13 +143,14 @@ pub fn search(
     let answers = found.iter().filter(|outcome| !outcome.answer.is_empty());
     let answers: Vec<_> = answers.map(|outcome| (outcome.puzzle, outcome.answer.clone())).collect();
     let validity = Validity::of(data, &answers)?;
-    Ok(SearchReport { seconds, validity, ..report(&found, data) })
+    Ok(SearchReport { seconds, validity, ..report(&found, data, options.search.judged) })
 }
 
-fn report(found: &[Found], data: &Dataset) -> SearchReport {
+fn report(found: &[Found], data: &Dataset, judged: bool) -> SearchReport {
     let is_exact = |outcome: &Found| {
         Score::new(&outcome.answer, data.label(outcome.puzzle), 1, data.ignore_label()).exact[0]
     };
+    let counts = |f: &Found| if judged { f.verified } else { is_exact(f) };
     let count = |test: &dyn Fn(&Found) -> bool| found.iter().filter(|f| test(f)).count();
     let mean = |of: fn(&Found) -> usize| {
         found.iter().map(of).sum::<usize>() as f64 / found.len().max(1) as f64
@@ -165,6 +167,6 @@ fn report(found: &[Found], data: &Dataset) -> SearchReport {
         mean_rollouts: mean(|f| f.rollouts),
         validity: None,
         seconds: 0.0,
-        curve: budgets.map(|most| (most, count(&|f| f.verified && f.steps <= most))).collect(),
+        curve: budgets.map(|most| (most, count(&|f| counts(f) && f.steps <= most))).collect(),
     }
 }

@@ -73,7 +73,7 @@ pub enum Effort {
     OnePass(Limits),
     /// Drafts keep what the question says for certain. The first that the rules approve is the answer, and none that
     /// they refute ends the thinking: it goes on as a search, within these options. Where there are no rules the
-    /// model's belief ends a chain.
+    /// model's belief ends a chain; where the search goes without them, it ends the search.
     Judged(SearchOptions),
 }
 

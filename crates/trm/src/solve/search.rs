@@ -36,7 +36,9 @@ pub struct Search {
     /// of the tokens it believes in, and thinks on as if that were given; again after as many. 0 for
     /// never. Only for puzzles whose questions can hold parts of an answer ([`Referee::is_open`]).
     pub patience: usize,
-    /// Halting probability above which a chain ends where the rules cannot judge its draft.
+    /// Whether the referee judges drafts. If not, the model alone decides: the first draft that it is sure of is the answer.
+    pub judged: bool,
+    /// Halting probability above which the model is sure. Where the rules cannot judge a draft, its chain ends then.
     pub halt: f32,
     /// Seed of noise, augmentations and suppositions; those of a chain depend on nothing else but its puzzle's place in the
     /// question that was pushed and its own number.
@@ -47,12 +49,13 @@ pub struct Search {
 impl Default for Search {
     fn default() -> Search {
         Search {
-            steps: 32,
+            steps: 16,
             rollouts: 64,
             noise: 0.1,
             restart: 1.0,
             symmetries: true,
             patience: 4,
+            judged: true,
             halt: Limits::CAREFUL_HALT,
             seed: 1,
         }
@@ -117,7 +120,8 @@ pub struct Found {
     pub puzzle: usize,
     /// `[S]`: the answer.
     pub answer: Vec<u8>,
-    /// Whether it satisfies the rules. If not, it has most votes, weighted by the model's belief.
+    /// Whether it satisfies the rules. If not, the model is sure of it and nobody was to judge, or it has most votes,
+    /// weighted by the model's belief.
     pub verified: bool,
     /// What it costs, if it is verified and the referee says so: none that was found is cheaper.
     pub cost: Option<f64>,
@@ -354,14 +358,16 @@ impl SearchSession {
                 told.push((row, draft));
             }
         }
-        let asked = told.iter().map(|(row, _)| {
-            let chain = &chains[*row];
+        let judged = told.iter().map(|(row, _)| &chains[*row]).filter(|c| c.search.judged);
+        let asked = judged.map(|chain| {
             (puzzles.question(chain.puzzle).expect("it is there"), chain.last_draft())
         });
-        let judgements = referee.judge_all(&asked.collect::<Vec<_>>())?;
+        let mut judgements = referee.judge_all(&asked.collect::<Vec<_>>())?.into_iter();
         let mut ends = Vec::new();
-        for ((row, draft), judgement) in told.into_iter().zip(judgements) {
+        for (row, draft) in told {
             let chain = &mut chains[row];
+            let judgement = if chain.search.judged { judgements.next() } else { None };
+            let judgement = judgement.unwrap_or(Judgement::Unknown);
             puzzles.hear(chain, judgement);
             if chain.rollout == 0 {
                 news.push_back(chain.news());

@@ -105,6 +105,7 @@ const SEARCH: Search = Search {
     restart: 0.5,
     symmetries: true,
     patience: 0,
+    judged: true,
     halt: 1.0,
     seed: 7,
 };
@@ -115,6 +116,31 @@ fn a_right_draft_ends_its_puzzle_at_once_and_is_verified() {
         assert!(found.verified);
         assert_eq!((found.chain, found.chain_steps), (1, 1));
         assert_eq!((found.steps, found.rollouts), (1, 1), "no second chain beside the first");
+    }
+}
+
+#[test]
+fn a_search_that_is_not_judged_asks_no_referee() {
+    struct Nobody;
+
+    impl Referee for Nobody {
+        fn judge(&mut self, _: &[u8], _: &[u8]) -> Result<Judgement, Error> {
+            panic!("nobody is to be asked")
+        }
+
+        fn augment_question(&mut self, _: &mut [u8], _: &mut dyn Rng) -> Option<Undo> {
+            None
+        }
+    }
+
+    let alone = Search { judged: false, ..SEARCH };
+    let unknown = run(Always(Judgement::Unknown), (SEARCH, 5), 3, usize::MAX);
+    assert_eq!(run(Nobody, (alone, 5), 3, usize::MAX), unknown);
+    assert!(unknown.iter().all(|found| !found.verified && found.rollouts == 4));
+    // the first draft that the model is sure of
+    let sure = Search { halt: 1e-6, ..alone };
+    for found in run(Nobody, (sure, 5), 3, usize::MAX) {
+        assert_eq!((found.verified, found.steps, found.rollouts), (false, 1, 1));
     }
 }
 

@@ -178,17 +178,18 @@ impl Puzzle {
     }
 
     /// A chain has taken a step.
-    fn hear(&mut self, chain: &Chain, judgement: Judgement) {
+    fn hear(&mut self, chain: &Chain, judgement: Judgement, sure: bool) {
         self.steps += 1;
         if self.answer.is_some() {
             return; // another chain of the batch was faster
         }
+        let verified = judgement == Judgement::Right { cost: None } && self.cheapest.is_none();
+        if verified || sure && !self.search.judged {
+            let (tokens, origin) = (chain.last.0.clone(), Origin::of(chain));
+            self.answer = Some(Answer { tokens, verified, cost: None, origin });
+            return;
+        }
         match judgement {
-            Judgement::Right { cost: None } if self.cheapest.is_none() => {
-                let (tokens, origin) = (chain.last.0.clone(), Origin::of(chain));
-                self.answer = Some(Answer { tokens, verified: true, cost: None, origin });
-                return;
-            }
             Judgement::Right { cost: Some(cost) }
                 if self.cheapest.as_ref().is_none_or(|(_, least, _)| cost < *least) =>
             {
@@ -287,7 +288,7 @@ impl Puzzles {
         let sure = judgement == Judgement::Unknown && is_sure(chain.last.1, chain.search.halt);
         chain.over = sure || chain.steps >= chain.search.steps;
         let was_known = puzzle.answer.is_some();
-        puzzle.hear(chain, judgement);
+        puzzle.hear(chain, judgement, sure);
         if !was_known && puzzle.answer.is_some() {
             self.known.push(chain.puzzle);
         }
