@@ -162,7 +162,7 @@ def main():
             answers, _, seconds = solve(options.trm, options.model, examples, ["--one-pass", *arguments])
             right = table.add(examples, name, answers, seconds)
         if not options.no_search:
-            answers, said, seconds = solve(options.trm, options.model, examples, ["--referee", referee])
+            answers, said, seconds = solve(options.trm, options.model, examples, ["--referee", referee, "--steps", "32"])
             table.add(examples, "search with the referee", answers, seconds)
             verified = [i for i, one in enumerate(said) if one["verified"]]
             keep(options.data / f"verified-{size}.jsonl", [(examples[i]["input"], answers[i]) for i in verified])
