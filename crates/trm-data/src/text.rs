@@ -36,11 +36,18 @@ pub fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{plural}")
 }
 
-/// "8 s", "3 min 20 s", "5 h 12 min".
+/// "560 ms", "8 s", "3 min 20 s", "5 h 12 min".
+///
+/// ```
+/// use trm_data::text::duration;
+///
+/// let told = [0.0, 0.0042, 0.56, 0.9999, 1.4, 200.0, 18_720.0].map(duration);
+/// assert_eq!(told, ["0 s", "4 ms", "560 ms", "1 s", "1 s", "3 min 20 s", "5 h 12 min"]);
+/// ```
 pub fn duration(seconds: f64) -> String {
     let s = seconds.round() as u64;
     match s {
-        0 if seconds > 0.0 => format!("{:.0} ms", seconds * 1e3),
+        _ if seconds > 0.0 && seconds < 0.9995 => format!("{:.0} ms", seconds * 1e3),
         0..60 => format!("{s} s"),
         60..3600 => format!("{} min {} s", s / 60, s % 60),
         _ => format!("{} h {} min", s / 3600, s % 3600 / 60),

@@ -12,8 +12,8 @@ pub struct QuestionError {
     pub source: Error,
 }
 
-/// Reads one puzzle or several: one a line, drawn ones with blank lines or comments between them, or a list or objects
-/// of JSON (`puzzle`, `question` or `input`). Every one can be asked.
+/// Reads one puzzle or several: one a line, drawn ones with blank lines or comments between them, a list or objects
+/// of JSON (`puzzle`, `question` or `input`), or CSV with a column of one of these names. Every one can be asked.
 ///
 /// # Errors
 /// The first puzzle that is none or cannot be asked.
@@ -36,6 +36,9 @@ pub fn questions(domain: &Domain, text: &str) -> Result<Vec<Vec<u8>>, QuestionEr
     if let Some(parts) = of_json(text) {
         return parts.iter().map(|part| read((None, part))).collect();
     }
+    if let Some(parts) = of_csv(text) {
+        return parts.iter().map(|(line, part)| read((Some(*line), part))).collect();
+    }
     let is_puzzle = |part: &str| domain.parse(part).is_ok();
     let says_something = |line: &str| !line.trim().is_empty() && !domain.is_comment(line);
     let lines: Vec<_> = puzzle_lines(text).filter(|(_, line)| says_something(line)).collect();
@@ -49,11 +52,27 @@ pub fn questions(domain: &Domain, text: &str) -> Result<Vec<Vec<u8>>, QuestionEr
     read((None, text)).map(|question| vec![question])
 }
 
+/// What puzzles are called in JSON and CSV.
+const NAMES: [&str; 3] = ["puzzle", "question", "input"];
+
+/// The puzzles of a CSV file whose header names a column of them, each with its line.
+fn of_csv(text: &str) -> Option<Vec<(usize, String)>> {
+    let header = text.trim_start_matches('\u{feff}').lines().next()?;
+    let header: Vec<_> = header.split(',').map(|name| name.trim().trim_matches('"')).collect();
+    let column = NAMES.iter().find_map(|name| header.iter().position(|column| column == name))?;
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
+    let puzzle = |record: csv::StringRecord| {
+        let line = record.position().map_or(0, |position| position.line() as usize);
+        Some((line, record.get(column)?.to_owned()))
+    };
+    reader.records().map(|record| record.ok().and_then(puzzle)).collect()
+}
+
 /// The puzzles of a JSON document that holds several, or one in an object.
 fn of_json(text: &str) -> Option<Vec<String>> {
     let bare = text.trim_start_matches('\u{feff}').trim_start();
     let of_object = |value: &Value| {
-        let named = ["puzzle", "question", "input"].iter().find_map(|key| value.get(key));
+        let named = NAMES.iter().find_map(|key| value.get(key));
         named.map(|puzzle| puzzle.as_str().map_or_else(|| puzzle.to_string(), str::to_owned))
     };
     let documents: Vec<Value> = match bare.chars().next()? {
@@ -137,6 +156,9 @@ mod tests {
         for text in [
             format!("{ONE}\n{OTHER}\n"),
             format!("# two\n{ONE}\n\n; the other\n{OTHER}"),
+            format!("question,answer\n{ONE},{ONE}\n{OTHER},{ONE}\n"),
+            format!("\u{feff}source,\"puzzle\",rating\r\na,{ONE},3\r\n\"b, c\",{OTHER}\r\n"),
+            format!("question\n\"{}\"\n\"{}\"\n", drawn(ONE), drawn(OTHER)),
             format!("{}\n{}", drawn(ONE), drawn(OTHER)),
             format!("{}# other\n{}", framed(ONE), framed(OTHER)),
             format!("[{}, {}]", json(ONE), json(OTHER)),

@@ -112,6 +112,28 @@ fn a_search_says_what_it_found_and_what_it_cost() {
 }
 
 #[test]
+fn a_search_without_rules_ends_when_the_model_is_sure() {
+    let session = Session::new();
+    session.trained();
+    let eval = ["eval", "run", "--data", "data", "--search", "--rollouts", "3"];
+    let searched = |halt: &str| {
+        let json = session.succeed(&[&eval[..], &["--json", halt]].concat());
+        serde_json::from_str::<serde_json::Value>(&json).unwrap()["report"].clone()
+    };
+    let (never, at_once) = (searched("--halt=1"), searched("--halt=1e-9"));
+    assert_eq!((&never["verified"], &never["mean_rollouts"]), (&0.into(), &3.0.into()));
+    assert_eq!((&at_once["verified"], &at_once["mean_steps"]), (&0.into(), &1.0.into()));
+    let last = at_once["curve"].as_array().unwrap().last().unwrap();
+    assert_eq!(last[1], at_once["exact"], "the curve counts what is exact");
+    let text = session.succeed(&[&eval[..], &["--halt=0.9"]].concat());
+    let ends = ["steps spent      exact", "until the model is sure to 0.9"];
+    assert!(ends.iter().all(|end| text.contains(end)) && !text.contains("verified"), "{text}");
+    let solve = ["solve", "run", PUZZLE, "--search", "--halt", "1e-9"];
+    let text = String::from_utf8(session.run(&solve).stdout).unwrap();
+    assert!(text.contains("what the model believes in most: 1 step in 1 chain"), "{text}");
+}
+
+#[test]
 fn files_of_puzzles_are_read_in_the_forms_that_people_have() {
     let session = Session::new();
     session.trained();
@@ -125,6 +147,11 @@ fn files_of_puzzles_are_read_in_the_forms_that_people_have() {
         let found = solved(&session, &["run", "--file", "puzzles.txt", "--one-pass"]);
         assert!(!found.is_empty() && found.iter().all(|f| f["question"] == puzzle), "{text}");
     }
+    let csv = session.succeed(&["data", "csv", "data", "--split", "test"]);
+    session.write("puzzles.csv", &csv);
+    let found = solved(&session, &["run", "--file", "puzzles.csv", "--one-pass"]);
+    let asked = csv.lines().skip(1).map(|line| line.split(',').next().unwrap());
+    assert!(found.iter().map(|f| f["question"].as_str().unwrap()).eq(asked), "{csv}");
     let message = session.refuse(&["solve", "run", "puzzles.txt"], 2);
     assert_eq!(message, "the puzzle: `puzzles.txt` is a file: give it with --file");
 }
@@ -138,11 +165,11 @@ fn searches_that_cannot_be_done_are_refused() {
     };
     assert!(eval(&["--noise", "-1"]).contains("--noise -1: must be 0 or a positive number"));
     assert!(eval(&["--rollouts", "0"]).contains("--rollouts must be at least 1"));
-    assert!(eval(&["--halt"]).contains("goes without --halt"));
+    assert!(eval(&["--halt", "--save-outputs", "f"]).contains("goes without --save-outputs"));
     let stray = ["eval", "run", "--data", "data", "--rollouts", "3"];
     assert!(session.refuse(&stray, 2).contains("--rollouts is for a search: give --search too"));
     let alone = session.refuse(&["solve", "run", PUZZLE, "--one-pass", "--time", "3"], 2);
-    assert_eq!(alone, "--time is for a search: leave out --one-pass and --halt");
+    assert_eq!(alone, "--time is for a search: leave out --one-pass");
     assert!(session.refuse(&["solve", "run"], 2).contains("no puzzle: give one after the model"));
     let output = session.run(&["solve"]); // with the usage, so on several lines
     assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
