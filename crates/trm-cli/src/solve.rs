@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     /// Then the puzzle on one line, or `-` to read puzzles from standard input.
     #[arg(value_names = ["MODEL", "PUZZLE"], num_args = 1..=2, required_unless_present = "file")]
     model_and_puzzle: Vec<String>,
-    /// Read puzzles from a file: one per line, or a single one drawn over several lines.
+    /// Read puzzles from a file: one per line, drawn over several lines, JSON, or CSV with a column `question`.
     #[arg(long, value_name = "F")]
     file: Option<PathBuf>,
     /// Take a test puzzle of this data set: PUZZLE is then the name of an ARC task, or the number of an
