@@ -124,7 +124,10 @@ class Train(InFolder):
         """
         trm.train(RECIPE, data="data", out="first")
         pathlib.Path("first/recipe.toml").rename("recipe.toml")
-        child = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)],
+        def heed():  # what was started in the background of a shell ignores it
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+        child = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], preexec_fn=heed,
                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         while child.stdout.readline().strip() != "3":
             self.assertIsNone(child.poll())
