@@ -34,7 +34,7 @@ mod verdict;
 pub use dihedral::Dihedral;
 pub use domain::{Domain, Family, Taken, UnknownDomain, register};
 pub use error::Error;
-pub use questions::{QuestionError, questions};
+pub use questions::{QuestionError, puzzles_of_csv, questions};
 pub use referee::{Asked, Judge, RefereeError, Ruling};
 pub use rules::{Layout, Look, Paint, Pair, Published, Rules, Undo};
 pub use verdict::{ConstraintVerdict, Verdict};

@@ -12,8 +12,8 @@ pub struct QuestionError {
     pub source: Error,
 }
 
-/// Reads one puzzle or several: one a line, drawn ones with blank lines or comments between them, a list or objects
-/// of JSON (`puzzle`, `question` or `input`), or CSV with a column of one of these names. Every one can be asked.
+/// Reads one puzzle or several: one a line, drawn ones with blank lines or comments between them, or a list or objects
+/// of JSON (`puzzle`, `question` or `input`). Every one can be asked.
 ///
 /// # Errors
 /// The first puzzle that is none or cannot be asked.
@@ -36,9 +36,6 @@ pub fn questions(domain: &Domain, text: &str) -> Result<Vec<Vec<u8>>, QuestionEr
     if let Some(parts) = of_json(text) {
         return parts.iter().map(|part| read((None, part))).collect();
     }
-    if let Some(parts) = of_csv(text) {
-        return parts.iter().map(|(line, part)| read((Some(*line), part))).collect();
-    }
     let is_puzzle = |part: &str| domain.parse(part).is_ok();
     let says_something = |line: &str| !line.trim().is_empty() && !domain.is_comment(line);
     let lines: Vec<_> = puzzle_lines(text).filter(|(_, line)| says_something(line)).collect();
@@ -55,17 +52,34 @@ pub fn questions(domain: &Domain, text: &str) -> Result<Vec<Vec<u8>>, QuestionEr
 /// What puzzles are called in JSON and CSV.
 const NAMES: [&str; 3] = ["puzzle", "question", "input"];
 
-/// The puzzles of a CSV file whose header names a column of them, each with its line.
-fn of_csv(text: &str) -> Option<Vec<(usize, String)>> {
+/// The puzzles of a CSV file whose header names a column of them `puzzle`, `question` or `input`, as a text for
+/// [`questions`], each on its line of the file. `None` if it is no such file.
+///
+/// ```
+/// let file = "source,question,answer\na,1..4,1234\n";
+/// assert_eq!(trm_puzzles::puzzles_of_csv(file).unwrap(), "\n1..4\n");
+/// assert_eq!(trm_puzzles::puzzles_of_csv("1..4\n"), None);
+/// ```
+pub fn puzzles_of_csv(text: &str) -> Option<String> {
     let header = text.trim_start_matches('\u{feff}').lines().next()?;
     let header: Vec<_> = header.split(',').map(|name| name.trim().trim_matches('"')).collect();
     let column = NAMES.iter().find_map(|name| header.iter().position(|column| column == name))?;
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
-    let puzzle = |record: csv::StringRecord| {
-        let line = record.position().map_or(0, |position| position.line() as usize);
-        Some((line, record.get(column)?.to_owned()))
-    };
-    reader.records().map(|record| record.ok().and_then(puzzle)).collect()
+    let (mut puzzles, mut lines) = (String::new(), 1);
+    for record in reader.records() {
+        let record = record.ok()?;
+        let line = record.position().map_or(0, |position| position.line());
+        while lines < line {
+            puzzles.push('\n');
+            lines += 1;
+        }
+        let puzzle = record.get(column).filter(|puzzle| !puzzle.trim().is_empty());
+        let puzzle = puzzle.unwrap_or("(no puzzle)"); // for a reader to refuse
+        let apart = if puzzle.contains('\n') { "\n\n" } else { "\n" };
+        puzzles.extend([puzzle, apart]);
+        lines += puzzle.matches('\n').count() as u64 + apart.len() as u64;
+    }
+    Some(puzzles)
 }
 
 /// The puzzles of a JSON document that holds several, or one in an object.
@@ -134,6 +148,26 @@ mod tests {
     }
 
     #[test]
+    fn csv_files_give_their_puzzles_line_by_line() {
+        for text in [
+            format!("question,answer\n{ONE},{ONE}\n{OTHER},{ONE}\n"),
+            format!("\u{feff}source,\"puzzle\",rating\r\na,{ONE},3\r\n\"b, c\",{OTHER}\r\n"),
+            format!("input\n\"1...\n..3.\n.4..\n...2\"\n\"..2.\n1...\n...4\n.3..\"\n"),
+        ] {
+            assert_eq!(read(&puzzles_of_csv(&text).unwrap()), [ONE, OTHER], "{text}");
+        }
+        let short = puzzles_of_csv(&format!("a,question\n1,{ONE}\n2\n3,12\n")).unwrap();
+        let refused = questions(&"sudoku4".parse().unwrap(), &short).unwrap_err();
+        assert_eq!(refused.line, Some(3), "{short:?}");
+        let short = short.replace("(no puzzle)", "");
+        let refused = questions(&"sudoku4".parse().unwrap(), &short).unwrap_err();
+        assert_eq!(refused.line, Some(4), "lines are those of the file");
+        for text in ["", "1..4", "a,b\n1,2\n"] {
+            assert_eq!(puzzles_of_csv(text), None);
+        }
+    }
+
+    #[test]
     fn several_puzzles_are_read_in_every_form() {
         let drawn = |line: &str| {
             format!("{}\n{}\n{}\n{}\n", &line[..4], &line[4..8], &line[8..12], &line[12..])
@@ -156,9 +190,6 @@ mod tests {
         for text in [
             format!("{ONE}\n{OTHER}\n"),
             format!("# two\n{ONE}\n\n; the other\n{OTHER}"),
-            format!("question,answer\n{ONE},{ONE}\n{OTHER},{ONE}\n"),
-            format!("\u{feff}source,\"puzzle\",rating\r\na,{ONE},3\r\n\"b, c\",{OTHER}\r\n"),
-            format!("question\n\"{}\"\n\"{}\"\n", drawn(ONE), drawn(OTHER)),
             format!("{}\n{}", drawn(ONE), drawn(OTHER)),
             format!("{}# other\n{}", framed(ONE), framed(OTHER)),
             format!("[{}, {}]", json(ONE), json(OTHER)),

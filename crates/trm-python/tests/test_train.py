@@ -124,6 +124,7 @@ class Train(InFolder):
         """
         trm.train(RECIPE, data="data", out="first")
         pathlib.Path("first/recipe.toml").rename("recipe.toml")
+
         def heed():  # what was started in the background of a shell ignores it
             signal.signal(signal.SIGINT, signal.SIG_DFL)
 

@@ -37,6 +37,7 @@ impl<'a> Source<'a> {
             }
             (None, puzzle) => (puzzle.unwrap_or_default().into(), "the puzzle".into()),
         };
+        let text = trm_puzzles::puzzles_of_csv(&text).unwrap_or(text);
         Ok(Source::Text { text, place })
     }
 

@@ -29,6 +29,9 @@ fn the_form_of_a_puzzle_chooses_the_shipped_model() {
     ]);
     let [found] = &solved(&session, &["1", "--data", "mazes"])[..] else { panic!() };
     assert_eq!(found["verified"], true, "{found}");
+    session.write("mazes.csv", &session.succeed(&["data", "csv", "mazes", "--split", "test"]));
+    let found = solved(&session, &["--file", "mazes.csv"]);
+    assert!(found.len() == 2 && found.iter().all(|one| one["verified"] == true), "{found:?}");
     let refused = session.refuse(&["solve", "S.#.\n..#.\n#...\n##.."], 2);
     assert!(refused.contains('G'), "{refused}");
 }
