@@ -152,7 +152,7 @@ mod tests {
         for text in [
             format!("question,answer\n{ONE},{ONE}\n{OTHER},{ONE}\n"),
             format!("\u{feff}source,\"puzzle\",rating\r\na,{ONE},3\r\n\"b, c\",{OTHER}\r\n"),
-            format!("input\n\"1...\n..3.\n.4..\n...2\"\n\"..2.\n1...\n...4\n.3..\"\n"),
+            "input\n\"1...\n..3.\n.4..\n...2\"\n\"..2.\n1...\n...4\n.3..\"\n".into(),
         ] {
             assert_eq!(read(&puzzles_of_csv(&text).unwrap()), [ONE, OTHER], "{text}");
         }
