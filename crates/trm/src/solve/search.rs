@@ -9,12 +9,16 @@ use super::batch::{Batch, Drafts};
 use super::session::Limits;
 use crate::error::Error;
 use crate::model::Question;
-use rand::Rng;
 use std::collections::VecDeque;
 use std::ops::Range;
 
 mod chains;
+mod news;
+mod referee;
 mod suppose;
+
+pub use news::{ChainEnd, Found, News};
+pub use referee::{Judgement, Referee, Undo};
 
 use chains::{Chain, Puzzles, normal};
 use suppose::suppose;
@@ -58,133 +62,6 @@ impl Default for Search {
             judged: true,
             halt: Limits::CAREFUL_HALT,
             seed: 1,
-        }
-    }
-}
-
-/// What the rules say of a draft.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Judgement {
-    /// It is an answer, whatever the model thinks.
-    Right {
-        /// What it costs, where answers differ in that: the lower the better. With a cost the search goes on for a
-        /// cheaper answer until its chains have taken all their steps; without one it ends here.
-        cost: Option<f64>,
-    },
-    /// It is none.
-    Wrong,
-    /// They do not decide.
-    Unknown,
-}
-
-/// Turns an answer to the augmentation of a puzzle into one to the puzzle.
-pub type Undo = Box<dyn Fn(&mut [u8]) + Send>;
-
-/// The rules of the puzzles that are searched.
-pub trait Referee: Send {
-    /// Judges a draft by the rules alone.
-    ///
-    /// # Errors
-    /// If there is no judgement: the search ends, with [`Error::Referee`] to say why.
-    fn judge(&mut self, question: &[u8], draft: &[u8]) -> Result<Judgement, Error>;
-
-    /// Judges the drafts of a step, each with its question, in their order; for referees that can judge several at
-    /// the same time.
-    ///
-    /// # Errors
-    /// The first of [`judge`](Referee::judge).
-    fn judge_all(&mut self, drafts: &[(&[u8], &[u8])]) -> Result<Vec<Judgement>, Error> {
-        drafts.iter().map(|(question, draft)| self.judge(question, draft)).collect()
-    }
-
-    /// Puts back into a draft what the question says for certain: the givens of a Sudoku.
-    fn restore_givens(&self, question: &[u8], draft: &mut [u8]) {
-        let _ = (question, draft);
-    }
-
-    /// Replaces a question by a random augmentation of the same difficulty; `None` leaves it as it is.
-    fn augment_question(&mut self, question: &mut [u8], rng: &mut dyn Rng) -> Option<Undo>;
-
-    /// Whether a question with this token in a cell could as well have a token of the answer there: a
-    /// blank of Sudoku. Without such tokens chains suppose nothing.
-    fn is_open(&self, token: u8) -> bool {
-        let _ = token;
-        false
-    }
-}
-
-/// The outcome of a puzzle's search.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Found {
-    /// Which puzzle: the number that [`SearchSession::push`] gave it.
-    pub puzzle: usize,
-    /// `[S]`: the answer.
-    pub answer: Vec<u8>,
-    /// Whether it satisfies the rules. If not, the model is sure of it and nobody was to judge, or it has most votes,
-    /// weighted by the model's belief.
-    pub verified: bool,
-    /// What it costs, if it is verified and the referee says so: none that was found is cheaper.
-    pub cost: Option<f64>,
-    /// Supervision steps computed for this puzzle, in all its chains.
-    pub steps: usize,
-    /// Chains that were begun.
-    pub rollouts: usize,
-    /// The chain that found the answer, from 1.
-    pub chain: usize,
-    /// Steps of that chain.
-    pub chain_steps: usize,
-    /// The model's halting logit for the answer.
-    pub halt_logit: f32,
-}
-
-/// A chain of a search that has ended with a draft of its own.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ChainEnd {
-    /// Which puzzle: the number that [`SearchSession::push`] gave it.
-    pub puzzle: usize,
-    /// Number among the puzzle's chains, from 1.
-    pub chain: usize,
-    /// Its supervision steps.
-    pub steps: usize,
-    /// What it supposed: cells of the question, and the tokens it thought on with.
-    pub supposed: Vec<(usize, u8)>,
-    /// `[S]`: its last draft, with its givens restored.
-    pub answer: Vec<u8>,
-    /// The model's halting logit for it.
-    pub halt_logit: f32,
-    /// What the rules say of it.
-    pub judgement: Judgement,
-}
-
-/// What a search tells while it goes on.
-#[derive(Clone, Debug, PartialEq)]
-pub enum News {
-    /// A draft of a puzzle's first chain, which is the model's own thinking.
-    Draft {
-        /// Which puzzle: the number that [`SearchSession::push`] gave it.
-        puzzle: usize,
-        /// Supervision steps of the chain, from 1.
-        step: usize,
-        /// `[S]`: the draft, with its givens restored.
-        answer: Vec<u8>,
-        /// Above 0 the model holds the draft rather to be right than wrong.
-        halt_logit: f32,
-        /// `[S · V]`: those of the network, before givens were restored.
-        logits: Vec<f32>,
-    },
-    /// A chain has ended. Those that are under way when the answer is known are not told.
-    Chain(ChainEnd),
-    /// A puzzle's outcome.
-    Found(Found),
-}
-
-impl News {
-    /// Which puzzle they are of.
-    pub fn puzzle(&self) -> usize {
-        match self {
-            News::Draft { puzzle, .. }
-            | News::Chain(ChainEnd { puzzle, .. })
-            | News::Found(Found { puzzle, .. }) => *puzzle,
         }
     }
 }
