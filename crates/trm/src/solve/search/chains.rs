@@ -189,13 +189,10 @@ impl Puzzle {
             self.answer = Some(Answer { tokens, verified, cost: None, origin });
             return;
         }
-        match judgement {
-            Judgement::Right { cost: Some(cost) }
-                if self.cheapest.as_ref().is_none_or(|(_, least, _)| cost < *least) =>
-            {
-                self.cheapest = Some((chain.last.0.clone(), cost, Origin::of(chain)));
-            }
-            _ => {}
+        if let Judgement::Right { cost: Some(cost) } = judgement
+            && self.cheapest.as_ref().is_none_or(|(_, least, _)| cost < *least)
+        {
+            self.cheapest = Some((chain.last.0.clone(), cost, Origin::of(chain)));
         }
         if chain.over {
             self.ended += 1;
